@@ -1,0 +1,41 @@
+"""Families on the unit interval."""
+
+from __future__ import annotations
+
+from sympy import log, loggamma
+
+from emdsl.families.family import Alternative, Family, Parameter, symbol
+
+_X = symbol("x", "unit")
+_ALPHA = Parameter("alpha", "positive", doc="one more than the power of x")
+_BETA = Parameter("beta", "positive", doc="one more than the power of 1 - x")
+_MEAN = Parameter("mean", "unit", doc="alpha / (alpha + beta)")
+_PRECISION = Parameter("precision", "positive", doc="alpha + beta")
+
+_alpha, _beta, _mean, _precision = (p.symbol for p in (_ALPHA, _BETA, _MEAN, _PRECISION))
+
+BETA = Family(
+    name="Beta",
+    doc="The beta. Johnson et al. 1995, (25.2); mean and precision: Ferrari, Cribari-Neto 2004.",
+    variable=_X,
+    kind="unit",
+    parameters=(_ALPHA, _BETA),
+    log_density=loggamma(_alpha + _beta)
+    - loggamma(_alpha)
+    - loggamma(_beta)
+    + (_alpha - 1) * log(_X)
+    + (_beta - 1) * log(1 - _X),
+    alternatives=(
+        Alternative(
+            (_MEAN, _PRECISION),
+            (("alpha", _mean * _precision), ("beta", (1 - _mean) * _precision)),
+            # alpha + beta is precision: left to itself SymPy keeps the sum of products.
+            loggamma(_precision)
+            - loggamma(_mean * _precision)
+            - loggamma((1 - _mean) * _precision)
+            + (_mean * _precision - 1) * log(_X)
+            + ((1 - _mean) * _precision - 1) * log(1 - _X),
+        ),
+    ),
+    sampler="beta",
+)

@@ -1,0 +1,118 @@
+"""What a distribution is to the compiler: a declaration. No M-step: that is derived."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sympy as sp
+
+from emdsl.model.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A distribution's parameter: `event` is 0 for a scalar, 1 for a vector, 2 for a matrix.
+
+    `default` is None where the argument must be given. A scalar family's parameters broadcast.
+    """
+
+    name: str
+    kind: Kind
+    event: int = 0
+    default: float | None = None
+    doc: str = ""
+
+    @property
+    def symbol(self) -> sp.Symbol:
+        """The SymPy symbol that stands for it in a log density."""
+        return symbol(self.name, self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Other names for some parameters: `canonical` gives each replaced one from the new ones.
+
+    `Normal(m, var = v)`: parameters (var,), canonical (("sd", sqrt(var)),).
+
+    `log_density` is given where putting `canonical` into the family's would cancel digits or hide
+    a sum: log(1 - p) at p = 1/(1 + exp(-logit)) is minus infinity from a logit of 37 on, while
+    -log(1 + exp(logit)) is right everywhere. The two are equal in exact arithmetic.
+
+    An alternative without parameters says what a left-out argument is, from the variate:
+    `Multinomial(p = theta)` reads n off the counts.
+    """
+
+    parameters: tuple[Parameter, ...]
+    canonical: tuple[tuple[str, sp.Expr], ...]
+    log_density: sp.Expr | None = None
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.canonical)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A distribution.
+
+    `variable` is the SymPy symbol of the variate in `log_density`; each parameter's symbol is
+    `family.symbol(name)`. `event` is the variate's own event rank (0: elementwise over arrays,
+    1: a vector, 2: a matrix). `condition` is the support where it depends on parameters (Uniform).
+    `sampler` names a function of `emdsl.runtime.sampling`, called as
+    `sampler(rng, *canonical parameters, size)`; None means sampling from the density itself.
+    `values` says how many values a discrete variate with finite support has: a number (Bernoulli:
+    2) or a SymPy expression of the parameters (`Dim(p)`, `n + 1`).
+    """
+
+    name: str
+    doc: str
+    variable: sp.Symbol
+    kind: Kind
+    parameters: tuple[Parameter, ...]
+    log_density: sp.Expr
+    event: int = 0
+    alternatives: tuple[Alternative, ...] = ()
+    condition: sp.Basic | None = None
+    sampler: str | None = None
+    values: sp.Expr | None = None
+
+    def symbol(self, name: str) -> sp.Symbol:
+        """The SymPy symbol of parameter (or alternative parameter) `name`."""
+        for p in (*self.parameters, *(q for a in self.alternatives for q in a.parameters)):
+            if p.name == name:
+                return symbol(p.name, p.kind)
+        raise KeyError(name)
+
+    def alternative(self, names: Collection[str]) -> Alternative | None:
+        """The alternative that exactly these argument names are written in; None: canonical.
+
+        Raises KeyError where they are no complete set of arguments (defaults filled in).
+        """
+        canonical = {p.name for p in self.parameters}
+        if set(names) == canonical:
+            return None
+        for a in self.alternatives:
+            if set(names) == (canonical - {*a.replaces}) | {q.name for q in a.parameters}:
+                return a
+        raise KeyError(f"{self.name} has no arguments {', '.join(names)}")
+
+    def log_density_in(self, names: Collection[str]) -> sp.Expr:
+        """The log density in the symbols of these arguments, canonical or alternative."""
+        a = self.alternative(names)
+        if a is None:
+            return self.log_density
+        if a.log_density is not None:
+            return a.log_density
+        return self.log_density.subs([(self.symbol(p), e) for p, e in a.canonical])
+
+
+def symbol(name: str, kind: Kind) -> sp.Symbol:
+    """The SymPy symbol for a name of this kind, with the assumptions the kind allows."""
+    if kind in ("positive", "unit", "simplex"):
+        return sp.Symbol(name, positive=True)
+    if kind in ("count", "bool", "category", "index"):
+        return sp.Symbol(name, integer=True, nonnegative=True)
+    if kind == "int":
+        return sp.Symbol(name, integer=True)
+    return sp.Symbol(name, real=True)

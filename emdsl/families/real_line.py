@@ -1,0 +1,81 @@
+"""Families on the real line."""
+
+from __future__ import annotations
+
+from sympy import Abs, And, log, loggamma, pi, sqrt
+
+from emdsl.families.family import Alternative, Family, Parameter, symbol
+
+_X = symbol("x", "real")
+_MEAN = Parameter("mean", "real", doc="the mean")
+_LOC = Parameter("loc", "real", doc="the centre")
+_SD = Parameter("sd", "positive", doc="the standard deviation")
+_VAR = Parameter("var", "positive", doc="the variance")
+_PRECISION = Parameter("precision", "positive", doc="1 / variance")
+_SCALE = Parameter("scale", "positive", doc="the scale")
+_NU = Parameter("nu", "positive", doc="the degrees of freedom")
+_LOWER = Parameter("lower", "real", doc="the least value")
+_UPPER = Parameter("upper", "real", doc="the greatest value")
+
+_mean, _sd, _loc, _scale, _nu = (p.symbol for p in (_MEAN, _SD, _LOC, _SCALE, _NU))
+_lower, _upper = _LOWER.symbol, _UPPER.symbol
+
+NORMAL = Family(
+    name="Normal",
+    doc="The normal distribution. Johnson, Kotz and Balakrishnan 1994, (13.1).",
+    variable=_X,
+    kind="real",
+    parameters=(_MEAN, _SD),
+    log_density=-log(_sd) - log(2 * pi) / 2 - (_X - _mean) ** 2 / (2 * _sd**2),
+    alternatives=(
+        Alternative((_VAR,), (("sd", sqrt(_VAR.symbol)),)),
+        Alternative((_PRECISION,), (("sd", 1 / sqrt(_PRECISION.symbol)),)),
+    ),
+    sampler="normal",
+)
+
+STUDENT_T = Family(
+    name="StudentT",
+    doc="Student's t with location and scale. Johnson, Kotz and Balakrishnan 1995, (28.1).",
+    variable=_X,
+    kind="real",
+    parameters=(_NU, _LOC, _SCALE),
+    log_density=loggamma((_nu + 1) / 2)
+    - loggamma(_nu / 2)
+    - log(_nu) / 2
+    - log(pi) / 2
+    - log(_scale)
+    - (_nu + 1) / 2 * log(1 + (_X - _loc) ** 2 / (_nu * _scale**2)),
+    sampler="student_t",
+)
+
+LAPLACE = Family(
+    name="Laplace",
+    doc="The double exponential. Johnson, Kotz and Balakrishnan 1995, (24.1).",
+    variable=_X,
+    kind="real",
+    parameters=(_LOC, _SCALE),
+    log_density=-log(2) - log(_scale) - Abs(_X - _loc) / _scale,
+    sampler="laplace",
+)
+
+CAUCHY = Family(
+    name="Cauchy",
+    doc="The Cauchy distribution. Johnson, Kotz and Balakrishnan 1994, (16.1).",
+    variable=_X,
+    kind="real",
+    parameters=(_LOC, _SCALE),
+    log_density=-log(pi) - log(_scale) - log(1 + (_X - _loc) ** 2 / _scale**2),
+    sampler="cauchy",
+)
+
+UNIFORM = Family(
+    name="Uniform",
+    doc="The continuous uniform. Johnson, Kotz and Balakrishnan 1995, (26.1).",
+    variable=_X,
+    kind="real",
+    parameters=(_LOWER, _UPPER),
+    log_density=-log(_upper - _lower),
+    condition=And(_lower <= _X, _X <= _upper),
+    sampler="uniform",
+)

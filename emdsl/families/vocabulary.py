@@ -1,0 +1,63 @@
+"""The array operations in which a family may write its log density, beside scalar SymPy.
+
+They are inert: SymPy never differentiates or evaluates them. `derive/` rewrites each into sums
+over named axes before SymPy sees any algebra. Arguments named S, P, M are matrices, v, p vectors.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+
+class At(sp.Function):
+    """`At(p, x)`: the entry of vector p at the (discrete) place x."""
+
+    nargs = 2
+
+
+class Total(sp.Function):
+    """`Total(e)`: the sum of the elementwise expression e over its vector axis."""
+
+    nargs = 1
+
+
+class Dim(sp.Function):
+    """`Dim(v)`: the length of vector v, or the order of square matrix v."""
+
+    nargs = 1
+
+
+class MatInv(sp.Function):
+    """`MatInv(P)`: the inverse of a positive definite matrix."""
+
+    nargs = 1
+
+
+class LogDet(sp.Function):
+    """`LogDet(S)`: the log determinant of a positive definite matrix."""
+
+    nargs = 1
+
+
+class QuadInv(sp.Function):
+    """`QuadInv(S, v)`: v' S^-1 v."""
+
+    nargs = 2
+
+
+class TraceInv(sp.Function):
+    """`TraceInv(S, M)`: tr(S^-1 M)."""
+
+    nargs = 2
+
+
+class LogMultiGamma(sp.Function):
+    """`LogMultiGamma(a, d)`: the log multivariate gamma function of order d at a."""
+
+    nargs = 2
+
+
+class LogIndicator(sp.Function):
+    """`LogIndicator(condition)`: 0 where the condition holds, minus infinity elsewhere."""
+
+    nargs = 1
