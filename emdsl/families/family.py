@@ -112,7 +112,7 @@ def symbol(name: str, kind: Kind) -> sp.Symbol:
     if kind in ("positive", "unit", "simplex"):
         return sp.Symbol(name, positive=True)
     if kind in ("count", "bool", "category", "index"):
-        return sp.Symbol(name, integer=True, nonnegative=True)
-    if kind == "int":
-        return sp.Symbol(name, integer=True)
+        # Not integer: of an integer SymPy turns loggamma(x + 1) into log(gamma(x + 1)), which
+        # overflows from x = 171 on.
+        return sp.Symbol(name, nonnegative=True)
     return sp.Symbol(name, real=True)
