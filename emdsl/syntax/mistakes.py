@@ -1,0 +1,318 @@
+"""Malformed lines → diagnoses, taught by example.
+
+Every entry of `EXAMPLES` is a wrong line and what to say of it. The lines are parsed once, when
+the first mistake turns up; a user's mistake gets the entry that stopped the parser with the same
+kind of line, the same things it would have accepted, and the same thing found.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from lark import Token, UnexpectedToken
+from lark.parsers.lalr_interactive_parser import InteractiveParser
+
+from emdsl.diagnostics import Bug, Diagnostic, Note
+from emdsl.source import Source, Span
+from emdsl.syntax.examples import EXAMPLES, Example
+from emdsl.syntax.grammar import acceptable, keywords, literal_of, new_parser
+from emdsl.syntax.layout import Line, read_layout
+from emdsl.syntax.tokens import span_of
+from emdsl.syntax.words import shown
+
+# --- the whole file --------------------------------------------------------------------------
+
+_BEFORE_HEADER = ("MODEL", "DENSITY", "MASS")
+
+
+def empty_file() -> Diagnostic:
+    hint = "start with a header such as `model Mixture(K = 2)`"
+    return Diagnostic("no-model", "expected a model, found an empty file", _START, hint)
+
+
+def not_utf8(byte: int, span: Span) -> Diagnostic:
+    found = f"expected utf-8 text, found the byte 0x{byte:02x}"
+    return Diagnostic("not-utf8", found, span, "save the file as utf-8")
+
+
+_START = Span(1, 1, 1, 1)
+
+
+def check_headers(lines: Sequence[Line]) -> tuple[list[Line], list[Diagnostic]]:
+    """The lines with exactly one header, at its place; and what was wrong with the headers."""
+    headers = [line for line in lines if line.tokens[0].type == "MODEL"]
+    early = next((line for line in lines if line.tokens[0].type not in _BEFORE_HEADER), None)
+    problems = [_second_model(extra, headers[0]) for extra in headers[1:]]
+    if not headers:
+        hint = "start the file with a header such as `model Mixture(K = 2)`"
+        place = lines[0].span if lines else _START
+        found = "expected a header `model Name`, found none in the file"
+        if not any(line.broken for line in lines):
+            problems.append(Diagnostic("no-model", found, place, hint))
+        return [*_stand_in_header(), *lines], problems
+    if early is not None and early.span < headers[0].span:
+        found = f"expected the header `model Name` first, found {shown(early.tokens[0])}"
+        note = Note("the header is here", headers[0].span)
+        hint = "move the header up; only `density` and `mass` may stand before it"
+        problems.append(Diagnostic("no-model", found, early.span, hint, (note,)))
+        return [*_stand_in_header(), *_without(lines, headers)], problems
+    return _without(lines, headers[1:]), problems
+
+
+def _second_model(extra: Line, first: Line) -> Diagnostic:
+    note = Note("the first model is here", first.span)
+    hint = "put each model into a file of its own"
+    found = "expected one model in a file, found a second"
+    return Diagnostic("second-model", found, extra.span, hint, (note,))
+
+
+def _stand_in_header() -> tuple[Line, ...]:
+    return read_layout(Source("model _")).lines
+
+
+def _without(lines: Sequence[Line], headers: Sequence[Line]) -> list[Line]:
+    """The lines less some headers and the docstrings under those."""
+    kept: list[Line] = []
+    dropping = False
+    for line in lines:
+        dropping = line in headers or (dropping and line.tokens[0].type == "STRING")
+        if not dropping:
+            kept.append(line)
+    return kept
+
+
+# --- blocks ----------------------------------------------------------------------------------
+
+
+def is_under_header(previous: Line | None, line: Line) -> bool:
+    """Whether a line is indented under the header and isn't the docstring."""
+    return (
+        previous is not None
+        and previous.tokens[0].type == "MODEL"
+        and line.tokens[0].type != "STRING"
+    )
+
+
+def unexpected_indent(line: Line, previous: Line | None) -> Diagnostic:
+    if is_under_header(previous, line):
+        found = "expected a docstring under the header, found " + shown(line.tokens[0])
+        hint = "declarations stand at the left margin, like the header"
+    else:
+        found = "expected this line under the one above, found it indented further"
+        hint = "remove the spaces before it; only `for` and `case` open a block"
+    return Diagnostic("unexpected-indentation", found, span_of(line.tokens[0]), hint)
+
+
+def missing_block(header: Line, line: Line | None) -> Diagnostic:
+    """`line` stands where the block of `header` was due; None for the end of the file."""
+    what = "the cases" if any(t.type == "CASE" for t in header.tokens) else "the plate's lines"
+    instead = "the end of the file" if line is None else "a line that is not indented"
+    found = f"expected {what}, indented below, found {instead}"
+    hint = "indent what belongs to this line by four spaces"
+    return Diagnostic("missing-block", found, header.span, hint)
+
+
+# --- lines -----------------------------------------------------------------------------------
+
+
+def positional_after_keyword(span: Span) -> Diagnostic:
+    found = "expected `name = value` after a named argument, found a plain argument"
+    hint = "put plain arguments first, or name this one too"
+    return Diagnostic("positional-after-keyword", found, span, hint)
+
+
+def name_mistake(line: Line, found: Token, parser: InteractiveParser) -> Diagnostic:
+    """What is wrong with `line`, at whose token `found` the parser stopped."""
+    stop = _Stop(line.tokens[0].type, _telling(parser), found.type)
+    place = _place(line, found)
+    if found is line.tokens[0]:
+        return _at_start(line, stop)
+    example = next((_table()[key] for key in stop.keys() if key in _table()), None)
+    if example is not None:
+        message = example.message.format(found=shown(found))
+        return Diagnostic(example.code, message, place, example.hint)
+    return _generic(line, found, stop, place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """Where a parser stopped: the line's first terminal, what would do, and what was found."""
+
+    first: str
+    expected: frozenset[str]
+    found: str
+
+    def keys(self) -> tuple[_Stop, ...]:
+        """This stop and the more general ones whose examples cover it, closest first."""
+        return (
+            self,
+            _Stop(self.first, self.expected, "*"),
+            _Stop("*", self.expected, self.found),
+            _Stop("*", self.expected, "*"),
+        )
+
+
+@cache
+def _table() -> dict[_Stop, Example]:
+    table: dict[_Stop, Example] = {}
+    for example in EXAMPLES:
+        for text in example.lines:
+            stop = _stop_of(example, text)
+            key = _Stop(
+                "*" if example.any_line else stop.first,
+                stop.expected,
+                "*" if example.any_found else stop.found,
+            )
+            table.setdefault(key, example)
+    return table
+
+
+def _stop_of(example: Example, text: str) -> _Stop:
+    before = "" if text.startswith("model") else example.before
+    *context, line = read_layout(Source(before + text)).lines
+    parser = new_parser()
+    try:
+        for above in context:
+            for token in above.tokens:
+                parser.feed_token(token)
+            parser.feed_token(Token("_NEWLINE", "\n"))
+        if line.depth:
+            parser.feed_token(Token("_INDENT", ""))
+        for token in (*line.tokens, Token("_NEWLINE", "\n")):
+            parser.feed_token(token)
+    except UnexpectedToken as error:
+        return _Stop(line.tokens[0].type, _telling(parser), error.token.type)
+    raise Bug(f"the example {text!r} of a syntax error is none")
+
+
+# What may follow any expression, or go on inside it: says nothing about where one stands.
+_GOES_ON = frozenset("PLUS MINUS STAR SLASH AT POWER COMPARE AND OR IF LPAR LSQB".split())
+_OPERAND = frozenset("NAME NUMBER LPAR LSQB".split())
+
+
+def _telling(parser: InteractiveParser) -> frozenset[str]:
+    """What the parser would accept, less what tells nothing of the place."""
+    could = acceptable(parser)
+    if could >= _OPERAND:
+        return (could - _GOES_ON - {"NOT"}) | {"an expression"}
+    after_operand = "STAR" in could
+    return (could - _GOES_ON) | ({"an operator"} if after_operand else frozenset())
+
+
+def _place(line: Line, found: Token) -> Span:
+    if found.type != "_NEWLINE":
+        return span_of(found)
+    last = span_of(line.tokens[-1])
+    return Span(last.end_line, last.end_column, last.end_line, last.end_column + 1)
+
+
+# --- the start of a line ---------------------------------------------------------------------
+
+_ROLES = ("param", "latent", "data", "input", "const", "let")
+_STATEMENTS = (*_ROLES, "for", "infer", "density", "mass", "model")
+_TYPES = ("real", "positive", "unit", "int", "count", "bool", "category", "index", "simplex",
+          "posdef", "ordered")  # fmt: skip  # fits on two lines
+_LONG_FOR = {
+    "parameter": "param", "parameters": "param", "observed": "data", "obs": "data",
+    "hidden": "latent", "variable": "latent", "constant": "const", "plate": "for",
+    "covariate": "input", "def": "let", "var": "let", "inference": "infer",
+}  # fmt: skip  # a table
+
+
+def _at_start(line: Line, stop: _Stop) -> Diagnostic:
+    first = line.tokens[0]
+    word, place = str(first), span_of(first)
+    after = line.tokens[1].type if len(line.tokens) > 1 else "_NEWLINE"
+    if "PARAM" not in stop.expected:
+        expected = _listed(stop.expected)
+        found = f"expected {expected}, found {shown(first)}"
+        hint = "each line under `case` is `value: Distribution(...)` or `else: Distribution(...)`"
+        return Diagnostic("syntax", found, place, hint if "ELSE" in stop.expected else "")
+    if first.type == "NAME":
+        near = _LONG_FOR.get(word) or next(
+            iter(difflib.get_close_matches(word.lower(), _STATEMENTS, 1, 0.7)), None
+        )
+        if near is not None and after in ("NAME", "_NEWLINE"):
+            found = f"expected a declaration, found the unknown word `{word}`"
+            return Diagnostic("unknown-statement", found, place, f"is `{near}` meant?")
+        if word in _TYPES:
+            found = f"expected a role such as `param`, found the type `{word}`"
+            hint = f"the type comes after the name: `param x : {word}`"
+            return Diagnostic("missing-role", found, place, hint)
+        signs = {token.type for token in line.tokens}
+        role = "latent` or `data" if "TILDE" in signs else "param"
+        role = "let` or `const" if "EQUAL" in signs and "TILDE" not in signs else role
+        found = f"expected a role before the name `{word}`, found none"
+        hint = f"say what it is: start the line with `{role}`"
+        return Diagnostic("missing-role", found, place, hint)
+    if first.type == "STRING":
+        hint = "a docstring stands right under the header; write a remark as `# ...`"
+        found = "expected a declaration, found a string"
+        return Diagnostic("misplaced-string", found, place, hint)
+    return Diagnostic(
+        "misplaced-word" if word in keywords() else "syntax",
+        f"expected a declaration, found {shown(first)}",
+        place,
+        _START_HINTS.get(first.type, "a line starts with one of " + ", ".join(_STATEMENTS)),
+    )
+
+
+_START_HINTS = {
+    "IF": "choose between distributions within a line: `A if test else B`",
+    "ELSE": "`else:` stands in a `case` block; within a line it is `A if test else B`",
+    "CASE": "`case` comes after `~`: `latent z[n] ~ case k[n]:`",
+    "INFER": "`infer` stands at the left margin, outside the plates",
+    "DENSITY": "a density is declared at the left margin, outside the plates",
+    "MASS": "a mass is declared at the left margin, outside the plates",
+    "USING": "write `infer z using meanfield`",
+}
+
+
+# --- what no example covers ------------------------------------------------------------------
+
+
+def _generic(line: Line, found: Token, stop: _Stop, place: Span) -> Diagnostic:
+    message = f"expected {_listed(stop.expected)}, found {shown(found)}"
+    word = str(found)
+    if found.type == "COMPARE" and any(t.type == "COMPARE" for t in line.tokens[:-1]):
+        return Diagnostic("chained-comparison", "expected one comparison, found a chain", place,
+                          "compare pairwise: `a < b and b < c`")  # fmt: skip  # reads as one
+    if word in _STATEMENTS and found.type != "FOR":
+        if "NAME" in stop.expected:
+            hint = f"`{word}` is reserved: choose another name, such as `{word}_`"
+            return Diagnostic("keyword-as-name", message, place, hint)
+        return Diagnostic("two-in-a-line", message, place, "start it on a line of its own")
+    if word in keywords() and "NAME" in stop.expected:
+        hint = f"`{word}` is reserved: choose another name, such as `{word}_`"
+        return Diagnostic("keyword-as-name", message, place, hint)
+    if "an operator" in stop.expected and found.type in _OPERAND | {"STRING"}:
+        return Diagnostic("syntax", message, place, "multiplication is written `a * b`")
+    if found.type == "SEMICOLON":
+        return Diagnostic("syntax", message, place, "lines end without `;`")
+    if found.type == "EQUAL" and "EQUAL" not in stop.expected:
+        return Diagnostic("syntax", message, place, "a comparison is written `==`")
+    return Diagnostic("syntax", message, place)
+
+
+_NAMED = {
+    "NAME": "a name",
+    "NUMBER": "a number",
+    "STRING": "a string",
+    "_NEWLINE": "the end of the line",
+    "_INDENT": "an indented block",
+    "_DEDENT": "the end of the block",
+    "$END": "the end of the file",
+    "POWER": "`^`",
+    "COMPARE": "a comparison",
+}
+
+
+def _listed(terminals: frozenset[str]) -> str:
+    if "an expression" in terminals:
+        terminals = terminals - {"NAME", "NUMBER", "LPAR", "LSQB"}
+    terminals = terminals - {"an operator"} or terminals
+    names = sorted(_NAMED.get(t) or (f"`{literal_of(t)}`" if literal_of(t) else t) for t in terminals)
+    return " or ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]

@@ -1,0 +1,1 @@
+"""The grammar of the language, `em.lark`, as package data of `emdsl.grammars`."""
