@@ -1,0 +1,12 @@
+# emdsl explain models/factor_analysis.em
+model FactorAnalysis(L = 2)
+    "D variables explained by L unseen normal factors."
+    "Rubin and Thayer, Psychometrika 47 (1982)."
+
+param loading : real[D, L]
+param bias    : real[D]
+param noise   : positive[D]
+
+for n in N:
+    latent f[n] : real[L] ~ MvNormal(zeros[L], eye[L])
+    data   x[n] : real[D] ~ MvNormal(loading @ f[n] + bias, diag(noise))
