@@ -78,7 +78,7 @@ EXAMPLES: tuple[Example, ...] = (
     Example(
         "expected-tilde",
         "expected `~` before a distribution, found {found}",
-        "write `{name} ~ Normal(...)` for a draw; a value is named by `let`",
+        "write `x ~ Normal(...)` for a draw; a value is named by `let`",
         (
             "latent z[n] = D",
             "latent z = D",
@@ -88,11 +88,13 @@ EXAMPLES: tuple[Example, ...] = (
             "data x = D",
             "data x : real = D",
             "data x : real[D] = D",
-            "param p = 3",
-            "param p[K] = 3",
-            "param p : unit = Beta(2, 2)",
-            "param p : real[D] = Beta(2, 2)",
         ),
+    ),
+    Example(
+        "expected-tilde",
+        "expected `~` and a prior, found {found}",
+        "a param is estimated; a prior follows `~`, and a fixed value is a `const`",
+        ("param p = 3", "param p[K] = 3", "param p : unit = D", "param p : real[D] = D"),
     ),
     Example(
         "expected-tilde",

@@ -126,20 +126,21 @@ def positional_after_keyword(span: Span) -> Diagnostic:
 
 def name_mistake(line: Line, found: Token, parser: InteractiveParser) -> Diagnostic:
     """What is wrong with `line`, at whose token `found` the parser stopped."""
-    stop = _Stop(line.tokens[0].type, _telling(parser), found.type)
+    expected = _expected(parser)
     place = _place(line, found)
     if found is line.tokens[0]:
-        return _at_start(line, stop)
+        return _at_start(line, expected)
+    stop = _Stop(line.tokens[0].type, _telling(expected), found.type)
     example = next((_table()[key] for key in stop.keys() if key in _table()), None)
     if example is not None:
         message = example.message.format(found=shown(found))
         return Diagnostic(example.code, message, place, example.hint)
-    return _generic(line, found, stop, place)
+    return _generic(line, found, expected, place)
 
 
 @dataclass(frozen=True, slots=True)
 class _Stop:
-    """Where a parser stopped: the line's first terminal, what would do, and what was found."""
+    """Where a parser stopped: the line's first terminal, what would do, what was found."""
 
     first: str
     expected: frozenset[str]
@@ -184,22 +185,27 @@ def _stop_of(example: Example, text: str) -> _Stop:
         for token in (*line.tokens, Token("_NEWLINE", "\n")):
             parser.feed_token(token)
     except UnexpectedToken as error:
-        return _Stop(line.tokens[0].type, _telling(parser), error.token.type)
+        stopped_at = _telling(_expected(parser))
+        return _Stop(line.tokens[0].type, stopped_at, error.token.type)
     raise Bug(f"the example {text!r} of a syntax error is none")
 
 
 # What may follow any expression, or go on inside it: says nothing about where one stands.
-_GOES_ON = frozenset("PLUS MINUS STAR SLASH AT POWER COMPARE AND OR IF LPAR LSQB".split())
+_GOES_ON = frozenset("PLUS MINUS STAR SLASH AT POWER COMPARE AND OR IF NOT LPAR LSQB".split())
 _OPERAND = frozenset("NAME NUMBER LPAR LSQB".split())
 
 
-def _telling(parser: InteractiveParser) -> frozenset[str]:
-    """What the parser would accept, less what tells nothing of the place."""
+def _expected(parser: InteractiveParser) -> frozenset[str]:
+    """The terminals that would do, summed up where an expression or an operator would."""
     could = acceptable(parser)
     if could >= _OPERAND:
-        return (could - _GOES_ON - {"NOT"}) | {"an expression"}
-    after_operand = "STAR" in could
-    return (could - _GOES_ON) | ({"an operator"} if after_operand else frozenset())
+        return (could - _GOES_ON - _OPERAND) | {"an expression"}
+    return (could - _GOES_ON) | ({"an operator"} if "STAR" in could else frozenset())
+
+
+def _telling(expected: frozenset[str]) -> frozenset[str]:
+    """What tells the place: whether a list or an expression may go on depends on how it ended."""
+    return expected - {"COMMA", "an operator"}
 
 
 def _place(line: Line, found: Token) -> Span:
@@ -222,15 +228,14 @@ _LONG_FOR = {
 }  # fmt: skip  # a table
 
 
-def _at_start(line: Line, stop: _Stop) -> Diagnostic:
+def _at_start(line: Line, expected: frozenset[str]) -> Diagnostic:
     first = line.tokens[0]
     word, place = str(first), span_of(first)
     after = line.tokens[1].type if len(line.tokens) > 1 else "_NEWLINE"
-    if "PARAM" not in stop.expected:
-        expected = _listed(stop.expected)
-        found = f"expected {expected}, found {shown(first)}"
+    if "PARAM" not in expected:
+        found = f"expected {_listed(expected)}, found {shown(first)}"
         hint = "each line under `case` is `value: Distribution(...)` or `else: Distribution(...)`"
-        return Diagnostic("syntax", found, place, hint if "ELSE" in stop.expected else "")
+        return Diagnostic("syntax", found, place, hint if "ELSE" in expected else "")
     if first.type == "NAME":
         near = _LONG_FOR.get(word) or next(
             iter(difflib.get_close_matches(word.lower(), _STATEMENTS, 1, 0.7)), None
@@ -274,25 +279,22 @@ _START_HINTS = {
 # --- what no example covers ------------------------------------------------------------------
 
 
-def _generic(line: Line, found: Token, stop: _Stop, place: Span) -> Diagnostic:
-    message = f"expected {_listed(stop.expected)}, found {shown(found)}"
+def _generic(line: Line, found: Token, expected: frozenset[str], place: Span) -> Diagnostic:
+    message = f"expected {_listed(expected)}, found {shown(found)}"
     word = str(found)
     if found.type == "COMPARE" and any(t.type == "COMPARE" for t in line.tokens[:-1]):
         return Diagnostic("chained-comparison", "expected one comparison, found a chain", place,
                           "compare pairwise: `a < b and b < c`")  # fmt: skip  # reads as one
-    if word in _STATEMENTS and found.type != "FOR":
-        if "NAME" in stop.expected:
-            hint = f"`{word}` is reserved: choose another name, such as `{word}_`"
-            return Diagnostic("keyword-as-name", message, place, hint)
-        return Diagnostic("two-in-a-line", message, place, "start it on a line of its own")
-    if word in keywords() and "NAME" in stop.expected:
+    if word in keywords() and expected & {"NAME", "an expression"}:
         hint = f"`{word}` is reserved: choose another name, such as `{word}_`"
         return Diagnostic("keyword-as-name", message, place, hint)
-    if "an operator" in stop.expected and found.type in _OPERAND | {"STRING"}:
+    if word in _STATEMENTS:
+        return Diagnostic("two-in-a-line", message, place, "start it on a line of its own")
+    if "an operator" in expected and found.type in _OPERAND | {"STRING"}:
         return Diagnostic("syntax", message, place, "multiplication is written `a * b`")
     if found.type == "SEMICOLON":
         return Diagnostic("syntax", message, place, "lines end without `;`")
-    if found.type == "EQUAL" and "EQUAL" not in stop.expected:
+    if found.type == "EQUAL" and "EQUAL" not in expected:
         return Diagnostic("syntax", message, place, "a comparison is written `==`")
     return Diagnostic("syntax", message, place)
 
@@ -311,8 +313,6 @@ _NAMED = {
 
 
 def _listed(terminals: frozenset[str]) -> str:
-    if "an expression" in terminals:
-        terminals = terminals - {"NAME", "NUMBER", "LPAR", "LSQB"}
     terminals = terminals - {"an operator"} or terminals
     names = sorted(_NAMED.get(t) or (f"`{literal_of(t)}`" if literal_of(t) else t) for t in terminals)
     return " or ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
