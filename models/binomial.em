@@ -4,7 +4,7 @@ model BinomialTable
     "Geissler 1889; Lindsey and Altham, Appl. Stat. 47 (1998)."
 
 const trials = 12
-param p : unit
+param p      : unit
 
 for n in N times freq[n]:
     data y[n] : count ~ Binomial(trials, p)

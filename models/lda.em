@@ -9,7 +9,7 @@ param topic[K] : simplex[V]
 for d in D:
     latent theta[d] : simplex[K] ~ Dirichlet(alpha)
     for w in W[d]:
-        latent z[d, w] ~ Categorical(theta[d])
+        latent z[d, w]    ~ Categorical(theta[d])
         data   word[d, w] : category[V] ~ Categorical(topic[z[d, w]])
 
 infer theta, z using meanfield

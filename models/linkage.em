@@ -3,7 +3,7 @@ model Linkage
     "Genetic linkage of 197 animals: a multinomial of four cells, of which the first is two."
     "Dempster, Laird and Rubin, J. R. Stat. Soc. B 39 (1977), section 1; data of Rao 1973."
 
-param t : unit
+param t    : unit
 const cell = [0, 0, 1, 2, 3]
 
 for n in N times freq[n]:

@@ -10,7 +10,7 @@ param rate[K]     : positive
 param children[K] : simplex[V]
 
 for n in N:
-    latent z[n] ~ Categorical(weight)
-    data   phd[n] ~ Normal(mean[z[n]], sd[z[n]])                     # prestige of the department
-    data   art[n] : count ~ Poisson(rate[z[n]])                      # articles
-    data   kid5[n] : category[V] ~ Categorical(children[z[n]])       # children under six
+    latent z[n]    ~ Categorical(weight)
+    data   phd[n]  ~ Normal(mean[z[n]], sd[z[n]])               # prestige of the department
+    data   art[n]  : count ~ Poisson(rate[z[n]])                # articles
+    data   kid5[n] : category[V] ~ Categorical(children[z[n]])  # children under six

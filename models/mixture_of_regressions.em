@@ -10,5 +10,5 @@ param sd[K]   : positive
 
 for n in N:
     input  u[n] : real[P]
-    latent z[n] ~ Categorical(weight)            # experts: Categorical(softmax(gate @ u[n]))
+    latent z[n] ~ Categorical(weight)  # experts: Categorical(softmax(gate @ u[n]))
     data   y[n] ~ Normal(dot(beta[z[n]], u[n]), sd[z[n]])

@@ -11,4 +11,4 @@ param sd    : positive
 
 for n in N:
     latent good[n] ~ Bernoulli(clean)
-    data   x[n] ~ Normal(mean, sd) if good[n] else Uniform(lower, upper)
+    data   x[n]    ~ Normal(mean, sd) if good[n] else Uniform(lower, upper)

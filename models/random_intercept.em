@@ -3,7 +3,7 @@ model RandomIntercept
     "A regression whose groups each have their own level, drawn from a normal."
     "Laird and Ware, Biometrics 38 (1982)."
 
-param beta : real[P]
+param beta       : real[P]
 param tau, sigma : positive
 
 for g in G:
@@ -11,5 +11,5 @@ for g in G:
 
 for n in N:
     input group[n] : index[G]
-    input u[n] : real[P]
-    data  y[n] ~ Normal(dot(beta, u[n]) + b[group[n]], sigma)
+    input u[n]     : real[P]
+    data  y[n]     ~ Normal(dot(beta, u[n]) + b[group[n]], sigma)

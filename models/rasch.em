@@ -4,7 +4,7 @@ model Rasch
     "Rasch 1960; Bock and Aitkin, Psychometrika 46 (1981)."
 
 param difficulty[J] : real
-param scale : positive
+param scale         : positive
 
 for i in I:
     latent ability[i] ~ Normal(0, scale)

@@ -8,5 +8,5 @@ param mean[K] : real[D]
 param sd[K]   : positive[D]
 
 for n in N:
-    data z[n] : category[K] ~ Categorical(weight)           # blank where unknown
+    data z[n] : category[K] ~ Categorical(weight)  # blank where unknown
     data x[n] : real[D] ~ Normal(mean[z[n]], sd[z[n]])

@@ -3,7 +3,7 @@ model StudentT
     "Student's t as a normal whose precision was drawn from a gamma."
     "Dempster, Laird and Rubin 1977, section 4.6; Lange, Little and Taylor 1989."
 
-param mu : real
+param mu     : real
 param s2, nu : positive
 
 for n in N:

@@ -8,6 +8,6 @@ param row[K]    : simplex[R]
 param column[K] : simplex[C]
 
 for n in N times freq[n]:
-    latent z[n] ~ Categorical(weight)
+    latent z[n]    ~ Categorical(weight)
     data   hair[n] : category[R] ~ Categorical(row[z[n]])
     data   eye[n]  : category[C] ~ Categorical(column[z[n]])
