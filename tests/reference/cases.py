@@ -1,0 +1,407 @@
+"""Every reference case in reach: its model, its data, and the reference in the model's names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from tests.reference.tables import Floats, column, columns, design, matrix
+
+Data = dict[str, NDArray[Any]]
+Params = dict[str, Floats]
+Answer = Mapping[str, Any]  # a case's `reference.params`
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A fit to try.
+
+    `labels` gives, of each parameter with interchangeable components, the axis that they are on.
+    `constant(data)` is what the model's log likelihood has beyond the reference's. `near` starts
+    at the reference shaken a little, for where the likelihood is unbounded or its best maximum is
+    seldom found; the others start from the data, with `restarts`.
+    """
+
+    id: str
+    model: str  # a file of models/, or a text
+    data: Callable[[], Data]
+    params: Callable[[Answer], Params]
+    labels: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    constant: Callable[[Data], float] = lambda data: 0.0
+    restarts: int = 5
+    near: bool = False
+    view: Callable[[Params], Params] = lambda params: params  # what is determined of them
+    known: bool = True  # does the reference give the parameters, or only the view?
+    free: int | None = None  # the number of free parameters, where it isn't the reference's
+    atol: float = 1e-6  # beside 1e-4 relative: what is zero in the reference
+    slow: bool = False
+
+
+def array(x: Any) -> Floats:
+    return np.asarray(x, dtype=float)
+
+
+def binomial_coefficients(trials: Floats, heads: Floats, freq: Floats) -> float:
+    logs = gammaln(trials + 1) - gammaln(heads + 1) - gammaln(trials - heads + 1)
+    return float(freq @ logs)
+
+
+# --- counts in frequency tables --------------------------------------------------------------
+
+
+def tabled(name: str, value: str, freq: str = "freq", as_name: str = "y") -> Data:
+    return {as_name: column(name, value), "freq": column(name, freq)}
+
+
+def expanded(name: str, value: str) -> Data:
+    return {"y": np.repeat(column(name, value), column(name, "freq").astype(int))}
+
+
+def poissons(table: str, value: str, K: int, **options: Any) -> Case:
+    return Case(
+        f"{table}_poismix_K{K}",
+        "poisson_mixture",
+        partial(tabled, table, value),
+        lambda r: {"weight": array(r["weights"]), "rate": array(r["rates"])},
+        labels={"weight": 0, "rate": 0},
+        sizes={"K": K},
+        **options,
+    )
+
+
+COUNTS = (
+    Case(
+        "linkage_rao",
+        "linkage",
+        partial(tabled, "linkage", "y"),
+        lambda r: {"t": array(r["theta"])},
+    ),
+    Case(
+        "abo_clarke",
+        "abo",
+        partial(tabled, "abo", "blood", as_name="blood"),
+        lambda r: {"allele": array([r["pA"], r["pB"], r["pO"]])},
+    ),
+    Case(
+        "peppered_moths",
+        "peppered_moths",
+        partial(tabled, "moths", "wings", as_name="wings"),
+        lambda r: {"allele": array([r["pC"], r["pI"], r["pT"]])},
+    ),
+    Case(
+        "two_coins_fixed",
+        "two_coins",
+        lambda: {"heads": column("two_coins", "heads"), "tosses": column("two_coins", "n")},
+        lambda r: {"heads_prob": array([r["theta_A"], r["theta_B"]])},
+        labels={"heads_prob": 0},
+        constant=lambda d: binomial_coefficients(d["tosses"], d["heads"], np.ones(5)),
+    ),
+    poissons("thyrion_accidents", "accidents", 2),
+    poissons("fetal_lamb_freq", "movements", 2),
+    # One rate is zero at the maximum, which EM nears only in proportion to the step count.
+    poissons("fetal_lamb_freq", "movements", 3, atol=1e-4),
+    Case(
+        "fetal_lamb_freq_zip",
+        "zero_inflated_poisson",
+        partial(expanded, "fetal_lamb_freq", "movements"),
+        lambda r: {"p": array(1 - r["zero_inflation"]), "rate": array(r["rate"])},
+    ),
+    Case(
+        "biochemists_zip0",
+        "zero_inflated_poisson",
+        lambda: {"y": column("biochemists", "art")},
+        lambda r: {"p": array(1 - r["zero_inflation"]), "rate": array(r["rate"])},
+    ),
+    Case(
+        "saxony_binomial",
+        "binomial",
+        partial(tabled, "saxony", "males", "families"),
+        lambda r: {"p": array(r["p"])},
+    ),
+    Case(
+        "saxony_binmix_K2",
+        "binomial_mixture",
+        partial(tabled, "saxony", "males", "families"),
+        lambda r: {"weight": array(r["weights"]), "prob": array(r["probs"])},
+        labels={"weight": 0, "prob": 0},
+    ),
+    Case(
+        "horsekicks_poisson",
+        "poisson",
+        partial(tabled, "horsekicks", "deaths"),
+        lambda r: {"rate": array(r["rate"])},
+    ),
+)
+
+# --- normals ---------------------------------------------------------------------------------
+
+
+def full(cov: Floats) -> Floats:
+    return cov
+
+
+def diagonal(cov: Floats) -> Floats:
+    return np.diagonal(cov, axis1=-2, axis2=-1)
+
+
+def spherical(cov: Floats) -> Floats:
+    return cov[..., 0, 0]
+
+
+# mclust's name of a covariance model: the file, its parameter, what it holds, one per component?
+COVARIANCES: dict[str, tuple[str, str, Callable[[Floats], Floats], bool]] = {
+    "VVV": ("gaussian_mixture", "cov", full, True),
+    "EEE": ("gaussian_mixture_tied", "cov", full, False),
+    "VVI": ("gaussian_mixture_diagonal", "var", diagonal, True),
+    "EEI": ("gaussian_mixture_tied_diagonal", "var", diagonal, False),
+    "VII": ("gaussian_mixture_spherical", "var", spherical, True),
+    "EII": ("gaussian_mixture_tied_spherical", "var", spherical, False),
+}
+
+MEASURES = {
+    "faithful": ("eruptions", "waiting"),
+    "iris": ("sl", "sw", "pl", "pw"),
+    "banknote": ("Length", "Left", "Right", "Bottom", "Top", "Diagonal"),
+    "crabs": ("FL", "RW", "CL", "CW", "BD"),
+}
+
+
+def gaussians(table: str, K: int, shape: str, **options: Any) -> Case:
+    model, parameter, part, own = COVARIANCES[shape]
+
+    def params(r: Answer) -> Params:
+        cov = part(array(r["covariances"]))
+        return {
+            "weight": array(r["weights"]),
+            "mean": array(r["means"]),
+            parameter: cov if own else cov[0],
+        }
+
+    return Case(
+        f"{table}_gmm{K}_{shape}",
+        model,
+        lambda: {"x": matrix(table, *MEASURES[table])},
+        params,
+        labels={"weight": 0, "mean": 0} | ({parameter: 0} if own else {}),
+        sizes={"K": K},
+        **options,
+    )
+
+
+def normals(case: str, table: str, head: str, **options: Any) -> Case:
+    equal = case.endswith("E")
+
+    def params(r: Answer) -> Params:
+        sd = array(r["sd"])
+        return {
+            "weight": array(r["weights"]),
+            "mean": array(r["coef"])[:, 0],
+            "sd": sd[0] if equal else sd,
+        }
+
+    return Case(
+        case,
+        "normal_mixture_equal" if equal else "normal_mixture",
+        lambda: {"x": column(table, head)},
+        params,
+        labels={"weight": 0, "mean": 0} | ({} if equal else {"sd": 0}),
+        **options,
+    )
+
+
+NORMALS = (
+    *(gaussians("faithful", 2, shape) for shape in COVARIANCES),
+    *(gaussians("faithful", 3, shape, restarts=20) for shape in ("EII", "EEI", "EEE")),
+    *(gaussians("iris", 3, shape, restarts=10) for shape in ("EII", "VII", "EEI", "VVI", "EEE")),
+    gaussians("iris", 3, "VVV", near=True),
+    gaussians("banknote", 2, "EEE", restarts=30),
+    gaussians("crabs", 4, "EEE", near=True),
+    normals("waiting_mix2_V", "faithful", "waiting"),
+    normals("waiting_mix2_E", "faithful", "waiting"),
+    normals("eruptions_mix2_V", "faithful", "eruptions"),
+    Case(
+        "pearson_crabs_midpoint",
+        "pearson_crabs",
+        partial(tabled, "pearson_crabs", "bin", as_name="x"),
+        lambda r: {
+            "weight": array(r["weights"]),
+            "mean": array(r["means"]),
+            "sd": array(r["sds"]),
+        },
+        labels={"weight": 0, "mean": 0, "sd": 0},
+    ),
+)
+
+# --- positive numbers ------------------------------------------------------------------------
+
+POSITIVE = (
+    Case(
+        "coal_exp1",
+        "exponential",
+        lambda: {"x": column("coal_intervals", "x")},
+        lambda r: {"rate": 1 / array(r["means"])[0]},
+    ),
+    Case(
+        "coal_expmix2",
+        "exponential_mixture",
+        lambda: {"x": column("coal_intervals", "x")},
+        lambda r: {"weight": array(r["weights"]), "rate": 1 / array(r["means"])},
+        labels={"weight": 0, "rate": 0},
+    ),
+    Case(
+        "lung_exponential",
+        "censored_lifetimes",
+        lambda: {"time": column("lung", "time"), "died": column("lung", "event")},
+        lambda r: {"rate": array(r["rate"])},
+    ),
+)
+
+# --- categories ------------------------------------------------------------------------------
+
+
+def items(table: str, *heads: str) -> Data:
+    """Categories, counted from 0 whatever the table counts from."""
+    y = matrix(table, *heads)
+    return {"y": (y - np.nanmin(y)).astype(int)}
+
+
+def classes(table: str, K: int, *heads: str, **options: Any) -> Case:
+    return Case(
+        f"{table}_lca{K}",
+        "latent_class",
+        partial(items, table, *heads),
+        lambda r: {
+            "weight": array(r["weights"]),
+            "prob": array(list(r["item_probs"].values())),  # item, class, value
+        },
+        labels={"weight": 0, "prob": 1},
+        sizes={"K": K},
+        atol=1e-4,  # many answers are certain in a class, which EM nears slowly
+        **options,
+    )
+
+
+def independence(r: Answer) -> Params:
+    fitted = array(r["fitted_counts"]) / np.sum(r["fitted_counts"])
+    return {"weight": np.ones(1), "row": fitted.sum(1)[None], "column": fitted.sum(0)[None]}
+
+
+def fitted_table(params: Params) -> Params:
+    if "fitted" in params:
+        return params
+    weight, row, column = (params[name] for name in ("weight", "row", "column"))
+    return {"fitted": np.einsum("k,kr,kc->rc", weight, row, column)}
+
+
+def hair_eye() -> Data:
+    return {head: column("hair_eye", head).astype(int) for head in ("hair", "eye", "freq")}
+
+
+TABLES = (
+    Case("haireye_plsa1", "topics_of_a_table", hair_eye, independence, sizes={"K": 1}),
+    Case(
+        "haireye_plsa2",
+        "topics_of_a_table",
+        hair_eye,
+        lambda r: {"fitted": array(r["fitted_counts"]) / np.sum(r["fitted_counts"])},
+        # of the 13 parameters two only turn the topics into each other
+        view=fitted_table,
+        known=False,
+        restarts=10,
+    ),
+)
+
+CATEGORIES = (
+    classes("carcinoma", 2),
+    classes("carcinoma", 3, restarts=20),
+    classes("carcinoma", 4, restarts=50, slow=True),
+    classes("values", 2),
+    classes("cheating", 2, "LIEEXAM", "LIEPAPER", "FRAUD", "COPYEXAM"),
+    classes("lsat", 2),
+)
+
+# --- regressions -----------------------------------------------------------------------------
+
+
+def regression(case: str, table: str, response: str, *covariates: str) -> Case:
+    def data() -> Data:
+        heads = covariates or tuple(head for head in columns(table) if head != response)
+        return {"u": matrix(table, *heads), "y": column(table, response)}
+
+    return Case(
+        case,
+        "linear_regression",
+        data,
+        lambda r: {
+            "intercept": array(r["coef"])[0],
+            "beta": array(r["coef"])[1:],
+            "sd": np.sqrt(array(r["sigma2_ml"])),
+        },
+    )
+
+
+EQUAL_REGRESSIONS = """
+model EqualRegressions(K = 2)
+param weight  : simplex[K]
+param beta[K] : real[P]
+param sd      : positive
+for n in N:
+    input  u[n] : real[P]
+    latent z[n] ~ Categorical(weight)
+    data   y[n] ~ Normal(dot(beta[z[n]], u[n]), sd)
+"""
+
+
+def regressions(case: str, data: Callable[[], Data], **options: Any) -> Case:
+    equal = case.endswith("_eq")
+
+    def params(r: Answer) -> Params:
+        sd = array(r["sd"])
+        return {
+            "weight": array(r["weights"]),
+            "beta": array(r["coef"]),
+            "sd": sd[0] if equal else sd,
+        }
+
+    return Case(
+        case,
+        EQUAL_REGRESSIONS if equal else "mixture_of_regressions",
+        data,
+        params,
+        labels={"weight": 0, "beta": 0} | ({} if equal else {"sd": 0}),
+        **options,
+    )
+
+
+def npreg() -> Data:
+    x = column("npreg", "x")
+    return {"u": np.stack([np.ones_like(x), x, x**2], axis=-1), "y": column("npreg", "yn")}
+
+
+def tone() -> Data:
+    return {"u": matrix("tone", "one", "stretchratio"), "y": column("tone", "tuned")}
+
+
+def co2() -> Data:
+    return {"u": design("co2gnp", "GNP"), "y": column("co2gnp", "CO2")}
+
+
+REGRESSIONS = (
+    regression("longley_lm", "longley", "Employed"),
+    regression("diabetes_lm", "diabetes_efron", "y"),
+    regression("stackloss_lm", "stackloss", "loss"),
+    regressions("npreg_mixreg2", npreg, near=True),
+    regressions("tone_mixreg2", tone, near=True),
+    regressions("tone_mixreg2_eq", tone, restarts=20),
+    regressions("co2gnp_mixreg2", co2, near=True),
+    regressions("co2gnp_mixreg2_eq", co2, restarts=20),
+)
+
+CASES = (*COUNTS, *NORMALS, *POSITIVE, *TABLES, *CATEGORIES, *REGRESSIONS)
