@@ -6,7 +6,7 @@ from sympy import log, loggamma
 
 from emdsl.families.family import Alternative, Family, Parameter, symbol
 
-_X = symbol("x", "unit")
+_x = symbol("x", "unit")
 _ALPHA = Parameter("alpha", "positive", doc="one more than the power of x")
 _BETA = Parameter("beta", "positive", doc="one more than the power of 1 - x")
 _MEAN = Parameter("mean", "unit", doc="alpha / (alpha + beta)")
@@ -16,15 +16,15 @@ _alpha, _beta, _mean, _precision = (p.symbol for p in (_ALPHA, _BETA, _MEAN, _PR
 
 BETA = Family(
     name="Beta",
-    doc="The beta. Johnson et al. 1995, (25.2); mean and precision: Ferrari, Cribari-Neto 2004.",
-    variable=_X,
+    doc="The beta. Johnson et al. 1995, chapter 25; by mean: Ferrari and Cribari-Neto 2004.",
+    variable=_x,
     kind="unit",
     parameters=(_ALPHA, _BETA),
     log_density=loggamma(_alpha + _beta)
     - loggamma(_alpha)
     - loggamma(_beta)
-    + (_alpha - 1) * log(_X)
-    + (_beta - 1) * log(1 - _X),
+    + (_alpha - 1) * log(_x)
+    + (_beta - 1) * log(1 - _x),
     alternatives=(
         Alternative(
             (_MEAN, _PRECISION),
@@ -33,8 +33,8 @@ BETA = Family(
             loggamma(_precision)
             - loggamma(_mean * _precision)
             - loggamma((1 - _mean) * _precision)
-            + (_mean * _precision - 1) * log(_X)
-            + ((1 - _mean) * _precision - 1) * log(1 - _X),
+            + (_mean * _precision - 1) * log(_x)
+            + ((1 - _mean) * _precision - 1) * log(1 - _x),
         ),
     ),
     sampler="beta",

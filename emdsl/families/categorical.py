@@ -22,7 +22,7 @@ _prob, _probs, _logit, _logits, _n = (p.symbol for p in (_PROB, _PROBS, _LOGIT, 
 
 BERNOULLI = Family(
     name="Bernoulli",
-    doc="One trial. Johnson, Kemp and Kotz 2005, section 3.2.",
+    doc="One trial. Johnson, Kemp and Kotz 2005, chapter 3.",
     variable=_BOOL,
     kind="bool",
     parameters=(_PROB,),
@@ -59,7 +59,7 @@ CATEGORICAL = Family(
 MULTINOMIAL = Family(
     name="Multinomial",
     # SciPy's order. Stan reads n off the counts: so does leaving it out, Multinomial(p = theta).
-    doc="Counts of n categorical draws. Johnson, Kotz and Balakrishnan 1997, (35.1).",
+    doc="Counts of n categorical draws. Johnson, Kotz and Balakrishnan 1997, chapter 35.",
     variable=_COUNT,
     kind="count",
     parameters=(_N, _PROBS),

@@ -6,7 +6,7 @@ from sympy import log, loggamma, pi, sqrt
 
 from emdsl.families.family import Alternative, Family, Parameter, symbol
 
-_X = symbol("x", "positive")
+_x = symbol("x", "positive")
 _MU = Parameter("mu", "real", doc="the mean of log x")
 _SIGMA = Parameter("sigma", "positive", doc="the standard deviation of log x")
 _SD = Parameter("sd", "positive", doc="the standard deviation before folding")
@@ -24,14 +24,11 @@ _shape, _rate, _scale = (p.symbol for p in (_SHAPE, _RATE, _SCALE))
 
 LOG_NORMAL = Family(
     name="LogNormal",
-    doc="exp of a normal; var and precision are log x's. Johnson et al. 1994, (14.2).",
-    variable=_X,
+    doc="exp of a normal; var and precision are log x's. Johnson et al. 1994, chapter 14.",
+    variable=_x,
     kind="positive",
     parameters=(_MU, _SIGMA),
-    log_density=-log(_X)
-    - log(_sigma)
-    - log(2 * pi) / 2
-    - (log(_X) - _mu) ** 2 / (2 * _sigma**2),
+    log_density=-log(_x) - log(_sigma) - log(2 * pi) / 2 - (log(_x) - _mu) ** 2 / (2 * _sigma**2),
     alternatives=(
         Alternative((_VAR,), (("sigma", sqrt(_VAR.symbol)),)),
         Alternative((_PRECISION,), (("sigma", 1 / sqrt(_PRECISION.symbol)),)),
@@ -41,11 +38,11 @@ LOG_NORMAL = Family(
 
 HALF_NORMAL = Family(
     name="HalfNormal",
-    doc="The absolute value of a Normal(0, sd). Johnson et al. 1994, section 13.10.1.",
-    variable=_X,
+    doc="The absolute value of a Normal(0, sd). Johnson et al. 1994, chapter 13.",
+    variable=_x,
     kind="positive",
     parameters=(_SD,),
-    log_density=log(2) / 2 - log(pi) / 2 - log(_sd) - _X**2 / (2 * _sd**2),
+    log_density=log(2) / 2 - log(pi) / 2 - log(_sd) - _x**2 / (2 * _sd**2),
     alternatives=(
         Alternative((_VAR,), (("sd", sqrt(_VAR.symbol)),)),
         Alternative((_PRECISION,), (("sd", 1 / sqrt(_PRECISION.symbol)),)),
@@ -55,22 +52,22 @@ HALF_NORMAL = Family(
 
 EXPONENTIAL = Family(
     name="Exponential",
-    doc="The exponential. Johnson, Kotz and Balakrishnan 1994, (19.1).",
-    variable=_X,
+    doc="The exponential. Johnson, Kotz and Balakrishnan 1994, chapter 19.",
+    variable=_x,
     kind="positive",
     parameters=(_RATE,),
-    log_density=log(_rate) - _rate * _X,
+    log_density=log(_rate) - _rate * _x,
     alternatives=(Alternative((_SCALE,), (("rate", 1 / _scale),)),),
     sampler="exponential",
 )
 
 GAMMA = Family(
     name="Gamma",
-    doc="The gamma. Johnson, Kotz and Balakrishnan 1994, (17.2).",
-    variable=_X,
+    doc="The gamma. Johnson, Kotz and Balakrishnan 1994, chapter 17.",
+    variable=_x,
     kind="positive",
     parameters=(_SHAPE, _RATE),
-    log_density=_shape * log(_rate) - loggamma(_shape) + (_shape - 1) * log(_X) - _rate * _X,
+    log_density=_shape * log(_rate) - loggamma(_shape) + (_shape - 1) * log(_x) - _rate * _x,
     alternatives=(Alternative((_SCALE,), (("rate", 1 / _scale),)),),
     sampler="gamma",
 )
@@ -78,23 +75,23 @@ GAMMA = Family(
 INVERSE_GAMMA = Family(
     name="InverseGamma",
     doc="1 / x is Gamma(shape, rate = scale). Gelman et al. 2013, table A.1.",
-    variable=_X,
+    variable=_x,
     kind="positive",
     parameters=(_SHAPE, _SCALE),
-    log_density=_shape * log(_scale) - loggamma(_shape) - (_shape + 1) * log(_X) - _scale / _X,
+    log_density=_shape * log(_scale) - loggamma(_shape) - (_shape + 1) * log(_x) - _scale / _x,
     sampler="inverse_gamma",
 )
 
 INVERSE_GAUSSIAN = Family(
     name="InverseGaussian",
-    doc="Wald's distribution. Johnson, Kotz and Balakrishnan 1994, (15.4a).",
-    variable=_X,
+    doc="Wald's distribution. Johnson, Kotz and Balakrishnan 1994, chapter 15.",
+    variable=_x,
     kind="positive",
     parameters=(_MEAN, _SHAPE),
     log_density=log(_shape) / 2
     - log(2 * pi) / 2
-    - 3 * log(_X) / 2
-    - _shape * (_X - _mean) ** 2 / (2 * _mean**2 * _X),
+    - 3 * log(_x) / 2
+    - _shape * (_x - _mean) ** 2 / (2 * _mean**2 * _x),
     alternatives=(
         # McCullagh and Nelder's GLM dispersion, then SciPy's invgauss(mu, scale = scale).
         Alternative((_DISPERSION,), (("shape", 1 / _DISPERSION.symbol),)),
@@ -105,35 +102,35 @@ INVERSE_GAUSSIAN = Family(
 
 WEIBULL = Family(
     name="Weibull",
-    doc="The two-parameter Weibull. Johnson, Kotz and Balakrishnan 1994, (21.3).",
-    variable=_X,
+    doc="The two-parameter Weibull. Johnson, Kotz and Balakrishnan 1994, chapter 21.",
+    variable=_x,
     kind="positive",
     parameters=(_SHAPE, _SCALE),
     # The power is written apart, so that expanding finds scale^-shape as a factor.
     log_density=log(_shape)
     - _shape * log(_scale)
-    + (_shape - 1) * log(_X)
-    - _X**_shape * _scale ** (-_shape),
+    + (_shape - 1) * log(_x)
+    - _x**_shape * _scale ** (-_shape),
     sampler="weibull",
 )
 
 RAYLEIGH = Family(
     name="Rayleigh",
-    doc="The length of a plane Normal(0, scale). Johnson et al. 1994, (18.5).",
-    variable=_X,
+    doc="The length of a plane Normal(0, scale). Johnson et al. 1994, chapter 18.",
+    variable=_x,
     kind="positive",
     parameters=(_SCALE,),
-    log_density=log(_X) - 2 * log(_scale) - _X**2 / (2 * _scale**2),
+    log_density=log(_x) - 2 * log(_scale) - _x**2 / (2 * _scale**2),
     sampler="rayleigh",
 )
 
 PARETO = Family(
     name="Pareto",
-    doc="Pareto of the first kind, x >= scale. Johnson et al. 1994, (20.3).",
-    variable=_X,
+    doc="Pareto of the first kind, x >= scale. Johnson et al. 1994, chapter 20.",
+    variable=_x,
     kind="positive",
     parameters=(_SCALE, _SHAPE),
-    log_density=log(_shape) + _shape * log(_scale) - (_shape + 1) * log(_X),
-    condition=_X >= _scale,
+    log_density=log(_shape) + _shape * log(_scale) - (_shape + 1) * log(_x),
+    condition=_x >= _scale,
     sampler="pareto",
 )

@@ -6,7 +6,7 @@ from sympy import Abs, And, log, loggamma, pi, sqrt
 
 from emdsl.families.family import Alternative, Family, Parameter, symbol
 
-_X = symbol("x", "real")
+_x = symbol("x", "real")
 _MEAN = Parameter("mean", "real", doc="the mean")
 _LOC = Parameter("loc", "real", doc="the centre")
 _SD = Parameter("sd", "positive", doc="the standard deviation")
@@ -22,11 +22,11 @@ _lower, _upper = _LOWER.symbol, _UPPER.symbol
 
 NORMAL = Family(
     name="Normal",
-    doc="The normal distribution. Johnson, Kotz and Balakrishnan 1994, (13.1).",
-    variable=_X,
+    doc="The normal distribution. Johnson, Kotz and Balakrishnan 1994, chapter 13.",
+    variable=_x,
     kind="real",
     parameters=(_MEAN, _SD),
-    log_density=-log(_sd) - log(2 * pi) / 2 - (_X - _mean) ** 2 / (2 * _sd**2),
+    log_density=-log(_sd) - log(2 * pi) / 2 - (_x - _mean) ** 2 / (2 * _sd**2),
     alternatives=(
         Alternative((_VAR,), (("sd", sqrt(_VAR.symbol)),)),
         Alternative((_PRECISION,), (("sd", 1 / sqrt(_PRECISION.symbol)),)),
@@ -36,8 +36,8 @@ NORMAL = Family(
 
 STUDENT_T = Family(
     name="StudentT",
-    doc="Student's t with location and scale. Johnson, Kotz and Balakrishnan 1995, (28.1).",
-    variable=_X,
+    doc="Student's t with location and scale. Johnson, Kotz and Balakrishnan 1995, chapter 28.",
+    variable=_x,
     kind="real",
     parameters=(_NU, _LOC, _SCALE),
     log_density=loggamma((_nu + 1) / 2)
@@ -45,37 +45,37 @@ STUDENT_T = Family(
     - log(_nu) / 2
     - log(pi) / 2
     - log(_scale)
-    - (_nu + 1) / 2 * log(1 + (_X - _loc) ** 2 / (_nu * _scale**2)),
+    - (_nu + 1) / 2 * log(1 + (_x - _loc) ** 2 / (_nu * _scale**2)),
     sampler="student_t",
 )
 
 LAPLACE = Family(
     name="Laplace",
-    doc="The double exponential. Johnson, Kotz and Balakrishnan 1995, (24.1).",
-    variable=_X,
+    doc="The double exponential. Johnson, Kotz and Balakrishnan 1995, chapter 24.",
+    variable=_x,
     kind="real",
     parameters=(_LOC, _SCALE),
-    log_density=-log(2) - log(_scale) - Abs(_X - _loc) / _scale,
+    log_density=-log(2) - log(_scale) - Abs(_x - _loc) / _scale,
     sampler="laplace",
 )
 
 CAUCHY = Family(
     name="Cauchy",
-    doc="The Cauchy distribution. Johnson, Kotz and Balakrishnan 1994, (16.1).",
-    variable=_X,
+    doc="The Cauchy distribution. Johnson, Kotz and Balakrishnan 1994, chapter 16.",
+    variable=_x,
     kind="real",
     parameters=(_LOC, _SCALE),
-    log_density=-log(pi) - log(_scale) - log(1 + (_X - _loc) ** 2 / _scale**2),
+    log_density=-log(pi) - log(_scale) - log(1 + (_x - _loc) ** 2 / _scale**2),
     sampler="cauchy",
 )
 
 UNIFORM = Family(
     name="Uniform",
-    doc="The continuous uniform. Johnson, Kotz and Balakrishnan 1995, (26.1).",
-    variable=_X,
+    doc="The continuous uniform. Johnson, Kotz and Balakrishnan 1995, chapter 26.",
+    variable=_x,
     kind="real",
     parameters=(_LOWER, _UPPER),
     log_density=-log(_upper - _lower),
-    condition=And(_lower <= _X, _X <= _upper),
+    condition=And(_lower <= _x, _x <= _upper),
     sampler="uniform",
 )

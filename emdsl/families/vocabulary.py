@@ -9,55 +9,55 @@ from __future__ import annotations
 import sympy as sp
 
 
-class At(sp.Function):
+class At(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """`At(p, x)`: the entry of vector p at the (discrete) place x."""
 
     nargs = 2
 
 
-class Total(sp.Function):
+class Total(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """`Total(e)`: the sum of the elementwise expression e over its vector axis."""
 
     nargs = 1
 
 
-class Dim(sp.Function):
+class Dim(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """`Dim(v)`: the length of vector v, or the order of square matrix v."""
 
     nargs = 1
 
 
-class MatInv(sp.Function):
+class MatInv(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """`MatInv(P)`: the inverse of a positive definite matrix."""
 
     nargs = 1
 
 
-class LogDet(sp.Function):
+class LogDet(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """`LogDet(S)`: the log determinant of a positive definite matrix."""
 
     nargs = 1
 
 
-class QuadInv(sp.Function):
+class QuadInv(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """`QuadInv(S, v)`: v' S^-1 v."""
 
     nargs = 2
 
 
-class TraceInv(sp.Function):
+class TraceInv(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """`TraceInv(S, M)`: tr(S^-1 M)."""
 
     nargs = 2
 
 
-class LogMultiGamma(sp.Function):
+class LogMultiGamma(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """`LogMultiGamma(a, d)`: the log multivariate gamma function of order d at a."""
 
     nargs = 2
 
 
-class LogIndicator(sp.Function):
+class LogIndicator(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """`LogIndicator(condition)`: 0 where the condition holds, minus infinity elsewhere."""
 
     nargs = 1
