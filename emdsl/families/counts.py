@@ -73,7 +73,7 @@ POISSON = Family(
 
 NEGATIVE_BINOMIAL = Family(
     name="NegativeBinomial",
-    doc="Failures before the n-th success; a Poisson with Gamma rate. Johnson et al. 2005, chapter 5.",
+    doc="Failures before success n; a Poisson of Gamma rate. Johnson et al. 2005, chapter 5.",
     variable=_x,
     kind="count",
     parameters=(_SIZE, _P),
