@@ -1,0 +1,24 @@
+"""The public functions a generated module calls, each with its own program as first argument."""
+
+from emdsl.runtime.fitting import fit, init_params
+from emdsl.runtime.persist import load
+from emdsl.runtime.queries import (
+    e_step,
+    log_likelihood,
+    posterior,
+    predict,
+    row_log_likelihood,
+    sample,
+)
+
+__all__ = [
+    "e_step",
+    "fit",
+    "init_params",
+    "load",
+    "log_likelihood",
+    "posterior",
+    "predict",
+    "row_log_likelihood",
+    "sample",
+]

@@ -1,0 +1,320 @@
+"""Runs a program's E-step over blocks of each plate that stay in cache.
+
+    features (F, B), coefficients (C, F)
+    log joint = coefficients @ features          one matrix product out
+    statistics = posterior @ features.T          and the same features back
+
+Knows nothing of convergence, restarts or where the data came from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdsl.runtime.program import (
+    Bias,
+    Bound,
+    Coefficients,
+    Features,
+    Floats,
+    Layout,
+    Params,
+    Piece,
+    Program,
+    Statistics,
+)
+
+_CACHED = 2**28  # bytes of features kept between iterations; past that they are made anew
+_BLOCK = 2**19  # bytes of one block's features and posteriors together: about an L2 cache
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A block of plate elements: its arrays, its weights and where it starts."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    weight: Floats | None
+    start: int
+    stop: int
+
+
+@dataclass(slots=True)
+class PieceData:
+    """One piece's arrays, plate axis last, with equal rows collapsed where all is discrete."""
+
+    piece: Piece
+    size: int
+    arrays: Mapping[str, NDArray[Any]]
+    weight: Floats | None
+    inverse: NDArray[np.intp] | None  # element -> collapsed row
+    block: int
+    cache: dict[int, Features]
+    cached: bool
+
+
+class Engine:
+    """A program with its data: E-steps under any parameters, about one pivot."""
+
+    def __init__(
+        self,
+        program: Program,
+        bound: Bound,
+        pivot: Params | None = None,
+        *,
+        collapse: bool = True,
+    ) -> None:
+        self.program = program
+        self.bound = bound
+        self.layout: Layout = bound.layout
+        self.pieces = [self._load(piece, collapse) for piece in program.pieces]
+        self.pivot: Params = {}
+        self._direct: list[Floats | None] = []
+        self._direct_evidence: dict[int, Floats] = {}
+        self.set_pivot(pivot if pivot is not None else self._zero_pivot())
+
+    # --- data --------------------------------------------------------------------------------
+
+    def _load(self, piece: Piece, collapse: bool) -> PieceData:
+        bound, meta = self.bound, self.program.meta
+        sizes = self.layout.sizes
+        size = sizes[piece.plate] if isinstance(piece.plate, str) else piece.plate
+        arrays: dict[str, NDArray[Any]] = {}
+        discrete = True
+        for name in piece.arrays:
+            array = meta.array(name)
+            arrays[name] = np.ascontiguousarray(np.moveaxis(bound.arrays[name], 0, -1))
+            discrete &= array.kind in ("int", "count", "bool", "category", "index")
+            mask = bound.observed.get(name)
+            if mask is not None:
+                arrays[f"{name}_observed"] = np.ascontiguousarray(np.moveaxis(mask, 0, -1))
+        weight = None
+        if piece.weight is not None:
+            weight = np.asarray(bound.arrays[piece.weight], dtype=np.float64)
+        inverse = None
+        if collapse and discrete and arrays and size > 1:
+            found = _distinct(arrays, weight, size)
+            if found is not None:
+                arrays, weight, inverse = found
+                size = len(weight)
+        for array in meta.arrays:  # what isn't along this plate goes to every block as it is
+            if array.name not in arrays and array.role in ("const", "input"):
+                if array.name in bound.arrays and array.plates == 0:
+                    arrays[array.name] = bound.arrays[array.name]
+        return PieceData(piece, size, arrays, weight, inverse, 0, {}, True)
+
+    def _zero_pivot(self) -> Params:
+        shapes = self.program.meta.params
+        sizes = self.layout.sizes
+        zero = {p.name: np.zeros([sizes[d] if isinstance(d, str) else d for d in p.dims])
+                for p in shapes}  # fmt: skip
+        return self.program.pivot(zero)
+
+    def set_pivot(self, pivot: Params) -> None:
+        """Take second moments about `pivot` from now on."""
+        self.pivot = pivot
+        for data in self.pieces:
+            data.cache.clear()
+            probe = self._features(data, self._chunk(data, 0, min(1, data.size)))
+            wide = probe.direct.shape[0] + sum(r.shape[0] for r in probe.rows)
+            states = sum(self._states(data))
+            per_row = 8 * (wide + 2 * states)
+            data.block = int(np.clip(_BLOCK // max(per_row, 1), 256, 4096))
+            data.cached = 8 * wide * data.size <= _CACHED
+        self._direct = [None] * len(self.pieces)
+
+    def _states(self, data: PieceData) -> list[int]:
+        """How many states each elimination cluster of the piece has."""
+        sizes = self.layout.sizes
+        return [
+            math.prod(sizes[d] if isinstance(d, str) else d for d in dims)
+            for dims in data.piece.clusters
+        ]
+
+    def _chunk(self, data: PieceData, start: int, stop: int) -> Chunk:
+        along = set(data.piece.arrays) | {f"{a}_observed" for a in data.piece.arrays}
+        arrays = {k: v[..., start:stop] if k in along else v for k, v in data.arrays.items()}
+        weight = None if data.weight is None else data.weight[start:stop]
+        return Chunk(arrays, weight, start, stop)
+
+    def _features(self, data: PieceData, chunk: Chunk) -> Features:
+        arrays = {**chunk.arrays, "width": np.asarray(chunk.stop - chunk.start)}
+        return data.piece.features(arrays, self.layout, self.pivot)
+
+    def blocks(self, index: int) -> Iterator[tuple[Chunk, Features]]:
+        """The blocks of piece `index` with their features, made or from the cache."""
+        data = self.pieces[index]
+        for start in range(0, data.size, data.block):
+            chunk = self._chunk(data, start, min(start + data.block, data.size))
+            features = data.cache.get(start)
+            if features is None:
+                features = self._features(data, chunk)
+                if data.cached:
+                    data.cache[start] = features
+            yield chunk, features
+
+    # --- E-step ------------------------------------------------------------------------------
+
+    def e_step(self, params: Params) -> Statistics:
+        """Expected sufficient statistics and log likelihood of all the data under `params`.
+
+        Raises numpy.linalg.LinAlgError where a covariance is no longer positive definite, and
+        ImpossibleError where an element has probability zero.
+        """
+        return self._run(lambda piece: piece.coefficients(params, self.layout, self.pivot), None)
+
+    def start(self, bias: Callable[[int, Chunk], Bias | None]) -> Statistics:
+        """Statistics from given log potentials in place of a posterior, to start EM from.
+
+        `bias(piece index, chunk)` gives, for each latent to be steered, (values, B). What the
+        data rule out stays ruled out.
+        """
+        return self._run(None, bias)
+
+    def _run(
+        self,
+        coefficients: Callable[[Piece], Coefficients] | None,
+        bias: Callable[[int, Chunk], Bias | None] | None,
+    ) -> Statistics:
+        values: dict[str, Floats] = {}
+        log_likelihood = 0.0
+        for index, data in enumerate(self.pieces):
+            piece = data.piece
+            known = coefficients(piece) if coefficients is not None else None
+            sums: tuple[Floats, ...] | None = None
+            first = self._direct[index] is None
+            direct: Floats | None = self._direct[index]
+            if piece.latents or first:
+                for chunk, features in self.blocks(index):
+                    if first:
+                        part = _weighted_sum(features.direct, chunk.weight)
+                        direct = part if direct is None else direct + part
+                    if not piece.latents:
+                        continue
+                    given = known
+                    if given is None:
+                        given = (np.zeros(features.direct.shape[0]), *self._neutral(data, features))
+                    steer = bias(index, chunk) if bias is not None else None
+                    evidence, posterior = piece.infer(features, given, self.layout, steer)
+                    if coefficients is not None:
+                        lowest = evidence.min()
+                        if lowest == -np.inf:
+                            self._impossible(data, chunk, evidence)
+                        log_likelihood += float(
+                            evidence.sum() if chunk.weight is None else evidence @ chunk.weight
+                        )
+                    if chunk.weight is not None:
+                        posterior = tuple(p * chunk.weight for p in posterior)
+                    new = tuple(
+                        p @ r.T for p, r in zip(posterior, features.rows, strict=True)
+                    )
+                    sums = (
+                        new
+                        if sums is None
+                        else tuple(a + b for a, b in zip(sums, new, strict=True))
+                    )
+            assert direct is not None
+            self._direct[index] = direct
+            if known is not None:
+                log_likelihood += float(known[0] @ direct)
+                if log_likelihood == -np.inf:
+                    self._impossible_direct(index)
+            values.update(piece.collect(direct, sums or (), self.layout))
+        return Statistics(values, log_likelihood, self.layout, self.pivot)
+
+    def _neutral(self, data: PieceData, features: Features) -> tuple[Floats, ...]:
+        states = self._states(data)
+        return tuple(np.zeros((c, r.shape[0])) for c, r in zip(states, features.rows, strict=True))
+
+    def _impossible(self, data: PieceData, chunk: Chunk, evidence: Floats) -> None:
+        row = chunk.start + int(np.argmin(evidence))
+        if data.inverse is not None:
+            row = int(np.flatnonzero(data.inverse == row)[0])
+        raise ImpossibleError(str(data.piece.plate), row)
+
+    def _impossible_direct(self, index: int) -> None:
+        data = self.pieces[index]
+        for chunk, features in self.blocks(index):
+            bad = np.isneginf(features.direct).any(axis=0)
+            if bad.any():
+                self._impossible(data, chunk, np.where(bad, -np.inf, 0.0))
+        raise ImpossibleError(str(data.piece.plate), 0)
+
+    def log_evidence(self, params: Params, index: int) -> Floats:
+        """Log likelihood of every element of piece `index`, (N,), unweighted."""
+        data = self.pieces[index]
+        known = data.piece.coefficients(params, self.layout, self.pivot)
+        out = np.empty(data.size)
+        for chunk, features in self.blocks(index):
+            part = known[0] @ features.direct
+            if data.piece.latents:
+                part = part + data.piece.infer(features, known, self.layout, None)[0]
+            out[chunk.start : chunk.stop] = part
+        return out if data.inverse is None else out[data.inverse]
+
+    def posterior(self, params: Params, index: int) -> dict[str, Floats]:
+        """Posterior marginals of piece `index`'s latents, (N, values) each."""
+        data = self.pieces[index]
+        known = data.piece.coefficients(params, self.layout, self.pivot)
+        found: dict[str, list[Floats]] = {name: [] for name in data.piece.latents}
+        for _, features in self.blocks(index):
+            _, posterior = data.piece.infer(features, known, self.layout, None)
+            for name, marginal in data.piece.marginals(posterior, self.layout).items():
+                found[name].append(marginal.T)
+        whole = {name: np.concatenate(parts) for name, parts in found.items()}
+        if data.inverse is None:
+            return whole
+        return {name: value[data.inverse] for name, value in whole.items()}
+
+    def decode(self, params: Params, index: int) -> dict[str, NDArray[np.int64]]:
+        """The most probable joint values of piece `index`'s latents, (N,) each."""
+        data = self.pieces[index]
+        known = data.piece.coefficients(params, self.layout, self.pivot)
+        found: dict[str, list[NDArray[np.int64]]] = {name: [] for name in data.piece.latents}
+        for _, features in self.blocks(index):
+            states, _ = data.piece.decode(features, known, self.layout)
+            for name, state in zip(data.piece.latents, states, strict=True):
+                found[name].append(state)
+        whole = {name: np.concatenate(parts) for name, parts in found.items()}
+        if data.inverse is None:
+            return whole
+        return {name: value[data.inverse] for name, value in whole.items()}
+
+
+class ImpossibleError(ValueError):
+    """An element of the data has probability zero under every value of the latents."""
+
+    def __init__(self, plate: str, row: int) -> None:
+        super().__init__(f"element {row} of plate {plate} has probability zero under the model")
+        self.plate = plate
+        self.row = row
+
+
+def _weighted_sum(rows: Floats, weight: Floats | None) -> Floats:
+    """Sum features (F, B) over the block; a weight of zero drops even an infinite feature."""
+    if weight is None:
+        total: Floats = rows.sum(axis=1)
+        return total
+    return np.where(weight > 0.0, rows, 0.0) @ weight
+
+
+def _distinct(
+    arrays: Mapping[str, NDArray[Any]], weight: Floats | None, size: int
+) -> tuple[dict[str, NDArray[Any]], Floats, NDArray[np.intp]] | None:
+    """Collapse equal elements to one with a weight; None where it would not pay."""
+    flat = [np.ascontiguousarray(a.reshape(-1, size).T) for a in arrays.values()]
+    table = np.concatenate([f.astype(np.float64, copy=False) for f in flat], axis=1)
+    if len(np.unique(table[: min(size, 1000)], axis=0)) > 700 and size > 1000:
+        return None  # a sample of rows is nearly all distinct
+    packed = np.ascontiguousarray(table).view([("", table.dtype)] * table.shape[1]).reshape(-1)
+    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
+    if 2 * len(first) > size:
+        return None
+    counts = np.bincount(inverse, weights=weight, minlength=len(first)).astype(np.float64)
+    collapsed = {k: np.ascontiguousarray(a[..., first]) for k, a in arrays.items()}
+    return collapsed, counts, inverse

@@ -1,0 +1,344 @@
+"""Fits a program to data: EM from several starts, the best of them, and how each one ended."""
+
+from __future__ import annotations
+
+import logging
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from emdsl.runtime.bind import bind
+from emdsl.runtime.em import Iteration, Rules, Run, run_em
+from emdsl.runtime.engine import Engine
+from emdsl.runtime.errors import DataError, ParamsError
+from emdsl.runtime.guard import Guard, nudge, without_spread
+from emdsl.runtime.initial import Start, starts_from
+from emdsl.runtime.params import free_params, neutral_params
+from emdsl.runtime.program import (
+    Blocks,
+    Bound,
+    Features,
+    Layout,
+    Meta,
+    Params,
+    Piece,
+    Program,
+)
+from emdsl.runtime.progress import Bar
+from emdsl.runtime.queries import impossible_text
+from emdsl.runtime.results import FitResult, Restart
+from emdsl.runtime.seeds import Seed, seed_sequence, stream
+from emdsl.runtime.start import Seeder
+
+_LOG = logging.getLogger("emdsl")
+_LOG.addHandler(logging.NullHandler())
+
+_ATTEMPTS = 3  # starts for each restart before a degenerate one is left at that
+_LARGEST = 2**31  # numbers in the parameters: more is a mistyped size
+
+
+def fit(
+    program: Program,
+    data: Any,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    seed: Seed = 0,
+    restarts: int = 10,
+    max_iter: int = 1000,
+    tol: float = 1e-8,
+    init: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    degenerate: Literal["restart", "floor"] = "restart",
+    floor: float = 1e-6,
+    progress: bool | None = None,
+    on_iteration: Callable[[Iteration], None] | None = None,
+) -> FitResult:
+    """Maximise the likelihood (or, with priors, the posterior) by EM from several starts.
+
+    data : see `bind`.
+    sizes : the sizes to choose, such as {"K": 3}.
+    seed : an int, SeedSequence, Generator or RandomState. Restart i is the same whatever the
+        number of restarts.
+    restarts : starts to try; models without latents have one.
+    tol : both the last change of the objective and the estimate of all that is still to come
+        must be within tol * (1 + |objective|).
+    init : parameters to start from (all, or some), responsibilities {latent: (N, values)}, or a
+        list of these, one for each start.
+    degenerate : what to do where a variance collapses or a component empties: "restart" from
+        elsewhere, at most twice for each restart, or "floor" to hold variances at `floor` of
+        the data's and go on.
+    progress : a bar on standard error; None shows it on a terminal.
+    on_iteration : called after each E-step; may raise KeyboardInterrupt to stop.
+
+    Ctrl-C returns the best so far, with status "interrupted".
+
+    Raises DataError, ParamsError.
+    """
+    _check_options(restarts, max_iter, tol, degenerate, floor)
+    sequence = seed_sequence(seed)
+    bound = bind(program.meta, data, sizes)
+    _check_size(program.meta, bound.layout)
+    with np.errstate(all="ignore"):
+        engine = Engine(program, bound)
+        reference = find_reference(engine)
+        notes = _notes(program, bound)
+        flat = _without_spread(engine, reference)
+        if flat:
+            return _flat_result(engine, reference, flat, notes)
+        guard = Guard(program.meta, reference)
+        starts = starts_from(engine, reference, init, restarts)
+        rows = sum(
+            float(d.weight.sum()) if d.weight is not None else float(d.size) for d in engine.pieces
+        )
+        rules = Rules(max_iter, tol, floor if degenerate == "floor" else None, rows)
+        runs = _run_all(engine, guard, starts, rules, sequence, progress, on_iteration)
+        return _choose(engine, runs, notes)
+
+
+def init_params(
+    program: Program,
+    data: Any,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    seed: Seed = 0,
+) -> Params:
+    """The parameters that `fit` starts its first restart from.
+
+    Raises DataError.
+    """
+    bound = bind(program.meta, data, sizes)
+    _check_size(program.meta, bound.layout)
+    with np.errstate(all="ignore"):
+        engine = Engine(program, bound)
+        reference = find_reference(engine)
+        start = starts_from(engine, reference, None, 1)[0]
+        return start.params(stream(seed_sequence(seed), 0, 0), 0)
+
+
+def _check_options(
+    restarts: int, max_iter: int, tol: float, degenerate: str, floor: float
+) -> None:
+    problems = []
+    for name, value, least in (("restarts", restarts, 1), ("max_iter", max_iter, 0)):
+        try:
+            if isinstance(value, bool) or operator.index(value) < least:
+                raise TypeError
+        except TypeError:
+            problems.append(f"{name} is {value!r}, expected a whole number of at least {least}")
+    if not isinstance(tol, (int, float, np.floating)) or not 0.0 <= tol < math.inf:
+        problems.append(f"tol is {tol!r}, expected a number of at least 0")
+    if degenerate not in ("restart", "floor"):
+        problems.append(f"degenerate is {degenerate!r}, expected 'restart' or 'floor'")
+    if not isinstance(floor, (int, float, np.floating)) or not 0.0 < floor < 1.0:
+        problems.append(f"floor is {floor!r}, expected a number between 0 and 1")
+    if problems:
+        raise ParamsError(problems)
+
+
+def _check_size(meta: Meta, layout: Layout) -> None:
+    try:
+        total = free_params(meta, layout.sizes)
+    except KeyError:
+        return
+    if total > _LARGEST:
+        shown = ", ".join(f"{n} = {s}" for n, s in layout.sizes.items())
+        raise DataError(f"the sizes ({shown}) make {total} parameters, expected at most {_LARGEST}")
+
+
+def _notes(program: Program, bound: Bound) -> list[str]:
+    """What is odd about the sizes, though no error."""
+    notes = []
+    sizes = bound.layout.sizes
+    for latent in program.meta.latents:
+        if isinstance(latent.values, str) and latent.dims and isinstance(latent.dims[0], str):
+            values, rows = sizes[latent.values], sizes[latent.dims[0]]
+            if values > rows:
+                notes.append(f"{latent.values} = {values} is more than the {rows} elements of "
+                             f"{latent.dims[0]}")  # fmt: skip
+    return notes
+
+
+# --- the reference: one component for all the data ---------------------------------------------
+
+
+def find_reference(engine: Engine) -> Params:
+    """The parameters if every latent value were equally probable, and the pivot that goes with
+    them, which is set.
+
+    The first pass is about zero, where at an offset of 1e8 no variance survives: only the pivot
+    is used from it.
+    """
+    program = engine.program
+    neutral = neutral_params(program.meta, engine.layout.sizes)
+    first = _maximise(engine, neutral)
+    pivot = program.pivot(first)
+    if not pivot or not all(np.isfinite(p).all() for p in pivot.values()):
+        return first
+    engine.set_pivot(pivot)
+    return _maximise(engine, neutral)
+
+
+def _maximise(engine: Engine, params: Params) -> Params:
+    """A few M-steps on the statistics of uniform posteriors: blocks may depend on each other."""
+    statistics = engine.start(lambda index, chunk: None)
+    for _ in range(3):
+        try:
+            params = engine.program.m_step(statistics, params)
+        except np.linalg.LinAlgError:
+            break
+    return params
+
+
+def _without_spread(engine: Engine, reference: Params) -> list[str]:
+    """Parameters without spread in the data, found by changing the data's last digits."""
+    program, meta = engine.program, engine.program.meta
+    if not any(p.collapse for p in meta.params):
+        return []
+
+    def nudged(piece: Piece) -> Piece:
+        def features(block: Blocks, layout: Layout, pivot: Params) -> Features:
+            return piece.features(nudge(meta, block, layout), layout, pivot)
+
+        return replace(piece, features=features)
+
+    other = replace(program, pieces=tuple(nudged(p) for p in program.pieces))
+    changed = _maximise(
+        Engine(other, engine.bound, engine.pivot), neutral_params(meta, engine.layout.sizes)
+    )
+    return without_spread(meta, reference, changed)
+
+
+# --- the runs ----------------------------------------------------------------------------------
+
+
+def _run_all(
+    engine: Engine,
+    guard: Guard,
+    starts: Sequence[Start],
+    rules: Rules,
+    sequence: np.random.SeedSequence,
+    progress: bool | None,
+    on_iteration: Callable[[Iteration], None] | None,
+) -> list[Run]:
+    runs: list[Run] = []
+    bar = Bar(progress, len(starts))
+    best: float | None = None
+
+    def watch(at: Iteration) -> None:
+        if bar.shown:
+            bar.update(at.restart, at.iteration, at.objective, best)
+        if on_iteration is not None:
+            on_iteration(at)
+
+    watched = watch if bar.shown or on_iteration is not None else None
+    try:
+        for i, start in enumerate(starts):
+            for attempt in range(_ATTEMPTS if start.drawn and rules.floor is None else 1):
+                run = Run(i, attempt, start.params(stream(sequence, i, attempt), i))
+                runs.append(run)
+                run_em(engine, guard, run, rules, watched)
+                _LOG.info("restart %d.%d: %s, objective %.12g after %d iterations",
+                          i, attempt, run.status, run.objective, run.n_iter)  # fmt: skip
+                if run.status == "interrupted":
+                    return runs
+                if run.status != "degenerate":
+                    best = run.objective if best is None else max(best, run.objective)
+                    break
+    except KeyboardInterrupt:
+        if not any(r.trace for r in runs):
+            raise
+        runs[-1].status = "interrupted"
+    finally:
+        bar.close()
+    return runs
+
+
+def _choose(engine: Engine, runs: list[Run], notes: list[str]) -> FitResult:
+    """The best run that is not degenerate; the best of all where every one is."""
+    program, bound = engine.program, engine.bound
+    if all(r.impossible is not None and not r.trace for r in runs):
+        error = runs[0].impossible
+        assert error is not None
+        raise DataError(impossible_text(bound, program, error))
+    if runs[-1].status == "interrupted" and not any(r.trace for r in runs):
+        raise KeyboardInterrupt
+    tried = [r for r in runs if r.trace]
+    sound = [r for r in tried if r.status != "degenerate"]
+    best = max(sound or tried or runs, key=lambda r: (math.isfinite(r.objective), r.objective))
+    status = best.status
+    messages = [*notes, *best.messages]
+    if runs[-1].status == "interrupted" and status != "interrupted":
+        status = "interrupted"
+        messages += runs[-1].messages
+    lost = [r for r in runs if r.status == "degenerate"]
+    if not sound:
+        messages += [m for r in lost if r is not best for m in r.messages]
+        messages.append(f"all {len(runs)} starts were degenerate: fewer components, a prior on the "
+                        "variance or degenerate='floor' would help")  # fmt: skip
+    elif lost:
+        messages.append(f"{len(lost)} of {len(runs)} starts were degenerate and replaced "
+                        f"({lost[0].messages[0] if lost[0].messages else ''})")  # fmt: skip
+    fallen = [r for r in runs if r.status == "decreased" and r is not best]
+    messages += [m for r in fallen for m in r.messages]
+    for text in (m for r in runs if r.status == "decreased" for m in r.messages):
+        _LOG.error("%s", text)
+    if not math.isfinite(best.objective):  # no E-step worked at all
+        best.objective = best.log_likelihood = math.inf
+    return _result(engine, best, status, messages, runs)
+
+
+def _flat_result(
+    engine: Engine, reference: Params, flat: list[str], notes: list[str]
+) -> FitResult:
+    """The stated result where the data leave no variance to estimate."""
+    n, _ = counts(engine.program.meta, engine.bound)
+    why = "there is one observation" if n == 1 else "the values are all equal or exactly dependent"
+    text = (
+        f"collapsed: {', '.join(flat)} has no variance in the data ({why}), so the likelihood is "
+        "unbounded: drop the column or put a prior on it"
+    )
+    run = Run(0, 0, reference, math.inf, math.inf, 0.0, [], "degenerate", [text])
+    return _result(engine, run, "degenerate", [*notes, text], [run])
+
+
+def _result(
+    engine: Engine, best: Run, status: Any, messages: list[str], runs: list[Run]
+) -> FitResult:
+    program, bound = engine.program, engine.bound
+    n_obs, bic_n = counts(program.meta, bound)
+    return FitResult(
+        program=program,
+        params=best.params,
+        objective=best.objective,
+        log_likelihood=best.log_likelihood,
+        log_prior=best.log_prior,
+        objective_trace=np.array(best.trace),
+        restarts=tuple(
+            Restart(r.restart, r.attempt, r.objective if math.isfinite(r.objective) else math.inf,
+                    r.n_iter, r.status, "; ".join(r.messages))
+            for r in runs
+        ),
+        n_iter=best.n_iter,
+        status=status,
+        messages=tuple(dict.fromkeys(messages)),
+        sizes=dict(bound.layout.sizes),
+        n_params=free_params(program.meta, bound.layout.sizes),
+        n_obs=n_obs,
+        bic_n=bic_n,
+        bound=bound,
+    )  # fmt: skip
+
+
+def counts(meta: Meta, bound: Bound) -> tuple[int, float]:
+    """How many elements the first data array's plate has, and the sum of their weights."""
+    array = next((a for a in meta.arrays if a.role == "data" and a.plates), None)
+    if array is None:
+        return 1, 1.0
+    n = bound.arrays[array.name].shape[0]
+    for weight in meta.arrays:
+        if weight.role == "weight" and weight.dims == array.dims[:1]:
+            return n, float(bound.arrays[weight.name].sum())
+    return n, float(n)

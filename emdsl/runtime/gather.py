@@ -1,0 +1,194 @@
+"""Finds each array of the model in what the user gave, before any size is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from emdsl.runtime.cells import CellError, Cells, read_cells
+from emdsl.runtime.errors import near
+from emdsl.runtime.frames import (
+    Table,
+    as_table,
+    indexed_shape,
+    numeric_columns,
+    own_columns,
+    stack_columns,
+)
+from emdsl.runtime.program import Array, Meta
+
+
+def shape_text(array: Array) -> str:
+    """The declared shape as the user would write it: (N, D)."""
+    inner = ", ".join(map(str, array.dims))
+    return f"({inner},)" if len(array.dims) == 1 else f"({inner})"
+
+
+def cell_text(name: str, index: tuple[int, ...] | None, columns: tuple[str, ...] = ()) -> str:
+    """A place in an array: x[3, 1], or the frame's column and row."""
+    if not index:
+        return name
+    if columns and len(index) == 2 and index[1] < len(columns):
+        return f"column {columns[index[1]]!r} row {index[0]}"
+    if columns and len(columns) == 1:
+        return f"column {columns[0]!r} row {index[0]}"
+    return f"{name}[{', '.join(map(str, index))}]"
+
+
+def gather(
+    meta: Meta, data: Any, optional: frozenset[str], problems: list[str]
+) -> dict[str, Cells]:
+    """Read every array the user gives; what is wrong is added to `problems`.
+
+    optional : names that may be absent.
+    """
+    wanted = {a.name: a for a in meta.arrays if a.name not in dict(meta.constants)}
+    found: dict[str, Cells] = {}
+    try:
+        table = as_table(data)
+    except CellError as error:
+        problems.append(f"the frame {error.text}")
+        return found
+    if table is None and isinstance(data, Mapping):
+        names = list(wanted)
+        loose = {n: v for n, v in data.items() if n not in wanted and _column_of(str(n), names)}
+        table = Table(loose)
+        given = {str(n): v for n, v in data.items() if n not in loose}
+        _unknown(meta, given, problems)
+        for name, value in given.items():
+            if name in wanted:
+                _read(wanted[name], value, found, problems)
+        left = {n: a for n, a in wanted.items() if n not in given}
+        if loose:
+            _from_table(left, table, found, problems, everything=False)
+    elif table is not None:
+        left = wanted
+        _from_table(wanted, table, found, problems, everything=True)
+    else:
+        left = wanted
+        _single(meta, data, wanted, optional, found, problems)
+    failed = {p.split(" ", 1)[0].split("[", 1)[0] for p in problems}
+    for name, array in left.items():
+        if name not in found and name not in optional and name not in failed:
+            where = (f", the frame has columns {', '.join(map(repr, table.columns))}"
+                     if table is not None and table.columns else "")  # fmt: skip
+            problems.append(
+                f"{name} ({array.role}) is not given, expected an array of shape "
+                f"{shape_text(array)}{where}: pass data={{{name!r}: ...}}"
+            )
+    return found
+
+
+def _column_of(name: str, arrays: list[str]) -> bool:
+    return any(own_columns(array, [name]) for array in arrays)
+
+
+def _unknown(meta: Meta, given: Mapping[str, Any], problems: list[str]) -> None:
+    constants = dict(meta.constants)
+    names = [a.name for a in meta.arrays if a.name not in constants]
+    known = ", ".join(f"{a.name} ({a.role})" for a in meta.arrays if a.name not in constants)
+    for name in given:
+        if name in constants:
+            problems.append(f"{name} is fixed in the model file, expected only {known}: leave it out")
+        elif name not in names:
+            problems.append(
+                f"{name!r} is no array of {meta.name}, expected {known or 'none'}"
+                f"{near(name, names)}"
+            )
+
+
+def _read(array: Array, value: Any, found: dict[str, Cells], problems: list[str]) -> None:
+    try:
+        table = as_table(value)
+        if table is not None:
+            own = own_columns(array.name, table.columns)
+            names = own if len(table.columns) > 1 and own else list(table.columns)
+            found[array.name] = stack_columns(table, names)
+        else:
+            found[array.name] = read_cells(value)
+    except CellError as error:
+        column = error.text.startswith("column ")
+        where = f"{array.name}: {error.text}" if column else (
+            f"{cell_text(array.name, error.index)} {error.text}")  # fmt: skip
+        problems.append(where)
+
+
+def _from_table(
+    wanted: Mapping[str, Array],
+    table: Table,
+    found: dict[str, Cells],
+    problems: list[str],
+    everything: bool,
+) -> None:
+    """Columns by name; the only data array takes all numeric columns left over."""
+    taken: set[str] = set()
+    bare: list[Array] = []
+    for name, array in wanted.items():
+        own = own_columns(name, table.columns)
+        taken.update(own)
+        if not own:
+            bare.append(array)
+            continue
+        try:
+            shape = indexed_shape(name, own)
+            found[name] = stack_columns(table, own, shape or None)
+        except CellError as error:
+            problems.append(f"{name}: {error.text}" if error.text.startswith("column ")
+                            else f"{name} {error.text}")  # fmt: skip
+    data = [a for a in wanted.values() if a.role == "data"]
+    only = [a for a in bare if a.role == "data" and (len(data) == 1 or len(bare) == 1)]
+    if not everything or len(only) != 1:
+        return
+    array = only[0]
+    try:
+        names = numeric_columns(table, taken)
+        if not names:
+            shown = ", ".join(map(repr, table.columns)) or "none"
+            problems.append(
+                f"{array.name} has no column of its name and no numeric column is left, "
+                f"expected columns {array.name} or {array.name}[0], {array.name}[1], ...; "
+                f"the frame has {shown}"
+            )
+        elif len(array.dims) == array.plates and len(names) > 1:
+            problems.append(
+                f"{array.name} has shape {shape_text(array)} but {len(names)} numeric columns fit "
+                f"({', '.join(map(repr, names))}): name one, data={{{array.name!r}: "
+                f"frame[{names[0]!r}]}}"
+            )
+        else:
+            found[array.name] = stack_columns(table, names)
+    except CellError as error:
+        problems.append(f"{array.name}: {error.text}" if error.text.startswith("column ")
+                        else f"{array.name} {error.text}")  # fmt: skip
+
+
+def _single(
+    meta: Meta,
+    data: Any,
+    wanted: Mapping[str, Array],
+    optional: frozenset[str],
+    found: dict[str, Cells],
+    problems: list[str],
+) -> None:
+    """One bare array: the model's only data array."""
+    if data is None:
+        return
+    if isinstance(data, (str, bytes)):
+        problems.append(
+            f"data is the string {data[:40]!r}, expected arrays: read the file first "
+            "(numpy.genfromtxt, pandas.read_csv) or use the command line"
+        )
+        found.update({n: Cells(np.zeros(0), None) for n in wanted})
+        return
+    needed = [a for a in wanted.values() if a.role == "data" and a.name not in optional]
+    if len(needed) != 1:
+        shown = ", ".join(repr(n) for n in wanted)
+        problems.append(
+            f"data is one array but {meta.name} has {len(wanted)} ({shown}): "
+            "pass a mapping from names to arrays"
+        )
+        found.update({n: Cells(np.zeros(0), None) for n in wanted})
+        return
+    _read(needed[0], data, found, problems)

@@ -1,0 +1,163 @@
+"""Watches for variances that collapse, relative to what they are over all the data.
+
+A likelihood with a variance (or scale, or inverse precision) free to go to zero has no maximum:
+a component that sits on one observation sends it to infinity. Everything here is in the unit of a
+variance relative to the reference: 1 is the spread of all the data, 1e-10 counts as collapsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdsl.runtime.gather import cell_text
+from emdsl.runtime.program import Floats, Layout, Meta, Param, Params
+
+COLLAPSED = 1e-10  # rounding in pivoted second moments is about 1e-14
+_NOISE = 4e-15  # relative change of the data by a few units in the last place
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """One parameter: `inverse` is 1 / reference, or for matrices its inverse Cholesky factor."""
+
+    param: Param
+    to_zero: bool
+    power: float
+    reference: Floats
+    inverse: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Tightest:
+    """The smallest relative variance among the parameters, and where it is."""
+
+    ratio: float
+    place: str
+
+
+class Guard:
+    """Relative variances of the parameters whose likelihood is unbounded."""
+
+    def __init__(self, meta: Meta, reference: Params) -> None:
+        self._watches = []
+        for param in meta.params:
+            if param.collapse is None:
+                continue
+            where, power = param.collapse
+            value = reference[param.name]
+            inverse = (
+                np.linalg.inv(np.linalg.cholesky(value)) if param.kind == "posdef" else 1.0 / value
+            )
+            self._watches.append(_Watch(param, where == "zero", power, value, inverse))
+        self._cheap = [w for w in self._watches if w.param.kind != "posdef"]
+
+    def tightest(self, params: Params, cheap: bool = False) -> Tightest:
+        """The smallest relative variance; `cheap` leaves out matrices."""
+        ratio, place = 1.0, ""
+        for watch in self._cheap if cheap else self._watches:
+            if watch.param.kind == "posdef":
+                values = np.linalg.eigvalsh(_whiten(watch, params))
+                extreme = values[..., 0] if watch.to_zero else values[..., -1]
+            else:
+                extreme = params[watch.param.name] * watch.inverse
+            found = float(extreme.min() if watch.to_zero else extreme.max())
+            found = max(found, 0.0) if watch.to_zero else (1.0 / found if found > 0.0 else 1.0)
+            found = found if watch.power == 1.0 else found**watch.power
+            if not found >= ratio:
+                at = int(extreme.argmin() if watch.to_zero else extreme.argmax())
+                index = tuple(int(i) for i in np.unravel_index(at, extreme.shape))
+                ratio, place = found, cell_text(watch.param.name, index)
+        return Tightest(ratio, place)
+
+    def floored(self, params: Params, floor: float) -> tuple[Params, tuple[str, ...]]:
+        """The parameters with relative variances of at least `floor`, and which were raised."""
+        out, raised = dict(params), []
+        for watch in self._watches:
+            name, value = watch.param.name, params[watch.param.name]
+            limit = floor ** (1.0 / watch.power)
+            if watch.param.kind == "posdef":
+                values, vectors = np.linalg.eigh(_whiten(watch, params))
+                kept = np.maximum(values, limit) if watch.to_zero else np.minimum(values, 1 / limit)
+                if np.array_equal(kept, values):
+                    continue
+                back = np.linalg.inv(watch.inverse) @ vectors
+                new = (back * kept[..., None, :]) @ np.swapaxes(back, -1, -2)
+                touched = (kept != values).any(axis=-1)[..., None, None]
+                out[name] = np.where(touched, 0.5 * (new + np.swapaxes(new, -1, -2)), value)
+            else:
+                edge = watch.reference * (limit if watch.to_zero else 1.0 / limit)
+                new = np.maximum(value, edge) if watch.to_zero else np.minimum(value, edge)
+                if np.array_equal(new, value):
+                    continue
+                out[name] = new
+            raised.append(name)
+        return out, tuple(raised)
+
+
+def _whiten(watch: _Watch, params: Params) -> Floats:
+    """W A W' with W W' the inverse of the reference: its eigenvalues are relative to it."""
+    found: Floats = watch.inverse @ params[watch.param.name] @ np.swapaxes(watch.inverse, -1, -2)
+    return found
+
+
+def without_spread(meta: Meta, reference: Params, nudged: Params) -> list[str]:
+    """Parameters whose reference is itself no more than rounding: the data have no spread there.
+
+    nudged : the reference from data changed in their last digits. A variance that this changes
+        by half is zero as far as the data can tell.
+    """
+    found = []
+    for param in meta.params:
+        if param.collapse is None:
+            continue
+        where, power = param.collapse
+        value, other = reference[param.name], nudged[param.name]
+        if param.kind == "posdef":
+            bad = _singular(value, other)
+        else:
+            with np.errstate(all="ignore"):
+                unit = value**power if where == "zero" else value**-power
+                changed = other**power if where == "zero" else other**-power
+                steady = np.abs(changed - unit) <= 0.5 * unit
+            bad = ~(steady & (unit > 1e-300) & np.isfinite(unit))
+        if np.any(bad):
+            index = tuple(int(i) for i in np.argwhere(bad)[0])
+            found.append(param.name if np.all(bad) else cell_text(param.name, index))
+    return found
+
+
+def _singular(value: Floats, other: Floats) -> NDArray[np.bool_]:
+    flat = value.reshape(-1, *value.shape[-2:])
+    changed = other.reshape(flat.shape)
+    bad = np.ones(len(flat), dtype=np.bool_)
+    for i, matrix in enumerate(flat):
+        scale = np.diagonal(matrix)
+        if not (np.isfinite(matrix).all() and (scale > 1e-300).all()):
+            continue
+        root = 1.0 / np.sqrt(scale)
+        if np.linalg.eigvalsh(matrix * root[:, None] * root)[0] < 1e-13:
+            continue
+        try:
+            whiten = np.linalg.inv(np.linalg.cholesky(matrix))
+        except np.linalg.LinAlgError:
+            continue
+        values = np.linalg.eigvalsh(whiten @ changed[i] @ whiten.T)
+        bad[i] = values[0] < 0.5 or values[-1] > 1.5
+    return bad.reshape(value.shape[:-2])
+
+
+def nudge(meta: Meta, arrays: Mapping[str, NDArray[Any]], layout: Layout) -> dict[str, NDArray[Any]]:
+    """Continuous data with each number changed by a few units in its last place."""
+    rng = np.random.default_rng(20)
+    out = dict(arrays)
+    for array in meta.arrays:
+        if array.role == "data" and array.kind in ("real", "positive", "unit") and array.name in out:
+            x = out[array.name]
+            moved = x * (1.0 + _NOISE * rng.choice((-1.0, 1.0), size=x.shape))
+            out[array.name] = np.clip(moved, 0.0, 1.0) if array.kind == "unit" else moved
+    return out

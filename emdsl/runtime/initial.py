@@ -1,0 +1,118 @@
+"""Turns `init` into starts: given parameters, given responsibilities, or what the seeder draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from emdsl.runtime.cells import CellError, read_cells
+from emdsl.runtime.engine import Engine
+from emdsl.runtime.errors import ParamsError, near
+from emdsl.runtime.gather import cell_text
+from emdsl.runtime.params import check_params
+from emdsl.runtime.program import Floats, Latent, Params
+from emdsl.runtime.start import Seeder, given_steer
+
+
+class Start:
+    """One start. `drawn` says whether another draw would give another."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        reference: Params,
+        seeder: Seeder,
+        given: Params,
+        responsibilities: Mapping[str, Floats],
+    ) -> None:
+        meta = engine.program.meta
+        self._engine, self._reference, self._seeder = engine, reference, seeder
+        self._given, self._responsibilities = given, responsibilities
+        steered = {z for p in engine.program.pieces for z in p.latents}
+        full = len(given) == len(meta.params)
+        self.drawn = not full and not steered <= set(responsibilities)
+        self._full = full
+
+    def params(self, rng: np.random.Generator, restart: int) -> Params:
+        """The parameters to start from: one M-step from drawn or given responsibilities."""
+        if self._full:
+            return {name: np.array(value) for name, value in self._given.items()}
+        engine = self._engine
+        methods = self._seeder.methods()
+        steer = self._seeder.steer(rng, methods[restart % len(methods)])
+        if self._responsibilities:
+            steer = given_steer(engine, self._responsibilities, steer)
+        params = engine.program.m_step(engine.start(steer), self._reference)
+        return {**params, **{name: np.array(value) for name, value in self._given.items()}}
+
+
+def starts_from(engine: Engine, reference: Params, init: Any, restarts: int) -> list[Start]:
+    """The starts that `init` asks for.
+
+    Raises ParamsError.
+    """
+    seeder = Seeder(engine)
+    if isinstance(init, Sequence) and not isinstance(init, (str, bytes)):
+        if not init:
+            raise ParamsError("init is empty, expected at least one start")
+        return [_start(engine, reference, seeder, one) for one in init]
+    start = _start(engine, reference, seeder, {} if init is None else init)
+    return [start] * (restarts if start.drawn else 1)
+
+
+def _start(engine: Engine, reference: Params, seeder: Seeder, init: Any) -> Start:
+    meta, sizes = engine.program.meta, engine.layout.sizes
+    if not isinstance(init, Mapping):
+        raise ParamsError(f"init is a {type(init).__name__}, expected a mapping from names of "
+                          "parameters or latents to arrays, or a list of them")  # fmt: skip
+    latents = {z.name: z for z in meta.latents}
+    names = [p.name for p in meta.params]
+    problems = [
+        f"{name!r} in init is neither parameter nor latent of {meta.name}, expected "
+        f"{', '.join([*names, *latents])}{near(str(name), [*names, *latents])}"
+        for name in init
+        if name not in latents and name not in names
+    ]
+    given: Params = {}
+    try:
+        given = check_params(meta, {n: v for n, v in init.items() if n in names}, sizes,
+                             partial=True)  # fmt: skip
+    except ParamsError as error:
+        problems += error.problems
+    tables: dict[str, Floats] = {}
+    for name, value in init.items():
+        if name in latents:
+            table = _table(latents[name], value, sizes, problems)
+            if table is not None:
+                tables[name] = table
+    if problems:
+        raise ParamsError(problems)
+    return Start(engine, reference, seeder, given, tables)
+
+
+def _table(
+    latent: Latent, value: Any, sizes: Mapping[str, int], problems: list[str]
+) -> Floats | None:
+    """Responsibilities (N, values): nonnegative, each row with a positive sum, normalised."""
+    name = latent.name
+    try:
+        cells = read_cells(value)
+    except CellError as error:
+        problems.append(f"{cell_text(name, error.index)} {error.text}")
+        return None
+    table = cells.values
+    dims = (*latent.dims, latent.values)
+    expected = tuple(sizes[d] if isinstance(d, str) else d for d in dims)
+    if table.shape != expected:
+        problems.append(f"{name} in init has shape {table.shape}, expected responsibilities of "
+                        f"shape {expected}")  # fmt: skip
+        return None
+    total = table.sum(axis=-1, keepdims=True)
+    if not (np.isfinite(table).all() and (table >= 0.0).all() and (total > 0.0).all()):
+        problems.append(f"{name} in init holds negative, missing or all-zero rows, expected "
+                        "probabilities")  # fmt: skip
+        return None
+    out: Floats = table / total
+    return out

@@ -1,0 +1,224 @@
+"""What a generated module hands to the runtime: metadata and a few array functions.
+
+Knows nothing of languages, graphs or distributions. Arrays inside the engine have their plate
+axis last and contiguous (states, features and event axes first), because reductions over a short
+last axis are an order of magnitude slower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Params = dict[str, Floats]
+Dim = str | int  # a size's name, or a number written in the file
+
+
+# --- metadata --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A size of the model. `sources` are (array, dimension) or (array, "values") to read it off."""
+
+    name: str
+    role: Literal["hyper", "plate", "data"]
+    default: int | None = None
+    sources: tuple[tuple[str, int | str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter with its dimensions; the last `event` of them belong to one value.
+
+    `collapse` says where the likelihood is unbounded in it: ("zero", 2.0) for a standard
+    deviation (its square is a variance), ("zero", 1.0) for a variance, ("infinity", 1.0) for a
+    precision or a rate, None where it is bounded.
+    """
+
+    name: str
+    dims: tuple[Dim, ...]
+    kind: str
+    event: int = 0
+    collapse: tuple[Literal["zero", "infinity"], float] | None = None
+    prior: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A data, input, weight or const array the user gives.
+
+    The first `plates` dimensions are plates. `values` bounds a category or index. `missing` says
+    what a missing cell means: "cell" drops it, "row" drops an element whose cells are all missing
+    (some missing is an error), "sum" sums over a discrete variable's values, "no" is an error.
+    """
+
+    name: str
+    role: Literal["data", "input", "weight", "const"]
+    dims: tuple[Dim, ...]
+    plates: int
+    kind: str
+    values: Dim | None = None
+    missing: Literal["cell", "row", "sum", "no"] = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Latent:
+    """A discrete latent: its plate dimensions and its number of values.
+
+    `data` names the data array of the same name when it is partly observed.
+    """
+
+    name: str
+    dims: tuple[Dim, ...]
+    values: Dim
+    data: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Everything about the model that is not mathematics."""
+
+    name: str
+    doc: str
+    source: str
+    source_sha256: str
+    compiler: str
+    sizes: tuple[Size, ...]
+    params: tuple[Param, ...]
+    arrays: tuple[Array, ...]
+    latents: tuple[Latent, ...]
+    objective: Literal["log likelihood", "log posterior"]
+    constants: tuple[tuple[str, Any], ...] = ()  # const arrays whose values the file gives
+
+    def param(self, name: str) -> Param:
+        return next(p for p in self.params if p.name == name)
+
+    def array(self, name: str) -> Array:
+        return next(a for a in self.arrays if a.name == name)
+
+
+# --- what passes between data, engine and module ---------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The sizes in force, and for each data array whether it has no missing cell."""
+
+    sizes: Mapping[str, int]
+    complete: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The user's data after checking: arrays in their declared dimension order.
+
+    Missing cells hold a harmless value of the array's own support and are False in `observed`
+    (None: complete); for missing="row" the mask has the plate dimensions only.
+    """
+
+    layout: Layout
+    arrays: Mapping[str, NDArray[Any]]
+    observed: Mapping[str, NDArray[np.bool_] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The data parts of one block of plate elements: constant between EM iterations.
+
+    `direct` (F0, B) are the terms that no latent touches. For each elimination cluster, `rows`
+    holds the terms its coefficients multiply (F, B), and `fixed` what has no parameter and
+    doesn't factor (cluster axes..., B), or None.
+    """
+
+    direct: Floats
+    rows: tuple[Floats, ...]
+    fixed: tuple[Floats | None, ...]
+
+
+Coefficients = tuple[Floats, ...]  # direct (F0,), then one (C, F) for each cluster
+Bias = Mapping[str, Floats]  # log potentials (values, B) added for a latent, to start EM from
+Blocks = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A plate whose elements are independent given the parameters.
+
+    `clusters` holds the number of values of each latent in each elimination cluster.
+    `features(block, layout, pivot)`; `coefficients(params, layout, pivot)`;
+    `infer(features, coefficients, layout, bias)` gives the log evidence (B,), without the direct
+    terms, and each cluster's posterior marginal (C, B); `decode(features, coefficients, layout)`
+    gives the most probable joint values of the latents, (B,) each, and their log joint;
+    `marginals(cluster marginals, layout)` gives each latent's own (values, B);
+    `collect(direct sums, cluster sums, layout)` names the statistics.
+    """
+
+    plate: Dim
+    arrays: tuple[str, ...]
+    latents: tuple[str, ...]
+    clusters: tuple[tuple[Dim, ...], ...]
+    weight: str | None
+    features: Callable[[Blocks, Layout, Params], Features]
+    coefficients: Callable[[Params, Layout, Params], Coefficients]
+    infer: Callable[
+        [Features, Coefficients, Layout, Bias | None], tuple[Floats, tuple[Floats, ...]]
+    ]
+    decode: Callable[
+        [Features, Coefficients, Layout], tuple[tuple[NDArray[np.int64], ...], Floats]
+    ]
+    marginals: Callable[[tuple[Floats, ...], Layout], Mapping[str, Floats]]
+    collect: Callable[[Floats, tuple[Floats, ...], Layout], Mapping[str, Floats]]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled model. `pivot(params)` is about where sums of squares are taken."""
+
+    meta: Meta
+    pieces: tuple[Piece, ...]
+    m_step: Callable[[Statistics, Params], Params]
+    log_prior: Callable[[Params, Layout], float]
+    pivot: Callable[[Params], Params]
+    sample: Callable[..., dict[str, NDArray[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Expected sufficient statistics by name, and the log likelihood they came with.
+
+    Additive over chunks of a plate: `e_step(a) + e_step(b)` are the statistics of both, where
+    both were taken about the same pivot (by default the one the parameters imply).
+    """
+
+    values: Mapping[str, Floats]
+    log_likelihood: float
+    layout: Layout
+    pivot: Params
+
+    def __getitem__(self, name: str) -> Floats:
+        return self.values[name]
+
+    def __add__(self, other: Statistics) -> Statistics:
+        for name, value in self.pivot.items():
+            if not np.array_equal(value, other.pivot[name]):
+                raise ValueError(
+                    f"statistics about different pivots of {name} don't add: "
+                    "pass the same pivot= to both e_step calls"
+                )
+        sizes = dict(self.layout.sizes)
+        for name, size in other.layout.sizes.items():
+            if sizes.get(name) != size:
+                sizes[name] = sizes.get(name, 0) + size  # a plate: its elements add up
+        complete = {n: c and other.layout.complete[n] for n, c in self.layout.complete.items()}
+        return Statistics(
+            {n: v + other.values[n] for n, v in self.values.items()},
+            self.log_likelihood + other.log_likelihood,
+            Layout(sizes, complete),
+            self.pivot,
+        )

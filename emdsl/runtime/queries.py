@@ -1,0 +1,184 @@
+"""What a model with parameters can be asked: statistics, likelihoods, posteriors, samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdsl.runtime.bind import Purpose, bind
+from emdsl.runtime.em import weighted
+from emdsl.runtime.engine import Engine, ImpossibleError
+from emdsl.runtime.errors import DataError, ParamsError
+from emdsl.runtime.params import check_params, sizes_of_params
+from emdsl.runtime.program import Bound, Floats, Layout, Params, Program, Statistics
+from emdsl.runtime.seeds import Seed, seed_sequence, stream
+
+
+def prepare(
+    program: Program,
+    data: Any,
+    params: Mapping[str, Any],
+    sizes: Mapping[str, int] | None = None,
+    *,
+    pivot: Params | None = None,
+    purpose: Purpose = "query",
+) -> tuple[Engine, Params]:
+    """An engine for data under given parameters, whose sizes hold where `sizes` is silent.
+
+    data : as for `bind`, or a Bound already checked.
+
+    Raises DataError, ParamsError.
+    """
+    known = {**sizes_of_params(program.meta, params), **(sizes or {})} if isinstance(
+        params, Mapping) else dict(sizes or {})  # fmt: skip
+    if isinstance(data, Bound):
+        bound = data
+    else:
+        bound = bind(program.meta, data, known, purpose=purpose)
+    checked = check_params(program.meta, params, bound.layout.sizes)
+    about = pivot if pivot is not None else program.pivot(checked)
+    return Engine(program, bound, about), checked
+
+
+def e_step(
+    program: Program,
+    data: Any,
+    params: Mapping[str, Any],
+    sizes: Mapping[str, int] | None = None,
+    *,
+    pivot: Params | None = None,
+) -> Statistics:
+    """Expected sufficient statistics and the log likelihood; they add up over chunks of data.
+
+    pivot : where second moments are taken about; by default what the parameters imply, so that
+        chunks under the same parameters add.
+
+    Raises DataError where an element has probability zero.
+    """
+    engine, checked = prepare(program, data, params, sizes, pivot=pivot, purpose="statistics")
+    try:
+        with np.errstate(all="ignore"):
+            return engine.e_step(checked)
+    except ImpossibleError as error:
+        raise DataError(impossible_text(engine.bound, program, error)) from None
+
+
+def log_likelihood(
+    program: Program,
+    data: Any,
+    params: Mapping[str, Any],
+    sizes: Mapping[str, int] | None = None,
+) -> float:
+    """The weighted log likelihood of all the data; minus infinity where it is impossible."""
+    engine, checked = prepare(program, data, params, sizes, purpose="statistics")
+    with np.errstate(all="ignore"):
+        return sum(
+            weighted(engine, i, engine.log_evidence(checked, i)) for i in range(len(engine.pieces))
+        )
+
+
+def row_log_likelihood(
+    program: Program,
+    data: Any,
+    params: Mapping[str, Any],
+    sizes: Mapping[str, int] | None = None,
+) -> dict[str, Floats]:
+    """The log likelihood of each element, {plate: (N,)}, without weights."""
+    engine, checked = prepare(program, data, params, sizes)
+    out: dict[str, Floats] = {}
+    with np.errstate(all="ignore"):
+        for index, piece in enumerate(program.pieces):
+            rows, plate = engine.log_evidence(checked, index), str(piece.plate)
+            out[plate] = out[plate] + rows if plate in out else rows
+    return out
+
+
+def posterior(
+    program: Program,
+    data: Any,
+    params: Mapping[str, Any],
+    sizes: Mapping[str, int] | None = None,
+) -> dict[str, Floats]:
+    """The posterior probability of each value of each latent, {latent: (N, values)}."""
+    engine, checked = prepare(program, data, params, sizes)
+    out: dict[str, Floats] = {}
+    with np.errstate(all="ignore"):
+        for index, piece in enumerate(program.pieces):
+            if piece.latents:
+                out.update(engine.posterior(checked, index))
+    return out
+
+
+def predict(
+    program: Program,
+    data: Any,
+    params: Mapping[str, Any],
+    sizes: Mapping[str, int] | None = None,
+) -> dict[str, NDArray[np.int64]]:
+    """The jointly most probable values of each element's latents, {latent: (N,)}."""
+    engine, checked = prepare(program, data, params, sizes)
+    out: dict[str, NDArray[np.int64]] = {}
+    with np.errstate(all="ignore"):
+        for index, piece in enumerate(program.pieces):
+            if piece.latents:
+                out.update(engine.decode(checked, index))
+    return out
+
+
+def sample(
+    program: Program,
+    params: Mapping[str, Any],
+    sizes: int | Mapping[str, int],
+    *,
+    seed: Seed = 0,
+    inputs: Mapping[str, Any] | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Draw latents and data from the model, {name: array} in their declared shapes.
+
+    sizes : how many of each plate, or one number where only one plate is left open.
+    inputs : the model's inputs.
+
+    Raises DataError, ParamsError.
+    """
+    meta = program.meta
+    known = sizes_of_params(meta, params) if isinstance(params, Mapping) else {}
+    given = {a.name for a in meta.arrays if a.role in ("input", "const") and a.name in (inputs or {})}
+    read = {s.name for s in meta.sizes if any(a in given for a, d in s.sources if d != "values")}
+    if isinstance(sizes, Mapping):
+        chosen = {**known, **sizes}
+    else:
+        plates = [s.name for s in meta.sizes
+                  if s.role == "plate" and s.name not in known and s.name not in read]  # fmt: skip
+        if len(plates) > 1:
+            raise ParamsError(f"n = {sizes} but plates {', '.join(plates)} are open: "
+                              f"give each, sizes={{{plates[0]!r}: ...}}")  # fmt: skip
+        chosen = {**known, **{p: sizes for p in plates}}
+    bound = bind(meta, dict(inputs or {}), chosen, purpose="sample")
+    checked = check_params(meta, params, bound.layout.sizes)
+    rng = stream(seed_sequence(seed))
+    layout = Layout(bound.layout.sizes, {})
+    return dict(program.sample(checked, layout, rng, bound.arrays))
+
+
+def impossible_text(bound: Bound, program: Program, error: ImpossibleError) -> str:
+    """Name the row that has probability zero, with its values."""
+    parts = []
+    for array in program.meta.arrays:
+        if array.role in ("data", "input") and array.dims and str(array.dims[0]) == error.plate:
+            mask = bound.observed.get(array.name)
+            row = bound.arrays[array.name][error.row]
+            if mask is not None and not np.all(mask[error.row]):
+                continue
+            shown = f"{row:g}" if np.ndim(row) == 0 else np.array2string(
+                row, threshold=6, precision=4, separator=", ").replace("\n", "")  # fmt: skip
+            parts.append(f"{array.name} = {shown}")
+    values = f" ({', '.join(parts[:4])})" if parts else ""
+    return (
+        f"row {error.row} of {error.plate}{values} has probability zero under the model, expected "
+        "data it can produce: check the row, or add to the model what explains it"
+    )
+
+

@@ -1,0 +1,220 @@
+"""Where EM starts from: log potentials for the latents that stand in for a posterior.
+
+`spread` picks rows of the data far from each other (k-means++) and gives each row to the nearest;
+`random` gives every row random responsibilities. Restarts take turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdsl.runtime.engine import Chunk, Engine, PieceData
+from emdsl.runtime.program import Array, Bias, Dim, Floats, Latent, Meta
+
+Steer = Callable[[int, Chunk], "Bias | None"]
+Method = Literal["spread", "random"]
+
+_SAMPLE = 4000  # rows looked at to pick centres
+_HARD = -4.0  # log potential of the other centres: soft, so that no start has a variance of zero
+
+
+class Seeder:
+    """Draws starts for one data set. Row i of a plate sees only the data, never the order."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._meta: Meta = engine.program.meta
+        self._sizes: Mapping[str, int] = engine.layout.sizes
+        self._pieces = engine.pieces
+        self._scales = [_Scale(self._meta, piece, self._sizes) for piece in engine.pieces]
+
+    def methods(self) -> tuple[Method, ...]:
+        """What restarts alternate between."""
+        if any(s.names for s in self._scales):
+            return ("spread", "spread", "random") if self._has_inputs() else ("spread",) * 3 + ("random",)
+        return ("random",)
+
+    def _has_inputs(self) -> bool:
+        return any(a.role == "input" for a in self._meta.arrays)
+
+    def steer(self, rng: np.random.Generator, method: Method) -> Steer:
+        """A `bias` for `Engine.start`, drawn anew."""
+        plans: list[dict[str, Callable[[Chunk], Floats]]] = []
+        for piece, scale in zip(self._pieces, self._scales, strict=True):
+            plan: dict[str, Callable[[Chunk], Floats]] = {}
+            several = len(piece.piece.latents) > 1
+            for name in piece.piece.latents:
+                latent = next(z for z in self._meta.latents if z.name == name)
+                values = _extent(latent.values, self._sizes)
+                spread = method == "spread" and bool(scale.names)
+                if several and rng.random() < 0.5:
+                    spread = False
+                plan[name] = (
+                    _nearest(scale, scale.centres(piece, latent, values, rng))
+                    if spread
+                    else _random(values, rng, labelled=latent.data is not None)
+                )
+            plans.append(plan)
+        return lambda index, chunk: {n: draw(chunk) for n, draw in plans[index].items()}
+
+
+def given_steer(
+    engine: Engine, responsibilities: Mapping[str, Floats], otherwise: Steer
+) -> Steer:
+    """Log potentials from responsibilities (N, values) the user gives for some latents."""
+    tables: dict[str, Floats] = {}
+    for piece in engine.pieces:
+        for name in piece.piece.latents:
+            if name in responsibilities:
+                table = responsibilities[name].T
+                if piece.inverse is not None:  # equal rows share their average
+                    n = np.bincount(piece.inverse, minlength=piece.size)
+                    table = np.stack(
+                        [np.bincount(piece.inverse, r, minlength=piece.size) / n for r in table]
+                    )
+                tables[name] = np.log(np.maximum(table, 1e-300))
+
+    def steer(index: int, chunk: Chunk) -> Bias | None:
+        drawn = dict(otherwise(index, chunk) or {})
+        for name in engine.pieces[index].piece.latents:
+            if name in tables:
+                drawn[name] = tables[name][:, chunk.start : chunk.stop]
+        return drawn
+
+    return steer
+
+
+def _extent(dim: Dim, sizes: Mapping[str, int]) -> int:
+    return sizes[dim] if isinstance(dim, str) else dim
+
+
+def _random(values: int, rng: np.random.Generator, labelled: bool) -> Callable[[Chunk], Floats]:
+    scale = 0.5 if labelled else 2.0  # labels already tell the values apart
+    return lambda chunk: scale * rng.standard_normal((values, chunk.stop - chunk.start))
+
+
+def _nearest(scale: _Scale, centres: Floats) -> Callable[[Chunk], Floats]:
+    def draw(chunk: Chunk) -> Floats:
+        x, seen = scale.rows(chunk.arrays)
+        distance = _distances(x, seen, centres)
+        out = np.full(distance.shape, _HARD)
+        out[distance.argmin(axis=0), np.arange(distance.shape[1])] = 0.0
+        return out
+
+    return draw
+
+
+def _distances(x: Floats, seen: Floats | None, centres: Floats) -> Floats:
+    """Squared distances (K, B) of rows x (F, B) from centres (K, F) over the cells seen."""
+    if seen is None:
+        return np.maximum(
+            (centres**2).sum(axis=1)[:, None] - 2.0 * (centres @ x) + (x**2).sum(axis=0), 0.0
+        )
+    return np.maximum((centres**2) @ seen - 2.0 * (centres @ x) + (x**2).sum(axis=0), 0.0)
+
+
+class _Scale:
+    """One piece's data as standardised columns, (F, B), zero where missing."""
+
+    def __init__(self, meta: Meta, piece: PieceData, sizes: Mapping[str, int]) -> None:
+        labels = {z.data for z in meta.latents}
+        arrays = [meta.array(n) for n in piece.piece.arrays]
+        self._arrays = [a for a in arrays if a.role == "data" and a.name not in labels]
+        self._sizes = sizes
+        self.names = [a.name for a in self._arrays] if piece.piece.latents else []
+        self._shift: dict[str, Floats] = {}
+        self._unit: dict[str, Floats] = {}
+        pick = np.linspace(0, piece.size - 1, min(piece.size, _SAMPLE)).astype(np.intp)
+        for array in self._arrays if self.names else ():
+            raw, seen = self._raw(array, {k: v[..., pick] for k, v in self._own(piece).items()})
+            weight = np.ones_like(raw) if seen is None else seen
+            if piece.weight is not None:
+                weight = weight * piece.weight[pick]
+            total = np.maximum(weight.sum(axis=1), 1e-300)[:, None]
+            shift = (raw * weight).sum(axis=1, keepdims=True) / total
+            spread = np.sqrt(((raw - shift) ** 2 * weight).sum(axis=1, keepdims=True) / total)
+            self._shift[array.name] = shift
+            if array.kind == "category":  # one distance for a category, whatever its values
+                spread = np.full_like(spread, max(float(np.sqrt((spread**2).sum())), 1e-12))
+            tiny = 1e-12 * np.abs(shift)
+            self._unit[array.name] = np.where(spread > tiny, 1.0 / np.maximum(spread, 1e-300), 0.0)
+
+    def _own(self, piece: PieceData) -> dict[str, NDArray[Any]]:
+        names = {a.name for a in self._arrays} | {f"{a.name}_observed" for a in self._arrays}
+        return {k: v for k, v in piece.arrays.items() if k in names}
+
+    def _raw(
+        self, array: Array, arrays: Mapping[str, NDArray[Any]]
+    ) -> tuple[Floats, Floats | None]:
+        value = arrays[array.name]
+        width = value.shape[-1]
+        seen = arrays.get(f"{array.name}_observed")
+        if array.kind == "category" and array.values is not None:
+            values = _extent(array.values, self._sizes)
+            grid = np.arange(values).reshape(-1, *(1,) * value.ndim)
+            raw = (value == grid).astype(np.float64).reshape(-1, width)
+            shape: tuple[int, ...] = (values, *value.shape)
+        else:
+            shape = value.shape
+            raw = value.reshape(-1, width).astype(np.float64)
+            if array.kind == "count":
+                raw = np.sqrt(raw)  # steadies a count's variance
+        if seen is None:
+            return raw, None
+        return raw, np.broadcast_to(seen, shape).reshape(-1, width).astype(np.float64)
+
+    def rows(self, arrays: Mapping[str, NDArray[Any]]) -> tuple[Floats, Floats | None]:
+        """Standardised columns (F, B) and which are seen (None: all)."""
+        columns, masks = [], []
+        partial = False
+        for array in self._arrays:
+            raw, seen = self._raw(array, arrays)
+            x = (raw - self._shift[array.name]) * self._unit[array.name]
+            columns.append(x if seen is None else x * seen)
+            masks.append(np.ones_like(x) if seen is None else seen)
+            partial |= seen is not None
+        return np.concatenate(columns), np.concatenate(masks) if partial else None
+
+    def centres(
+        self, piece: PieceData, latent: Latent, values: int, rng: np.random.Generator
+    ) -> Floats:
+        """k-means++: each next centre is a row drawn by its squared distance from those before."""
+        weight = piece.weight
+        if piece.size > _SAMPLE:
+            pick = np.sort(rng.choice(piece.size, size=_SAMPLE, replace=False))
+        else:
+            pick = np.arange(piece.size)
+        own = {k: v[..., pick] for k, v in self._own(piece).items()}
+        x, seen = self.rows(own)
+        mass = np.ones(len(pick)) if weight is None else weight[pick]
+        chosen = self._labelled(piece, latent, values, pick, x)
+        nearest: Floats | None = None
+        for k in (*chosen, *(k for k in range(values) if k not in chosen)):
+            if k not in chosen:
+                chance = mass if nearest is None else mass * nearest
+                total = chance.sum()
+                if not total > 0.0:
+                    chance, total = mass, mass.sum()
+                row = rng.choice(len(pick), p=chance / total) if total > 0.0 else 0
+                chosen[k] = x[:, row] + 1e-3 * rng.standard_normal(len(x))
+            distance = _distances(x, seen, chosen[k][None])[0]
+            nearest = distance if nearest is None else np.minimum(nearest, distance)
+        return np.stack([chosen[k] for k in range(values)])
+
+    def _labelled(
+        self, piece: PieceData, latent: Latent, values: int, pick: NDArray[np.intp], x: Floats
+    ) -> dict[int, Floats]:
+        """Centres of the values that some labels show."""
+        if latent.data is None or latent.data not in piece.arrays:
+            return {}
+        label = piece.arrays[latent.data].reshape(-1)[pick]
+        seen = piece.arrays.get(f"{latent.data}_observed")
+        known = np.ones(len(pick), dtype=np.bool_) if seen is None else seen.reshape(-1)[pick]
+        return {
+            k: x[:, known & (label == k)].mean(axis=1)
+            for k in range(values)
+            if (known & (label == k)).any()
+        }
