@@ -1,0 +1,82 @@
+"""`infer theta, z using meanfield`: which latents, and which method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from emdsl import diagnoses
+from emdsl.model import graph as g
+from emdsl.model.table import A_ROLE, Table
+from emdsl.source import Span
+from emdsl.syntax import ast
+
+# Each method with how it is written; a number in parentheses may be left out.
+METHODS: Mapping[str, str] = {
+    "meanfield": "meanfield",
+    "quadrature": "quadrature(21)",
+    "montecarlo": "montecarlo(200)",
+}
+
+
+def resolve_infers(items: tuple[ast.Item, ...], table: Table) -> tuple[g.Infer, ...]:
+    """Every `infer` line, wherever it stands."""
+    found: list[g.Infer] = []
+    first: dict[str, Span] = {}
+    for node in _lines(items):
+        targets = [t.id for t in node.targets if _is_latent(t, table)]
+        for target in node.targets:
+            if target.id in first:
+                table.report(diagnoses.infer_twice(target.span, target.id, first[target.id]))
+            first.setdefault(target.id, target.span)
+        args = _arguments(node, table)
+        if args is not None and targets:
+            found.append(g.Infer(tuple(targets), node.method.id, args, node.span))
+    return tuple(found)
+
+
+def _lines(items: tuple[ast.Item, ...]) -> list[ast.Infer]:
+    found: list[ast.Infer] = []
+    waiting = list(reversed(items))
+    while waiting:
+        match waiting.pop():
+            case ast.Plate(body=body):
+                waiting.extend(reversed(body))
+            case ast.Infer() as line:
+                found.append(line)
+            case _:
+                pass
+    return found
+
+
+def _is_latent(target: ast.Name, table: Table) -> bool:
+    declared = table.names.get(target.id)
+    latents = (n for n, d in table.names.items() if d.role == "latent")
+    if declared is None:
+        near = table.near(target.id, latents)
+        table.report(diagnoses.unknown_name(target.span, target.id, near))
+    elif declared.role != "latent":
+        role = A_ROLE[declared.role]
+        near = table.near(target.id, latents)
+        table.report(diagnoses.infer_target(target.span, target.id, role, near))
+    else:
+        return True
+    return False
+
+
+def _arguments(node: ast.Infer, table: Table) -> tuple[g.Expr, ...] | None:
+    method = node.method.id
+    if method not in METHODS:
+        near = table.near(method, METHODS)
+        known = list(METHODS)
+        table.report(diagnoses.unknown_method(node.method.span, method, near, known))
+        return None
+    most = 0 if method == "meanfield" else 1
+    numbers = [
+        g.Number(a.value, a.span)
+        for a in node.args
+        if isinstance(a, ast.Number) and isinstance(a.value, int) and 0 < a.value < 1 << 31
+    ]
+    if len(node.args) > most or len(numbers) < len(node.args):
+        table.report(diagnoses.method_arguments(node.method.span, method, METHODS[method]))
+        return None
+    return tuple(numbers)

@@ -1,0 +1,95 @@
+"""Lags: `z[t-1]` needs a choice that keeps it from being read where there is no `t - 1`."""
+
+from __future__ import annotations
+
+from emdsl import diagnoses
+from emdsl.model import graph as g
+from emdsl.model.show import show_expr
+from emdsl.model.substitute import children
+from emdsl.model.table import Table
+
+_LONGEST = 64  # starts beyond this are not looked at one by one
+
+
+def lag_of(index: g.Expr) -> tuple[str, int] | None:
+    """`t - 2` ⇒ ("t", 2); None for any other index."""
+    match index:
+        case g.Apply(op="sub", args=(g.AxisRef(axis=axis), g.Number(value=int() as lag))) if lag:
+            return axis, lag
+        case _:
+            return None
+
+
+def verify_lags(ref: g.Ref, guards: tuple[tuple[g.Expr, bool], ...], table: Table) -> None:
+    """At every time before the lag's first, some test on the way must rule the reference out."""
+    for index in ref.indices:
+        found = lag_of(index)
+        if found is None:
+            continue
+        axis, lag = found
+        if any(_depends_on_more(test) for test, _ in guards):
+            continue  # an input may well mark the starts
+        times = range(min(lag, _LONGEST))
+        if not all(_ruled_out(axis, time, guards) for time in times):
+            table.report(diagnoses.lag_without_start(ref.span, show_expr(ref), axis, lag))
+
+
+def _ruled_out(axis: str, time: int, guards: tuple[tuple[g.Expr, bool], ...]) -> bool:
+    return any(_at(test, axis, time) == (not outcome) for test, outcome in guards)
+
+
+def _depends_on_more(test: g.Expr) -> bool:
+    """Whether a test looks at more than plate indices and numbers."""
+    waiting = [test]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, g.Ref | g.SizeRef):
+            return True
+        waiting.extend(children(node))
+    return False
+
+
+def _at(test: g.Expr, axis: str, time: int) -> bool | None:
+    """The test's outcome at a time; None where it depends on more."""
+    match test:
+        case g.Apply(op="not", args=(inner,)):
+            value = _at(inner, axis, time)
+            return None if value is None else not value
+        case g.Apply(op="and" | "or" as op, args=(left, right)):
+            values = (_at(left, axis, time), _at(right, axis, time))
+            decisive = op == "or"
+            if decisive in values:
+                return decisive
+            return None if None in values else not decisive
+        case g.Apply(op=op, args=(left, right)):
+            return _compare(op, _number(left, axis, time), _number(right, axis, time))
+        case _:
+            return None
+
+
+def _compare(op: str, left: float | None, right: float | None) -> bool | None:
+    if left is None or right is None:
+        return None
+    return {
+        "eq": left == right,
+        "ne": left != right,
+        "lt": left < right,
+        "le": left <= right,
+        "gt": left > right,
+        "ge": left >= right,
+    }.get(op)
+
+
+def _number(expr: g.Expr, axis: str, time: int) -> float | None:
+    match expr:
+        case g.Number():
+            return expr.value
+        case g.AxisRef():
+            return time if expr.axis == axis else None
+        case g.Apply(op="add" | "sub" as op, args=(left, right)):
+            first, second = _number(left, axis, time), _number(right, axis, time)
+            if first is None or second is None:
+                return None
+            return first + second if op == "add" else first - second
+        case _:
+            return None
