@@ -1,0 +1,56 @@
+"""Simulate from a saved fit: latents and data, as columns that fit reads back by their names."""
+
+from __future__ import annotations
+
+import argparse
+
+from emdsl.cli.data import add_data, add_set, gather_data, read_settings
+from emdsl.cli.files import read_model
+from emdsl.cli.numbers import natural, positive
+from emdsl.cli.output import add_output, verify_output, write_arrays
+from emdsl.diagnostics import Exit
+
+HELP = "simulate from a fit"
+EXAMPLES = """\
+  emdsl sample model.em fit.npz -n 100 --seed 1 > simulated.csv
+  emdsl sample regression.em fit.npz covariates.csv -o simulated.csv
+  emdsl sample model.em fit.npz --set N=50 --set J=4 -o simulated.npz
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The model, its fit, how much, and the inputs where it has some."""
+    parser.add_argument("model", metavar="MODEL", help="a .em file (-: stdin)")
+    parser.add_argument("fit", metavar="FIT.npz", help="what `emdsl fit --save` wrote")
+    add_data(parser, needed=False)
+    add_set(parser)
+    parser.add_argument(
+        "-n",
+        type=positive,
+        metavar="INT",
+        help="rows; by default as many as fitted",
+    )
+    parser.add_argument("--seed", type=natural, default=0, metavar="INT", help="default 0")
+    add_output(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load the fit, draw, write the answer."""
+    from emdsl.cli import generated
+    from emdsl.runtime import load
+
+    verify_output(args)
+    program = generated.load(read_model(args.model)).module.PROGRAM
+    meta = program.meta
+    result = load(program, args.fit)
+    settings = read_settings(args.settings, meta)
+    given = dict(settings.constants)
+    if args.data:
+        given |= gather_data(args, args.model, meta, frozenset({"input"})).arrays
+    inputs = {a.name: given[a.name] for a in meta.arrays if a.name in given and a.role != "data"}
+    read = {s.name for s in meta.sizes if any(name in inputs for name, _ in s.sources)}
+    plates = [s.name for s in meta.sizes if s.role == "plate" and s.name not in read]
+    sizes = {name: result.sizes[name] for name in plates if name in result.sizes} | settings.sizes
+    drawn = result.sample(args.n or sizes, seed=args.seed, inputs=inputs)
+    write_arrays(drawn, args.output)
+    return Exit.OK
