@@ -189,7 +189,19 @@ EXAMPLES: tuple[Example, ...] = (
         "write `infer z using meanfield`",
         ("infer z[n] using meanfield",),
     ),
+    Example(
+        "bad-infer",
+        "expected the name of a method, found {found}",
+        "write `infer z using meanfield`",
+        ("infer z using\n", "infer z using (21)"),
+    ),
     # --- densities ---------------------------------------------------------------------------
+    Example(
+        "bad-density",
+        "expected a name for the distribution, found {found}",
+        "write `density F(x : positive; s : positive) = ...`",
+        ("density (x : real) = 3", "mass (x : real) = 3"),
+    ),
     Example(
         "bad-density",
         "expected `:` and a type, found {found}",
@@ -231,6 +243,13 @@ EXAMPLES: tuple[Example, ...] = (
         ("0 Normal(0, 1)", "k Normal(0, 1)", "0 = Normal(0, 1)", "0 ~ Normal(0, 1)", "k[0] ~ D"),
         any_line=True,
         before=_CASES,
+    ),
+    Example(
+        "misplaced-case",
+        "expected an expression, found the keyword `case`",
+        "`case` stands only right after `~`; elsewhere choose with `A if test else B`",
+        ("let a = case k:", "let a = b + case k:"),
+        any_line=True,
     ),
     # --- expressions -------------------------------------------------------------------------
     Example(

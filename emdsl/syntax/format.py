@@ -9,12 +9,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lark import Token
 
-from emdsl.source import Source, Span
+from emdsl.source import Source
 from emdsl.syntax.layout import Layout, Line, read_layout
 from emdsl.syntax.parse import parse
 from emdsl.syntax.spacing import STEP, Piece, flat, pieces, with_own_breaks, wrapped
@@ -32,7 +33,7 @@ def format_source(source: Source) -> str:
     entries = _entries(read_layout(source))
     rows = [row for run in _runs(entries) for row in _rows(run)]
     rows[0] = replace(rows[0], blank=False)
-    lines = []
+    lines: list[str] = []
     for run in _runs_of_comments(rows):
         lines += _texts(run)
     return "\n".join(lines) + "\n"
@@ -60,42 +61,48 @@ class _Entry:
 
 
 def _entries(layout: Layout) -> list[_Entry]:
-    comments = {span_of(comment).line: comment for comment in layout.comments}
+    waiting = deque((span_of(comment).line, comment) for comment in layout.comments)
     entries: list[_Entry] = []
+    columns: dict[int, int] = {}  # of each open block, the column of its latest line
     for line in layout.lines:
         start, end = line.span.line, line.span.end_line
-        inner = tuple(comments.pop(n) for n in range(start, end) if n in comments)
-        last = comments.pop(end, None)
-        docstring = line.tokens[0].type == "STRING"
-        depth = 1 if docstring else line.depth
-        entries.append(_Entry(start, end, depth, line, inner, _text(last)))
-    for number, comment in comments.items():
-        depth = _depth_of_comment(span_of(comment), layout.lines)
-        entries.append(_Entry(number, number, depth, None, comment=_text(comment)))
-    entries.sort(key=lambda entry: entry.start)
-    before = [0, *(entry.end for entry in entries)]
+        entries += _own_line_comments(_until(waiting, start - 1), columns, line.depth)
+        columns = {depth: column for depth, column in columns.items() if depth < line.depth}
+        columns[line.depth] = line.span.column
+        inner = tuple(_until(waiting, end - 1))
+        comment = "".join(_text(token) for token in _until(waiting, end))
+        depth = 1 if line.tokens[0].type == "STRING" else line.depth
+        entries.append(_Entry(start, end, depth, line, inner, comment))
+    entries += _own_line_comments((comment for _, comment in waiting), columns, 0)
+    ends = [0, *(entry.end for entry in entries)]
     return [
         replace(entry, blank=entry.start > end + 1)
-        for entry, end in zip(entries, before, strict=False)
+        for entry, end in zip(entries, ends, strict=False)
     ]
 
 
-def _text(comment: Token | None) -> str:
-    return "" if comment is None else str(comment).rstrip()
+def _until(waiting: deque[tuple[int, Token]], last: int) -> Iterator[Token]:
+    """Take the comments up to a line out of those that wait."""
+    while waiting and waiting[0][0] <= last:
+        yield waiting.popleft()[1]
 
 
-def _depth_of_comment(place: Span, lines: Sequence[Line]) -> int:
-    """The deepest block around a comment whose lines don't start to the right of it."""
-    above = [line for line in lines if line.span.line < place.line]
-    below = next((line for line in lines if line.span.line > place.line), None)
-    lowest = below.depth if below is not None else 0
-    above_depth = above[-1].depth if above else 0
-    columns: dict[int, int] = {}  # of each open block, the column of its latest line
-    for line in above if below is None or below.depth <= above_depth else (*above, below):
-        columns = {depth: column for depth, column in columns.items() if depth < line.depth}
-        columns[line.depth] = line.span.column
-    fitting = [d for d, column in columns.items() if d >= lowest and column <= place.column]
-    return max(fitting, default=lowest)
+def _text(comment: Token) -> str:
+    return str(comment).rstrip()
+
+
+def _own_line_comments(
+    comments: Iterable[Token], columns: dict[int, int], lowest: int
+) -> Iterator[_Entry]:
+    """Comments before a line at depth `lowest`, each in the deepest open block that fits it.
+
+    A block fits where its lines don't start to the right of the comment.
+    """
+    for comment in comments:
+        place = span_of(comment)
+        fitting = [d for d, column in columns.items() if lowest <= d and column <= place.column]
+        depth = max(fitting, default=lowest)
+        yield _Entry(place.line, place.line, depth, None, comment=_text(comment))
 
 
 # --- lines in columns ------------------------------------------------------------------------
@@ -157,8 +164,8 @@ def _row(entry: _Entry) -> Iterator[_Row]:
             last = line == entry.end
             comment = entry.comment if last else comments.get(line, "")
             own = not text.strip()
-            yield _Row(text + comment if own else text, "" if own else comment,
-                       entry.blank and number == 0)  # fmt: skip
+            blank = entry.blank and number == 0
+            yield _Row(text + comment, "", blank) if own else _Row(text, comment, blank)
     else:
         yield from _commented(wrapped(" " * indent, pieces(entry.line.tokens), indent), entry)
 

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from lark import Lark, Token, UnexpectedToken
+from lark.lark import PostLex
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from emdsl.diagnostics import Bug
@@ -25,7 +26,7 @@ def grammar_text() -> str:
         return checkout.read_text(encoding="utf-8")
 
 
-class _KeepAll:
+class _KeepAll(PostLex):
     """Tells Lark to keep the terminals that only the layout and the messages look at."""
 
     always_accept = ("COMMENT", "UNCLOSED", "STRAY")
@@ -41,7 +42,7 @@ def _lark() -> Lark:
         start="file",
         parser="lalr",
         lexer="basic",
-        postlex=_KeepAll(),  # type: ignore[arg-type]  # Lark's PostLex is an ABC; a duck will do
+        postlex=_KeepAll(),
         maybe_placeholders=True,
         transformer=TreeBuilder(),
     )
@@ -59,7 +60,8 @@ def new_parser() -> InteractiveParser:
 
 def fork(parser: InteractiveParser) -> InteractiveParser:
     """A copy that can go on by itself (the values below are immutable, so they are shared)."""
-    return parser.copy(deepcopy_values=False)
+    state = parser.parser_state.copy(deepcopy_values=False)
+    return InteractiveParser(parser.parser, state, parser.lexer_thread)
 
 
 def literal_of(terminal: str) -> str | None:
@@ -94,13 +96,18 @@ def accepts(parser: InteractiveParser, *terminals: str) -> bool:
 
 def acceptable(parser: InteractiveParser) -> frozenset[str]:
     """The terminals the parser could take next."""
-    choices = [c for c in parser.choices() if c.isupper()]
-    return frozenset(c for c in choices if accepts(parser, c))
+    return frozenset(c for c in _choices(parser) if accepts(parser, c))
 
 
 def needs_block(parser: InteractiveParser) -> bool:
     """Whether nothing but an indented block can follow."""
-    return [c for c in parser.choices() if c.isupper()] == ["_INDENT"]
+    return _choices(parser) == ["_INDENT"]
+
+
+def _choices(parser: InteractiveParser) -> list[str]:
+    """The terminals the state has an entry for; not all of them need be acceptable."""
+    state = parser.parser_state
+    return [name for name in state.parse_conf.states[state.position] if name.isupper()]
 
 
 def _without_callbacks(parser: InteractiveParser) -> InteractiveParser:

@@ -7,7 +7,7 @@ uses only that some of them can't stand inside brackets, which ends an unclosed 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lark import Token
 
@@ -24,7 +24,10 @@ DEEPEST_BLOCKS = 30
 
 CLOSER = {"LPAR": "RPAR", "LSQB": "RSQB"}
 _WRITTEN = {"LPAR": "(", "RPAR": ")", "LSQB": "[", "RSQB": "]"}
-_STARTS_A_LINE = frozenset("MODEL PARAM LATENT DATA INPUT CONST LET FOR INFER DENSITY MASS".split())
+_STARTS_A_LINE = (
+    *("MODEL", "PARAM", "LATENT", "DATA", "INPUT", "CONST", "LET"),
+    *("FOR", "INFER", "DENSITY", "MASS"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,9 @@ class Layout:
 def read_layout(source: Source) -> Layout:
     """The logical lines of a file; raises only where it is too large to go on."""
     verify_size(source)
-    reader = _Reader(source)
-    for token in _tokens(source):
+    text = plain_text(source)
+    reader = _Reader(text.split("\n"))
+    for token in _tokens(text, source):
         reader.take(token)
     return reader.finish()
 
@@ -83,8 +87,8 @@ def verify_size(source: Source) -> None:
             raise CompileError(source, (Diagnostic("line-too-long", found, place, hint),))
 
 
-def _tokens(source: Source) -> Iterable[Token]:
-    for count, token in enumerate(lex(plain_text(source))):
+def _tokens(text: str, source: Source) -> Iterable[Token]:
+    for count, token in enumerate(lex(text)):
         if count == MOST_TOKENS:
             found = f"more than {MOST_TOKENS} words and signs in one file"
             hint = "pass large arrays as data or as a `const` given when fitting"
@@ -97,7 +101,7 @@ def _tokens(source: Source) -> Iterable[Token]:
 class _Reader:
     """Takes the tokens one by one; the state is the logical line being read."""
 
-    source: Source
+    texts: list[str]  # the physical lines
     current: list[Token] = field(default_factory=list)
     open: list[Token] = field(default_factory=list)
     columns: list[int] = field(default_factory=lambda: [1])
@@ -130,12 +134,12 @@ class _Reader:
     def finish(self) -> Layout:
         self.unclosed()
         self.end_line()
-        depths = [line.depth for line in self.lines[1:]] + [0]
-        lines = (
-            Line(line.tokens, line.depth, line.broken, below > line.depth)
-            for line, below in zip(self.lines, depths, strict=True)
+        depths = [*(line.depth for line in self.lines), 0]
+        lines = tuple(
+            replace(line, below=below > line.depth)
+            for line, below in zip(self.lines, depths[1:], strict=True)
         )
-        return Layout(tuple(lines), tuple(self.comments), tuple(self.problems))
+        return Layout(lines, tuple(self.comments), tuple(self.problems))
 
     # --- brackets ----------------------------------------------------------------------------
 
@@ -175,8 +179,9 @@ class _Reader:
 
     def measure(self, first: Token) -> int:
         """The depth of a line by the column of its first token."""
-        column = span_of(first).column
-        margin = self.source.line(span_of(first).line).removeprefix("\ufeff")[: column - 1]
+        place = span_of(first)
+        column = place.column
+        margin = self.texts[place.line - 1][: column - 1]
         if "\t" in margin:
             if not self.tabs:  # once a file is enough
                 hint = "indent with spaces, four to a level"

@@ -21,7 +21,7 @@ from emdsl.syntax.examples import EXAMPLES, Example
 from emdsl.syntax.grammar import acceptable, keywords, literal_of, new_parser
 from emdsl.syntax.layout import Line, read_layout
 from emdsl.syntax.tokens import span_of
-from emdsl.syntax.words import shown
+from emdsl.syntax.words import problem_of, shown
 
 # --- the whole file --------------------------------------------------------------------------
 
@@ -57,7 +57,8 @@ def check_headers(lines: Sequence[Line]) -> tuple[list[Line], list[Diagnostic]]:
         found = f"expected the header `model Name` first, found {shown(early.tokens[0])}"
         note = Note("the header is here", headers[0].span)
         hint = "move the header up; only `density` and `mass` may stand before it"
-        problems.append(Diagnostic("no-model", found, early.span, hint, (note,)))
+        if not early.broken and problem_of(early) is None:
+            problems.append(Diagnostic("no-model", found, early.span, hint, (note,)))
         return [*_stand_in_header(), *_without(lines, headers)], problems
     return _without(lines, headers[1:]), problems
 
@@ -77,8 +78,9 @@ def _without(lines: Sequence[Line], headers: Sequence[Line]) -> list[Line]:
     """The lines less some headers and the docstrings under those."""
     kept: list[Line] = []
     dropping = False
+    unwanted = {id(header) for header in headers}  # equality would compare every token
     for line in lines:
-        dropping = line in headers or (dropping and line.tokens[0].type == "STRING")
+        dropping = id(line) in unwanted or (dropping and line.tokens[0].type == "STRING")
         if not dropping:
             kept.append(line)
     return kept
@@ -92,7 +94,7 @@ def is_under_header(previous: Line | None, line: Line) -> bool:
     return (
         previous is not None
         and previous.tokens[0].type == "MODEL"
-        and line.tokens[0].type != "STRING"
+        and line.tokens[0].type not in ("STRING", "UNCLOSED", "STRAY")
     )
 
 
@@ -131,7 +133,7 @@ def name_mistake(line: Line, found: Token, parser: InteractiveParser) -> Diagnos
     if found is line.tokens[0]:
         return _at_start(line, expected)
     stop = _Stop(line.tokens[0].type, _telling(expected), found.type)
-    example = next((_table()[key] for key in stop.keys() if key in _table()), None)
+    example = next((_table()[key] for key in stop.covers() if key in _table()), None)
     if example is not None:
         message = example.message.format(found=shown(found))
         return Diagnostic(example.code, message, place, example.hint)
@@ -146,7 +148,7 @@ class _Stop:
     expected: frozenset[str]
     found: str
 
-    def keys(self) -> tuple[_Stop, ...]:
+    def covers(self) -> tuple[_Stop, ...]:
         """This stop and the more general ones whose examples cover it, closest first."""
         return (
             self,
@@ -191,8 +193,9 @@ def _stop_of(example: Example, text: str) -> _Stop:
 
 
 # What may follow any expression, or go on inside it: says nothing about where one stands.
-_GOES_ON = frozenset("PLUS MINUS STAR SLASH AT POWER COMPARE AND OR IF NOT LPAR LSQB".split())
-_OPERAND = frozenset("NAME NUMBER LPAR LSQB".split())
+_OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "AT", "POWER", "COMPARE", "AND", "OR", "NOT", "IF"}
+_GOES_ON = _OPERATORS | {"LPAR", "LSQB"}
+_OPERAND = {"NAME", "NUMBER", "LPAR", "LSQB"}
 
 
 def _expected(parser: InteractiveParser) -> frozenset[str]:
@@ -290,8 +293,15 @@ def _generic(line: Line, found: Token, expected: frozenset[str], place: Span) ->
         return Diagnostic("keyword-as-name", message, place, hint)
     if word in _STATEMENTS:
         return Diagnostic("two-in-a-line", message, place, "start it on a line of its own")
+    if expected & {"RPAR", "RSQB"} and found.type in _OPERAND | {"STRING"}:
+        return Diagnostic("syntax", message, place, "separate what stands in brackets by `,`")
     if "an operator" in expected and found.type in _OPERAND | {"STRING"}:
         return Diagnostic("syntax", message, place, "multiplication is written `a * b`")
+    if "an expression" in expected:
+        hint = "remove it, or write what belongs before it"
+        if found.type == "_NEWLINE":
+            hint = "finish the line; it goes on below only inside brackets"
+        return Diagnostic("syntax", message, place, hint)
     if found.type == "SEMICOLON":
         return Diagnostic("syntax", message, place, "lines end without `;`")
     if found.type == "EQUAL" and "EQUAL" not in expected:
@@ -303,6 +313,8 @@ _NAMED = {
     "NAME": "a name",
     "NUMBER": "a number",
     "STRING": "a string",
+    "an expression": "an expression",
+    "an operator": "an operator",
     "_NEWLINE": "the end of the line",
     "_INDENT": "an indented block",
     "_DEDENT": "the end of the block",
@@ -314,5 +326,5 @@ _NAMED = {
 
 def _listed(terminals: frozenset[str]) -> str:
     terminals = terminals - {"an operator"} or terminals
-    names = sorted(_NAMED.get(t) or (f"`{literal_of(t)}`" if literal_of(t) else t) for t in terminals)
+    names = sorted(_NAMED.get(t) or f"`{literal_of(t) or t}`" for t in terminals)
     return " or ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]

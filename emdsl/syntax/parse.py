@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lark import Token, UnexpectedToken
-from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from emdsl.diagnostics import Bug, CompileError, Diagnostic
 from emdsl.source import Source, Span
@@ -77,7 +76,7 @@ class _Reader:
         try:
             self.fill_missing_block(None)
             self.leave(0)
-            return self.parser.feed_eof()
+            return self.parser.feed_token(Token("$END", ""))
         except UnexpectedToken:
             if not self.problems:
                 raise Bug("the parser refused the end of a file that has no mistake") from None

@@ -1,8 +1,7 @@
 """Tokens of one logical line → its text in canonical spacing, broken where it gets too wide.
 
-    x[t - 1]            ⇒  x[t-1]            tight in square brackets
-    a+b, a ** 2, - a    ⇒  a + b, a^2, -a
-    f(x,var=v)          ⇒  f(x, var = v)
+As in x[t - 1] ⇒ x[t-1] and [t / 4] ⇒ [t/4] (tight in square brackets), but a+b ⇒ a + b;
+a ** 2 ⇒ a^2; f(x,var=v) ⇒ f(x, var = v).
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def _pieces(tokens: Sequence[Token]) -> Iterator[Piece]:
         unary = kind in ("PLUS", "MINUS") and not after_operand
         call = kind == "LPAR" and before == "NAME"
         index = kind == "LSQB" and before in ("NAME", "RSQB", "RPAR")
-        close = (
+        close = (  # to what stands before, for its own sake
             call
             or index
             or kind in (*_CLOSERS, "COMMA", "SEMICOLON", "POWER")
@@ -67,10 +66,10 @@ def _pieces(tokens: Sequence[Token]) -> Iterator[Piece]:
         )
         text = "^" if kind == "POWER" else str(token)
         rows = kind == "LSQB" and not index
-        yield Piece(text, not glued and not close, kind, rows or kind == "LPAR", rows, token.line or 0)
-        glued = (
-            kind in (*_OPENERS, "POWER") or unary or (kind in _ARITHMETIC and tight[-1])
+        yield Piece(
+            text, not glued and not close, kind, rows or kind == "LPAR", rows, token.line or 0
         )
+        glued = kind in (*_OPENERS, "POWER") or unary or (kind in _ARITHMETIC and tight[-1])
         if kind in _OPENERS:
             tight.append(kind == "LSQB" or (tight[-1] and not call))
         elif kind in _CLOSERS:

@@ -26,18 +26,17 @@ def _place(part: ast.Node | Token) -> Span:
 
 def _over(parts: Sequence[Any]) -> Span:
     """From the first to the last node or visible token among the parts, seen through tuples."""
-    flat: list[ast.Node | Token] = []
+    flat: list[Any] = []
     for part in parts:
         flat.extend(part if isinstance(part, tuple) else (part,))
-    seen = [
-        p
-        for p in flat
-        if isinstance(p, ast.Node) or (isinstance(p, Token) and p.type not in _UNSEEN)
-    ]
-    return _place(seen[0]).to(_place(seen[-1]))
+    places = [_place(part) for part in flat if _is_seen(part)]
+    return places[0].to(places[-1])
 
 
-_UNSEEN = ("_NEWLINE", "_INDENT", "_DEDENT")
+def _is_seen(part: Any) -> bool:
+    if isinstance(part, Token):
+        return part.type not in ("_NEWLINE", "_INDENT", "_DEDENT")
+    return isinstance(part, ast.Node)
 
 
 class PositionalAfterKeyword(Exception):
@@ -62,7 +61,7 @@ class TreeBuilder:
         )
 
     def header(self, parts: Parts) -> ast.File:
-        keyword, name, hypers, newline, doc = parts
+        keyword, name, hypers, _, doc = parts
         return ast.File(_over([keyword, name, hypers]), name, hypers or (), doc or "", (), ())
 
     def hypers(self, parts: Parts) -> tuple[ast.Hyper, ...]:
@@ -122,14 +121,14 @@ class TreeBuilder:
         return ast.Type(_over(parts), parts[0].id, parts[2] or ())
 
     def block(self, parts: Parts) -> tuple[ast.Item, ...]:
-        return tuple(p for p in parts if isinstance(p, ast.Node))
+        return tuple(parts)
 
     def case(self, parts: Parts) -> ast.Case:
         _, subject, _, _, arms = parts
         return ast.Case(_over(parts[:-1]), subject, arms)
 
     def arms(self, parts: Parts) -> tuple[ast.Arm, ...]:
-        return tuple(p for p in parts if isinstance(p, ast.Node))
+        return tuple(parts)
 
     def arm(self, parts: Parts) -> ast.Arm:
         value, _, body = parts

@@ -90,7 +90,7 @@ def run_together(line: Line) -> Iterator[Diagnostic]:
             elif right in keywords():
                 hint = f"write `{left} {right}`"
             else:
-                hint = f"multiplication is written `{left} * {right}`, and names start with a letter"
+                hint = f"write `{left} * {right}` for a product; names start with a letter"
             if right.type in ("NAME", "NUMBER") or right in keywords():
                 found = f"`{written}` is neither a number nor a name"
                 yield Diagnostic("bad-number", found, place, hint)
@@ -122,6 +122,7 @@ _PYTHON = {
     "True": "write `1`",
     "False": "write `0`",
     "None": "missing data are passed when fitting, not written in the model",
+    "with": "write `using`: `infer z using meanfield`",
     "is": "compare with `==`",
 }
 

@@ -1,0 +1,2 @@
+model M
+param a : realparam b : real

@@ -1,0 +1,2 @@
+model M[K]
+param p : simplex[K]

@@ -1,0 +1,3 @@
+model M(K = 2):
+    "Doc."
+param p : simplex[K]

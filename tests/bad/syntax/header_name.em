@@ -1,0 +1,2 @@
+model 2
+param p : unit

@@ -1,0 +1,3 @@
+param p : unit
+model M
+    "Doc."

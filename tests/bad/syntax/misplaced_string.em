@@ -1,0 +1,3 @@
+model M
+param p : unit
+"A remark"

@@ -1,0 +1,4 @@
+model M
+latent z : real
+data x[n]
+param p : real ~

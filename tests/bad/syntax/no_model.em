@@ -1,0 +1,3 @@
+param p : unit
+for n in N:
+    data y[n] ~ Bernoulli(p)

@@ -1,0 +1,3 @@
+model M
+    'A docstring'
+param p : unit

@@ -1,0 +1,6 @@
+model A
+param p : unit
+
+model B
+    "Doc."
+param q : unit : real
