@@ -1,0 +1,196 @@
+"""The log density of a distribution at its variate, one entry at a time, as guarded SymPy.
+
+Knows no distribution by name: it reads the declaration, puts the arguments in, and rewrites the
+vocabulary of array operations into sums over named axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sympy as sp
+
+from emdsl.derive.atoms import Ix, LogInd, SizeOf
+from emdsl.derive.matrices import Inverse, Structure, log_det, structure, sum_over_entries
+from emdsl.derive.refusal import Refused
+from emdsl.derive.scalarize import Guarded, Scalarizer, certain, combine
+from emdsl.families import vocabulary as v
+from emdsl.families.family import Family
+from emdsl.model.graph import Choice, Distribution, Draw, Expr, Extent, Fixed, Limited, Ref
+from emdsl.source import Span
+
+
+@dataclass(frozen=True)
+class Variate:
+    """The value whose density is wanted: an expression, and its index where it is a latent."""
+
+    expr: Expr
+    index: Ix | None = None
+
+
+def branches(dist: Distribution, s: Scalarizer) -> list[tuple[sp.Basic, Draw]]:
+    """The plain draws of a distribution with the condition each holds under."""
+    match dist:
+        case Draw():
+            return [(sp.true, dist)]
+        case Choice(test=test, then=then, orelse=orelse):
+            condition = s.condition(test)
+            if any(s.atoms.has_param(c) for c in condition.atoms(sp.Symbol)):
+                raise Refused(
+                    "test-on-parameter",
+                    "a choice can't depend on a parameter: its log density has jumps there",
+                    test.span,
+                )
+            out = [(sp.And(condition, c), d) for c, d in branches(then, s)]
+            out += [(sp.And(sp.Not(condition), c), d) for c, d in branches(orelse, s)]
+            return [(c, d) for c, d in out if c != sp.false]
+        case Limited(kind=kind, span=span):
+            raise Refused(
+                "limited-density",
+                f"a {kind} distribution's density has no separated form",
+                span,
+                "its M-step needs an integral that no rule here solves",
+            )
+
+
+@dataclass(frozen=True)
+class DensityOf:
+    """A draw with its family, ready to be evaluated at event places.
+
+    `override` may give a variate's or argument's entry in another form than the model's.
+    """
+
+    family: Family
+    draw: Draw
+    variate: Variate
+    scalarizer: Scalarizer
+    override: Callable[[sp.Symbol, tuple[Ix, ...]], Guarded | None] | None = None
+
+    def at(self, place: tuple[Ix, ...]) -> Guarded:
+        """The log density at an event place, conditions of the support as `LogInd` atoms."""
+        names = [name for name, _ in self.draw.args]
+        tree = self.family.log_density_in(names)
+        density = self._eval(tree, place)
+        if self.family.condition is None:
+            return density
+        condition = self._condition(self.family.condition, names, place)
+        return combine([density], lambda d: d + condition)
+
+    def _condition(self, tree: sp.Basic, names: list[str], place: tuple[Ix, ...]) -> sp.Expr:
+        a = self.family.alternative(names)
+        if a is not None:
+            tree = tree.subs([(self.family.symbol(p), e) for p, e in a.canonical])
+        if tree == sp.true:
+            return sp.Integer(0)
+        atoms = self.scalarizer.atoms
+        condition = self._boolean(tree, place)
+        if condition == sp.true:
+            return sp.Integer(0)
+        if any(atoms.has_param(x) for x in condition.free_symbols):
+            raise Refused(
+                "moving-support",
+                f"the support of {self.family.name} moves with a parameter: its likelihood has "
+                "jumps there, and no rule of calculus finds its maximum",
+                self.draw.span,
+                "make that argument a `const` or an `input`",
+            )
+        return atoms.symbol(LogInd(condition))
+
+    def _boolean(self, tree: sp.Basic, place: tuple[Ix, ...]) -> sp.Basic:
+        if isinstance(tree, sp.And | sp.Or | sp.Not):
+            return tree.func(*(self._boolean(a, place) for a in tree.args))
+        if isinstance(tree, sp.core.relational.Relational):
+            sides = combine(
+                [self._eval(a, place) for a in tree.args], lambda *x: sp.Tuple(*x)
+            )
+            return sp.Or(*(sp.And(c, tree.func(*pair)) for c, pair in sides))
+        return tree
+
+    # -- the tree --
+
+    def _eval(self, tree: sp.Basic, place: tuple[Ix, ...]) -> Guarded:
+        s = self.scalarizer
+        match tree:
+            case sp.Symbol():
+                return self._leaf(tree, place)
+            case v.At():
+                return self._entry(tree.args[0], tree.args[1], place)
+            case v.Total():
+                axis = s.atoms.fresh(self._length(tree.args[0]))
+                return certain(s.summed((axis,), self._eval(tree.args[0], (axis,))))
+            case v.Dim():
+                extent = self._length(tree.args[0])
+                if isinstance(extent, Fixed):
+                    return certain(sp.Integer(extent.value))
+                return certain(s.atoms.symbol(SizeOf(extent)))
+            case v.LogDet():
+                return log_det(self._matrix(tree.args[0]), s)
+            case v.QuadInv():
+                return sum_over_entries(
+                    self._matrix(tree.args[0]), s, None, lambda i: self._eval(tree.args[1], (i,))
+                )
+            case v.TraceInv():
+                return sum_over_entries(
+                    self._matrix(tree.args[0]), s, self._matrix(tree.args[1]), None
+                )
+            case v.LogIndicator():
+                condition = self._boolean(tree.args[0], place)
+                if condition in (sp.true, sp.false):
+                    return certain(sp.Integer(0) if condition == sp.true else -sp.oo)
+                return certain(s.atoms.symbol(LogInd(condition)))
+            case _ if not tree.args:
+                return certain(tree)
+            case _:
+                parts = [self._eval(a, place) for a in tree.args]
+                return combine(parts, lambda *x: tree.func(*x))
+
+    def _leaf(self, symbol: sp.Symbol, place: tuple[Ix, ...]) -> Guarded:
+        if self.override is not None:
+            other = self.override(symbol, place)
+            if other is not None:
+                return other
+        return self.scalarizer.scalar(self._argument(symbol), place)
+
+    def _argument(self, symbol: sp.Basic) -> Expr:
+        if symbol == self.family.variable:
+            return self.variate.expr
+        return dict(self.draw.args)[str(symbol)]
+
+    def _entry(self, vector: sp.Basic, where: sp.Basic, place: tuple[Ix, ...]) -> Guarded:
+        """At(p, x) with p[i] at i = x; p may be an expression of vectors."""
+        if where == self.family.variable and self.variate.index is not None:
+            return self._eval(vector, (self.variate.index,))
+        expr = self._argument(where)
+        return self._eval(vector, (self._data_index(expr, place),))
+
+    def _data_index(self, expr: Expr, place: tuple[Ix, ...]) -> Ix:
+        s = self.scalarizer
+        index = s.index(expr) if not expr.shape else None
+        if index is not None:
+            return index
+        assert isinstance(expr, Ref)
+        return s.elem(expr, place)
+
+    def _matrix(self, tree: sp.Basic) -> Structure:
+        if isinstance(tree, v.MatInv):
+            return Inverse(self._matrix(tree.args[0]))
+        return structure(self._argument(tree), self.scalarizer)
+
+    def _length(self, tree: sp.Basic) -> Extent:
+        """The extent of a vector expression, or the order of a matrix."""
+        lengths = []
+        for symbol in sorted(tree.free_symbols, key=str):
+            shape = self._argument(symbol).shape
+            if shape:
+                lengths.append(shape[-1])
+        if not lengths:
+            raise Refused(
+                "no-length", f"an argument of {self.family.name} must be a vector", self.span
+            )
+        return lengths[0]
+
+    @property
+    def span(self) -> Span:
+        return self.draw.span
+

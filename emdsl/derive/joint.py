@@ -1,0 +1,287 @@
+"""The complete-data log likelihood, node by node, as monomials over named axes.
+
+    log p(x, z | theta) = sum over nodes, plates and entries of  weight x log p(node | parents)
+
+A discrete latent is an axis: its value is a number the axis stands for, a gather by it is that axis
+of the gathered array, and its own indicator [z = k] is where the E-step puts its posterior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import sympy as sp
+
+from emdsl.derive.atoms import Atoms, Elem, Ix, LogInd, Seen
+from emdsl.derive.densities import DensityOf, Variate, branches
+from emdsl.derive.location import centered, linear_params, location_argument
+from emdsl.derive.monomials import Monomial, monomials
+from emdsl.derive.refusal import Refused
+from emdsl.derive.scalarize import Guarded, Scalarizer, certain
+from emdsl.derive.user_density import family_of
+from emdsl.diagnostics import CompileError, Diagnostic
+from emdsl.families import FAMILIES
+from emdsl.families.family import Family
+from emdsl.model.graph import (
+    AxisRef,
+    Distribution,
+    Draw,
+    Fixed,
+    Model,
+    Param,
+    Ref,
+    Size,
+    Variable,
+)
+from emdsl.source import Span
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node's share of the log joint; `log_density` is before multiplying out, for reports."""
+
+    name: str
+    role: str
+    plates: tuple[str, ...]
+    log_density: sp.Expr
+    monomials: tuple[Monomial, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Joint:
+    """The log joint. `pivots` maps a location parameter to its dimensions the pivot keeps."""
+
+    model: Model
+    atoms: Atoms
+    latent_axes: dict[str, str]
+    pivots: dict[str, tuple[int, ...]]
+    nodes: tuple[Node, ...]
+    priors: tuple[Node, ...]
+
+
+def joint_of(model: Model, summed: tuple[str, ...]) -> Joint:
+    """Derive the joint. `summed` names the discrete variables the E-step sums over.
+
+    Raises CompileError with every node that can't be derived.
+    """
+    atoms = Atoms()
+    atoms.param_dims = {p.name: p.shape for p in model.params}
+    for plate in model.plates:
+        atoms.add_axis(plate.axis, "plate", plate.extent)
+    latent_axes = {name: _latent_axis(model.variable(name), atoms) for name in summed}
+    families = {**FAMILIES, **{d.name: family_of(d, model) for d in model.densities}}
+    deriver = _Deriver(model, atoms, latent_axes, families)
+    problems: list[Diagnostic] = []
+    deriver.pivots = dict(deriver.find_pivots(problems))
+    nodes = [
+        node
+        for v in model.variables
+        if v.role in ("latent", "data")
+        for node in _attempt(problems, lambda v=v: deriver.variable(v))  # type: ignore[misc] # bound
+    ]
+    priors = [
+        node
+        for p in model.params
+        if p.prior is not None
+        for node in _attempt(problems, lambda p=p: deriver.prior(p))  # type: ignore[misc] # bound
+    ]
+    if problems:
+        raise CompileError(model.source, tuple(dict.fromkeys(problems)))
+    return Joint(model, atoms, latent_axes, deriver.pivots, tuple(nodes), tuple(priors))
+
+
+def _attempt(problems: list[Diagnostic], make: Callable[[], Node]) -> Iterator[Node]:
+    try:
+        yield make()
+    except Refused as refused:
+        problems.append(refused.diagnostic)
+
+
+def _latent_axis(v: Variable, atoms: Atoms) -> str:
+    extent = Fixed(2) if v.type.kind == "bool" else v.type.values
+    if extent is None:
+        raise AssertionError("the strategy lets finite latents through only")
+    name = v.name
+    while name in atoms.axes:  # a plate index may have the latent's name
+        name += "_"
+    return atoms.add_axis(name, "latent", extent)
+
+
+@dataclass
+class _Deriver:
+    model: Model
+    atoms: Atoms
+    latent_axes: dict[str, str]
+    families: dict[str, Family]
+    pivots: dict[str, tuple[int, ...]] | None = None
+
+    def _scalarizer(self, *, centered: bool = False) -> Scalarizer:
+        return Scalarizer(
+            self.model, self.atoms, self.latent_axes, self.pivots or {}, centered=centered
+        )
+
+    # -- pivots --
+
+    def find_pivots(self, problems: list[Diagnostic]) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Location parameters of data nodes: those dimensions a latent doesn't index are kept."""
+        kept: dict[str, set[int]] = {}
+        s = self._scalarizer()
+        latents = set(self.latent_axes.values())
+        for v in self.model.variables:
+            if v.role != "data" or v.dist is None or v.name in self.latent_axes:
+                continue
+            try:
+                for _, draw in branches(v.dist, s):
+                    for elem in self._location_params(v, draw, s) or ():
+                        dims = {i for i, ix in enumerate(elem.idx) if ix not in latents}
+                        kept[elem.name] = kept.get(elem.name, dims) & dims
+            except Refused as refused:
+                problems.append(refused.diagnostic)
+        for name, dims in kept.items():
+            yield name, tuple(sorted(dims))
+
+    def _location_params(
+        self, v: Variable, draw: Draw, s: Scalarizer
+    ) -> tuple[Elem, ...] | None:
+        family = self.families[draw.family]
+        name = location_argument(family, tuple(n for n, _ in draw.args))
+        if name is None:
+            return None
+        arg = dict(draw.args)[name]
+        place = tuple(self.atoms.fresh(e) for e in v.type.shape)
+        found = linear_params(arg, place, s)
+        return found
+
+    # -- nodes --
+
+    def variable(self, v: Variable) -> Node:
+        assert v.dist is not None
+        ref = Ref(
+            v.name, v.role, tuple(AxisRef(a, v.span) for a in v.plates), v.span, v.type.shape
+        )
+        axis = self.latent_axes.get(v.name)
+        total, places = self._log_density(v.dist, ref, axis, observed=v.role == "data")
+        if v.role == "data" and axis is not None:
+            s = self._scalarizer()
+            seen = self.atoms.symbol(Seen(v.name, v.plates))
+            given = self.atoms.symbol(Elem("data", v.name, v.plates, v.type.kind))
+            same = sp.Or(sp.Eq(seen, 0), sp.Eq(given, s.number_of(axis)))
+            total = total + self.atoms.symbol(LogInd(same))
+        for plate in v.plates[1:]:
+            weight = self.model.plate(plate).weight
+            if weight is not None:
+                total = total * self._scalarizer().scalar(weight)[0][1]
+        bound = frozenset((*v.plates, *places))
+        return Node(
+            v.name, v.role, v.plates, total,
+            monomials(total, bound, self.atoms, v.span), v.span,
+        )  # fmt: skip
+
+    def prior(self, p: Param) -> Node:
+        assert p.prior is not None
+        axes = tuple(self.atoms.fresh(e) for e in p.batch)
+        ref = Ref(p.name, "param", tuple(AxisRef(a, p.span) for a in axes), p.span, p.type.shape)
+        total, places = self._log_density(p.prior, ref, None, observed=False)
+        bound = frozenset((*axes, *places))
+        return Node(
+            p.name, "prior", (), total, monomials(total, bound, self.atoms, p.span), p.span
+        )
+
+    def _log_density(
+        self, dist: Distribution, ref: Ref, axis: str | None, *, observed: bool
+    ) -> tuple[sp.Expr, tuple[str, ...]]:
+        s = self._scalarizer()
+        draws = branches(dist, s)
+        event = max(self.families[d.family].event for _, d in draws)
+        leading = ref.shape[: len(ref.shape) - event]
+        places = tuple(self.atoms.fresh(e) for e in leading)
+        total: sp.Expr = sp.Integer(0)
+        for condition, draw in draws:
+            density = self._one(draw, ref, axis, places, s, observed=observed)
+            total += s.indicator(condition) * density
+        if observed and axis is None:
+            plates = tuple(i.axis for i in ref.indices if isinstance(i, AxisRef))
+            total = total * self.atoms.symbol(Seen(ref.name, (*plates, *places)))
+        return total, places
+
+    def _one(
+        self,
+        draw: Draw,
+        ref: Ref,
+        axis: str | None,
+        places: tuple[str, ...],
+        s: Scalarizer,
+        *,
+        observed: bool,
+    ) -> sp.Expr:
+        family = self.families[draw.family]
+        self._fits(draw, family, ref)
+        density = DensityOf(family, draw, Variate(ref, axis), s)
+        name = location_argument(family, tuple(n for n, _ in draw.args)) if observed else None
+        if name is not None and axis is None:
+            about = self._about_pivot(density, name)
+            if about is not None:
+                density = about
+        parts = density.at(places)
+        return sp.Add(*(s.indicator(c) * value for c, value in parts))
+
+    def _about_pivot(self, density: DensityOf, name: str) -> DensityOf | None:
+        """The density with variate and location about the pivot, where the location is linear."""
+        pivots = self.pivots or {}
+        arg = dict(density.draw.args)[name]
+        variate = density.variate.expr
+        assert isinstance(variate, Ref)
+        s = self._scalarizer(centered=True)
+
+        def linear(place: tuple[Ix, ...]) -> sp.Expr | None:
+            found = linear_params(arg, place, s)
+            if found is None or any(e.name not in pivots for e in found):
+                return None
+            return s.scalar(arg, place)[0][1]
+
+        probe = tuple(self.atoms.fresh(e) for e in variate.shape)
+        if linear(probe) is None:
+            return None
+        family = density.family
+
+        def override(symbol: sp.Symbol, place: tuple[Ix, ...]) -> Guarded | None:
+            if symbol not in (family.variable, family.symbol(name)):
+                return None
+            rank = len(variate.shape)
+            at = place[len(place) - rank :] if rank else ()
+            location = linear(at)
+            assert location is not None
+            x, m = centered(s.elem(variate, at), location, pivots, s.atoms)
+            return certain(x if symbol == family.variable else m)
+
+        return replace(density, override=override)
+
+    def _fits(self, draw: Draw, family: Family, ref: Ref) -> None:
+        """Refuse a branch whose support is narrower than its variate's declared values."""
+        kind = (
+            self.model.param(ref.name).type.kind
+            if ref.role == "param"
+            else self.model.variable(ref.name).type.kind
+        )
+        narrower = {"real": ("positive", "unit"), "positive": ("unit",), "count": ("bool",)}
+        if family.kind in narrower.get(kind, ()):
+            raise Refused(
+                "narrow-branch",
+                f"`{ref.name}` is {kind}, but {family.name} draws only {family.kind} values: "
+                "its density elsewhere is zero, which a sum of monomials can't say",
+                draw.span,
+                f"declare `{ref.name}` as {family.kind}",
+            )
+
+
+def size_name(extent: object) -> str | int:
+    """A plate extent as a size's name or a number."""
+    match extent:
+        case Size(name=name):
+            return name
+        case Fixed(value=value):
+            return value
+        case _:
+            raise AssertionError("ragged extents are refused by the strategies")

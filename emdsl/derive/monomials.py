@@ -1,0 +1,252 @@
+"""A log density as a sum of monomials  number x T(data, latents) x phi(parameters).
+
+    -(x - m)^2 / (2 s^2)  ⇒  -1/2 [x^2] [s^-2]  +  1 [x] [m s^-2]  -  1/2 [1] [m^2 s^-2]
+
+Sums over axes are multiplied out, each copy over axes of its own, so that a monomial is a plain
+product summed over its axes. A factor that mixes data and parameters can't be separated: it is
+kept whole in `basis`, and `mixed` says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import sympy as sp
+
+from emdsl.derive.atoms import Atoms, Elem, Ind, Ix, LogInd, Matrix, Seen, SumOf, Value
+from emdsl.derive.refusal import Refused
+from emdsl.source import Span
+
+
+@dataclass(frozen=True)
+class Monomial:
+    """`number * data * basis`, summed over all of its axes.
+
+    `number` has no axes (numbers and sizes), `data` no parameter, `basis` no data unless `mixed`.
+    """
+
+    number: sp.Expr
+    data: sp.Expr
+    basis: sp.Expr
+    axes: frozenset[str]
+    mixed: bool
+    span: Span
+
+
+def monomials(
+    expr: sp.Expr, bound: frozenset[str], atoms: Atoms, span: Span
+) -> tuple[Monomial, ...]:
+    """The monomials of `expr`, summed over its own free axes and `bound`."""
+    terms = _expand(expr, bound, atoms, span)
+    merged: dict[tuple[sp.Expr, sp.Expr, frozenset[str]], Monomial] = {}
+    for term, axes in terms:
+        m = _separate(term, axes, atoms, span)
+        key = (m.data, m.basis, m.axes)
+        old = merged.get(key)
+        if old is not None:
+            m = Monomial(
+                sp.expand(old.number + m.number), m.data, m.basis, m.axes, m.mixed, m.span
+            )
+        merged[key] = m
+    return tuple(m for m in merged.values() if m.number != 0)
+
+
+_MOST = 20000  # terms of one node; past that the model is not one a person wrote
+
+
+def _expand(
+    expr: sp.Expr, bound: frozenset[str], atoms: Atoms, span: Span
+) -> list[tuple[sp.Expr, frozenset[str]]]:
+    """Products without sums inside, each with the axes it is summed over beside its free ones."""
+    out: list[tuple[sp.Expr, frozenset[str]]] = []
+    todo = [(expr, bound)]
+    while todo:
+        whole, axes = todo.pop()
+        for term in sp.Add.make_args(flat(whole)):
+            opened = _open_sum(term, atoms)
+            if opened is None:
+                out.append((term, axes))
+            else:
+                inner, new = opened
+                todo.append((inner, axes | new))
+            if len(out) + len(todo) > _MOST:
+                raise Refused(
+                    "too-many-terms",
+                    f"this node's log density has more than {_MOST} terms when multiplied out",
+                    span,
+                )
+    return out
+
+
+def flat(expr: sp.Expr) -> sp.Expr:
+    """Logs of products, powers and products multiplied out."""
+    expr = _split_logs(expr)
+    if expr.has(sp.sin, sp.cos):
+        expr = sp.expand_trig(expr)
+    expr = sp.expand_power_base(expr, force=True)
+    return sp.expand(expr, log=False, func=False)
+
+
+def _split_logs(expr: sp.Expr) -> sp.Expr:
+    """log(a b^n) ⇒ log a + n log b, after taking the content out of sums: log((1 - t)/4)."""
+
+    def split(arg: sp.Expr) -> sp.Expr:
+        arg = sp.powsimp(arg)
+        if isinstance(arg, sp.exp):
+            return arg.args[0]
+        if isinstance(arg, sp.Add):
+            content, rest = arg.primitive()
+            together = sp.together(rest)
+            if content != 1 or not isinstance(together, sp.Add):
+                top, bottom = together.as_numer_denom()
+                parts = sp.log(content) + _whole_log(top)
+                return parts - split(bottom) if bottom != 1 else parts
+            return sp.log(arg)
+        if isinstance(arg, sp.Mul):
+            return sp.Add(*(split(a) for a in arg.args))
+        if isinstance(arg, sp.Pow):
+            return arg.exp * split(arg.base)
+        return sp.log(arg)
+
+    def _whole_log(top: sp.Expr) -> sp.Expr:
+        return split(top) if isinstance(top, sp.Mul | sp.Pow | sp.exp) else sp.log(top)
+
+    return expr.replace(lambda e: isinstance(e, sp.log), lambda e: split(e.args[0]))
+
+
+def _open_sum(term: sp.Expr, atoms: Atoms) -> tuple[sp.Expr, frozenset[str]] | None:
+    """Multiply one sum factor of a product out: its body over fresh axes, times the rest."""
+    factors = list(sp.Mul.make_args(term))
+    for position, factor in enumerate(factors):
+        base, power = factor.as_base_exp()
+        if not isinstance(base, sp.Symbol):
+            continue
+        atom = atoms.atom(base)
+        if isinstance(atom, SumOf) and power.is_Integer and 0 < int(power) <= 4:
+            bodies, new = [], set()
+            for _ in range(int(power)):
+                names: dict[str, Ix] = {a: atoms.fresh(atoms.axes[a].extent) for a in atom.axes}
+                new |= {str(n) for n in names.values()}
+                bodies.append(atoms.rename(atom.body, names))
+            rest = factors[:position] + factors[position + 1 :]
+            return sp.Mul(*rest, *bodies), frozenset(new)
+    return None
+
+
+def _separate(term: sp.Expr, axes: frozenset[str], atoms: Atoms, span: Span) -> Monomial:
+    number, data, basis = [], [], []
+    for factor in sp.Mul.make_args(term):
+        if atoms.has_param(factor):
+            basis.append(factor)
+        elif atoms.axes_of(factor):
+            data.append(factor)
+        else:
+            number.append(factor)
+    m = Monomial(
+        sp.Mul(*number),
+        _indicators(data, atoms),
+        sp.Mul(*basis),
+        axes | atoms.axes_of(term),
+        False,
+        span,
+    )
+    m = _guard_params(m, atoms)
+    mixed = any(_is_data(a) for f in sp.Mul.make_args(m.basis) for a in atoms.deep(f))
+    return replace(m, mixed=mixed)
+
+
+def _is_data(atom: object) -> bool:
+    """Whether a factor that also has parameters depends on data or a latent's value by this."""
+    match atom:
+        case Elem(role=role):
+            return role in ("data", "input")
+        case Value() | Ind() | LogInd() | Seen():
+            return True
+        case _:
+            return type(atom).__name__ == "Centered"
+
+
+def _indicators(factors: list[sp.Expr], atoms: Atoms) -> sp.Expr:
+    """[a] [a] ⇒ [a];  [a] log[b] ⇒ log[not a or b], which never makes 0 x infinity."""
+    plain, conditions, logs = [], [], []
+    for factor in factors:
+        base, power = factor.as_base_exp()
+        atom = atoms.atom(base) if isinstance(base, sp.Symbol) else None
+        if isinstance(atom, Ind) and power.is_positive:
+            conditions.append(atom.condition)
+        elif isinstance(atom, Seen) and power.is_positive:
+            conditions.append(sp.Ne(base, 0))
+        elif isinstance(atom, LogInd) and power == 1:
+            logs.append(atom.condition)
+        else:
+            plain.append(factor)
+    if logs:
+        merged = sp.Or(sp.Not(sp.And(*conditions)), sp.And(*logs)) if conditions else sp.And(*logs)
+        return sp.Mul(*plain, atoms.symbol(LogInd(merged)))
+    known: list[sp.Expr] = []
+    for condition in dict.fromkeys(conditions):
+        known.append(_as_factor(condition, atoms))
+    return sp.Mul(*plain, *known)
+
+
+def _as_factor(condition: sp.Basic, atoms: Atoms) -> sp.Expr:
+    if isinstance(condition, sp.Ne) and isinstance(condition.lhs, sp.Symbol):
+        atom = atoms.atom(condition.lhs)
+        if isinstance(atom, Seen):
+            return condition.lhs
+    return atoms.symbol(Ind(condition))
+
+
+def _guard_params(m: Monomial, atoms: Atoms) -> Monomial:
+    """Make every index of a parameter an axis of its own.
+
+        phi(b[group[n]])  ⇒  sum_g [group[n] = g] phi(b[g])
+        phi(p[2])         ⇒  sum_i [i = 2] phi(p[i])
+    """
+    names: dict[object, str] = {}
+    data = m.data
+    axes = set(m.axes)
+    replaced: dict[sp.Symbol, sp.Symbol] = {}
+    for symbol in sorted(m.basis.free_symbols, key=str):
+        atom = atoms.atom(symbol)
+        match atom:
+            case Elem(role="param", name=name, idx=idx, kind=kind):
+                new = tuple(_free(ix, name, k, names, atoms) for k, ix in enumerate(idx))
+                if new != idx:
+                    replaced[symbol] = atoms.symbol(Elem("param", name, new, kind))
+            case _ if hasattr(atom, "matrix"):
+                matrix: Matrix = atom.matrix
+                batch = tuple(
+                    _free(ix, matrix.name, k, names, atoms) for k, ix in enumerate(matrix.batch)
+                )
+                if batch != matrix.batch:
+                    replaced[symbol] = atoms.symbol(
+                        replace(atom, matrix=replace(matrix, batch=batch))
+                    )
+            case _:
+                pass
+    if not replaced:
+        return m
+    for key, axis in names.items():
+        place = key[1] if isinstance(key, tuple) else key
+        if isinstance(place, Elem):
+            there: sp.Expr = atoms.symbol(place)
+        else:
+            assert isinstance(place, int)
+            there = sp.Integer(place)
+        data = data * atoms.symbol(Ind(sp.Eq(there, atoms.symbol(Value(axis)))))
+        axes.add(axis)
+    return Monomial(
+        m.number, data, m.basis.xreplace(replaced), frozenset(axes), m.mixed, m.span
+    )
+
+
+def _free(ix: Ix, name: str, position: int, names: dict[object, str], atoms: Atoms) -> Ix:
+    if isinstance(ix, str):
+        return ix
+    # the same gather by the same observed index is one axis; fixed places are one per parameter
+    extent = atoms.param_dims[name][position]
+    key: object = (str(extent), ix) if isinstance(ix, Elem) else (f"{name}.{position}", ix)
+    if key not in names:
+        names[key] = atoms.fresh(extent)
+    return names[key]

@@ -1,0 +1,218 @@
+"""Affine stationarity: Q is quadratic in the block, so its gradient is one linear system.
+
+    Q = 1/2 x' H x + g' x   ⇒   -H x = g
+
+An invertible factor common to all terms cancels first: with a noise precision P,
+
+    sum_e P[d, e] (b[e] - S x[e]) = 0 for every d   ⇒   b[d] - S x[d] = 0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import sympy as sp
+
+from emdsl.derive.atoms import Elem, Ind, InvOf, Matrix, Value
+from emdsl.derive.mstep.block import (
+    Block,
+    Entries,
+    Linear,
+    Piece,
+    Update,
+    coefficient,
+    params_in,
+    renamed,
+    without_common_factor,
+)
+from emdsl.derive.mstep.occurrences import entries_in
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A quadratic piece: the two entries it multiplies."""
+
+    piece: Piece
+    first: Elem
+    second: Elem
+
+
+@dataclass(frozen=True)
+class Lone:
+    """A linear piece: the entry it is linear in."""
+
+    piece: Piece
+    entry: Elem
+
+
+def solve(block: Block) -> Update | None:
+    """The update of a real or positive parameter in which Q is quadratic."""
+    if block.param.type.kind not in ("real", "positive"):
+        return None
+    sorted_pieces = _degrees(block)
+    if sorted_pieces is None:
+        return None
+    pairs, lones = sorted_pieces
+    if not pairs:
+        return None
+    canceled = _cancel_matrix(pairs, lones, block)
+    if canceled is not None:
+        pairs, lones, matrix = canceled
+    coupled = tuple(
+        i for i in range(len(block.cell))
+        if any(p.first.idx[i] != p.second.idx[i] for p in pairs)
+    )  # fmt: skip
+    atoms = block.atoms
+    twin_all = tuple(
+        atoms.fresh(atoms.axes[a].extent) if i in coupled else a for i, a in enumerate(block.cell)
+    )
+    quadratic = tuple(_at_pair(p, block, twin_all) for p in pairs)
+    linear = tuple(_at_lone(p, block) for p in lones)
+    batch = tuple(a for i, a in enumerate(block.cell) if i not in coupled)
+    both, common = without_common_factor((*quadratic, *linear), batch, atoms)
+    quadratic, linear = both[: len(quadratic)], both[len(quadratic) :]
+    right = coefficient(linear, block.cell, atoms)
+    wide = (*block.cell, *(t for t in twin_all if t not in block.cell))
+    half = coefficient(quadratic, wide, atoms)
+    record = [f"Q is quadratic in {block.entry}"]
+    if canceled is not None:
+        record.append(f"the invertible factor {matrix} is common to all terms and cancels")
+    if common != 1:
+        record.append(f"the positive factor {common} is common to all terms and cancels")
+    if not coupled:
+        if half.is_nonnegative:
+            return None  # convex: the stationary point is a minimum
+        value = sp.expand(-right / (2 * half)) if right == 0 else -right / (2 * half)
+        record += [
+            f"dQ/d{block.entry} = ({right}) + 2 ({half}) {block.entry} = 0",
+            f"so {block.entry} = {value}",
+            "a maximum: the quadratic term is negative"
+            if half.is_nonpositive
+            else "a maximum where the quadratic term is negative",
+        ]
+        form: Entries | Linear = Entries(value)
+    else:
+        names = dict(zip(block.cell, twin_all, strict=True))
+        flipped = {**names, **{v: k for k, v in names.items()}}
+        hessian = half + atoms.rename(half, {k: v for k, v in flipped.items()})
+        record += [
+            f"-H x = g with g = {right}",
+            f"H = {hessian}",
+            "a maximum: Q is concave, H being minus a weighted sum of squares",
+        ]
+        twin = tuple(twin_all[i] for i in coupled)
+        form = Linear(-hessian, right, coupled, twin)
+    exprs = [form.value] if isinstance(form, Entries) else [form.matrix, form.right]
+    needs = frozenset().union(*(params_in(e, atoms) for e in exprs))
+    return Update(block.param.name, "affine", block.cell, form, needs, tuple(record))
+
+
+def _degrees(block: Block) -> tuple[list[Pair], list[Lone]] | None:
+    """Sort pieces into quadratic and linear; None where one is neither."""
+    pairs, lones = [], []
+    for piece in block.pieces:
+        entries = entries_in(piece, block)
+        if entries is None:
+            return None
+        symbols = [block.atoms.symbol(e) for e in entries]
+        if len(entries) == 2 and piece.own == symbols[0] * symbols[1]:
+            pairs.append(Pair(piece, entries[0], entries[1]))
+        elif len(entries) == 1 and piece.own == symbols[0] ** 2:
+            pairs.append(Pair(piece, entries[0], entries[0]))
+        elif len(entries) == 1 and piece.own == symbols[0]:
+            lones.append(Lone(piece, entries[0]))
+        else:
+            return None
+    return pairs, lones
+
+
+def _at_pair(pair: Pair, block: Block, twin: tuple[str, ...]) -> Piece:
+    """The pair's first entry at the cell, its second at the twin; equal axes get [c = c']."""
+    atoms = block.atoms
+    names: dict[str, str] = {}
+    same: list[tuple[str, str]] = []
+    for one, two, c, t in zip(pair.first.idx, pair.second.idx, block.cell, twin, strict=True):
+        names[str(one)] = c
+        if one != two:
+            names[str(two)] = t
+        elif c != t:
+            same.append((c, t))
+    piece = renamed(pair.piece, names, atoms)
+    for c, t in same:
+        here = atoms.symbol(Ind(sp.Eq(atoms.symbol(Value(c)), atoms.symbol(Value(t)))))
+        piece = replace(piece, weight=piece.weight * here, axes=piece.axes | {t})
+    return piece
+
+
+def _at_lone(lone: Lone, block: Block) -> Piece:
+    names = {str(ix): c for ix, c in zip(lone.entry.idx, block.cell, strict=True)}
+    return renamed(lone.piece, names, block.atoms)
+
+
+# --- cancelling a common matrix ----------------------------------------------------------------
+
+
+def _cancel_matrix(
+    pairs: list[Pair], lones: list[Lone], block: Block
+) -> tuple[list[Pair], list[Lone], str] | None:
+    """Drop P[d, e] where every term has it, with d the entry's own axis; see the module's text."""
+    found = None
+    for position in range(len(block.cell)):
+        new_pairs = [_without(p.piece, p.first, p.second, position, block) for p in pairs]
+        new_lones = [_without(p.piece, p.entry, None, position, block) for p in lones]
+        every = [*new_pairs, *new_lones]
+        if any(x is None for x in every):
+            continue
+        names = {x[2] for x in every if x is not None}
+        if len(names) != 1:
+            continue
+        found = (
+            [Pair(x[0], x[1][0], x[1][1]) for x in new_pairs if x is not None],
+            [Lone(x[0], x[1][0]) for x in new_lones if x is not None],
+            next(iter(names)),
+        )
+        break
+    return found
+
+
+def _without(
+    piece: Piece, first: Elem, second: Elem | None, position: int, block: Block
+) -> tuple[Piece, tuple[Elem, ...], str] | None:
+    atoms = block.atoms
+    own_batch = {str(ix) for i, ix in enumerate(first.idx) if i != position}
+    for factor in sp.Mul.make_args(piece.other):
+        if not isinstance(factor, sp.Symbol):
+            continue
+        places = _matrix_entry(atoms.atom(factor))
+        if places is None:
+            continue
+        name, batch, i, j = places
+        if i == j or not set(batch) <= own_batch:
+            continue
+        axis = first.idx[position]
+        other = j if axis == i else i if axis == j else None
+        if other is None or (second is not None and second.idx[position] != other):
+            continue
+        # dP/dx at the entry e: the entry moves to where the matrix's other index points
+        rest = replace(piece, other=piece.other / factor)
+        merged = renamed(rest, {str(axis): str(other)}, atoms)
+        moved = [replace(e, idx=tuple(other if ix == axis else ix for ix in e.idx))
+                 for e in ((first,) if second is None else (first, second))]  # fmt: skip
+        label = (name, *(first.idx.index(b) for b in batch))
+        return merged, tuple(moved), str(label[0])
+    return None
+
+
+def _matrix_entry(atom: object) -> tuple[str, tuple[str, ...], str, str] | None:
+    """A positive definite matrix's or its inverse's entry: (name, batch axes, i, j)."""
+    match atom:
+        case InvOf(matrix=Matrix(name=name, batch=batch), i=str(i), j=str(j)) if all(
+            isinstance(b, str) for b in batch
+        ):
+            return f"inv({name})", tuple(str(b) for b in batch), i, j
+        case Elem(role="param", kind="posdef", name=name, idx=(*batch, str(i), str(j))) if all(
+            isinstance(b, str) for b in batch
+        ):
+            return name, tuple(str(b) for b in batch), i, j
+        case _:
+            return None

@@ -1,0 +1,203 @@
+"""One parameter's share of Q, entry by entry: what every M-step rule starts from.
+
+    Q(theta) = sum over terms of  weight x own(theta)
+
+`own` holds the factors with the parameter being solved for; `other` those with other parameters;
+`weight` the numbers, statistics and indicators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import sympy as sp
+
+from emdsl.derive.atoms import Atom, Atoms, Elem, InvOf, Ix, LogDetOf, Matrix
+from emdsl.derive.statistics import Term
+from emdsl.model.graph import Param
+from emdsl.source import Span
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A summand of the block's Q, summed over `axes`."""
+
+    weight: sp.Expr
+    other: sp.Expr
+    own: sp.Expr
+    axes: frozenset[str]
+    span: Span
+    node: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """A parameter, names for the axes of one of its entries, and its pieces of Q."""
+
+    param: Param
+    cell: tuple[str, ...]
+    pieces: tuple[Piece, ...]
+    atoms: Atoms
+
+    @property
+    def batch(self) -> tuple[str, ...]:
+        return self.cell[: len(self.param.batch)]
+
+    @property
+    def entry(self) -> sp.Symbol:
+        """The symbol of the entry being solved for."""
+        return self.atoms.symbol(Elem("param", self.param.name, self.cell, self.param.type.kind))
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Every entry by one scalar formula."""
+
+    value: sp.Expr
+
+
+@dataclass(frozen=True)
+class Normalized:
+    """Entries proportional to `counts` over the last axis."""
+
+    counts: sp.Expr
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Solve `matrix @ x = right` over the `coupled` positions; `twin` are their second axes."""
+
+    matrix: sp.Expr
+    right: sp.Expr
+    coupled: tuple[int, ...]
+    twin: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MatrixValue:
+    """A symmetric matrix, entry by entry; its inverse where `invert`."""
+
+    value: sp.Expr
+    invert: bool
+
+
+@dataclass(frozen=True)
+class BestOf:
+    """The root in the support with the highest objective, chosen at run time."""
+
+    roots: tuple[sp.Expr, ...]
+    objective: sp.Expr  # in the block's entry
+
+
+Form = Entries | Normalized | Linear | MatrixValue | BestOf
+
+
+@dataclass(frozen=True)
+class Update:
+    """How a parameter is computed from the statistics, and the record of why."""
+
+    param: str
+    rule: str
+    cell: tuple[str, ...]
+    form: Form
+    needs: frozenset[str]
+    record: tuple[str, ...]
+    collapse: tuple[Literal["zero", "infinity"], float] | None = None
+
+
+def own_atom(atom: Atom, name: str) -> bool:
+    match atom:
+        case Elem(role="param", name=n):
+            return n == name
+        case LogDetOf(matrix=Matrix(role="param", name=n)) | InvOf(
+            matrix=Matrix(role="param", name=n)
+        ):
+            return n == name
+        case _:
+            return False
+
+
+def block_of(param: Param, terms: Iterable[Term], atoms: Atoms) -> Block:
+    """Collect the terms of Q with this parameter."""
+    cell = tuple(atoms.fresh(e) for e in param.shape)
+    pieces = []
+    for term in terms:
+        own, other = [], []
+        for factor in sp.Mul.make_args(term.basis):
+            mine = any(own_atom(a, param.name) for a in atoms.deep(factor))
+            (own if mine else other).append(factor)
+        if own:
+            pieces.append(
+                Piece(
+                    term.weight(atoms), sp.Mul(*other), sp.Mul(*own), term.axes, term.span,
+                    term.node,
+                )  # fmt: skip
+            )
+    return Block(param, cell, tuple(pieces), atoms)
+
+
+def renamed(piece: Piece, names: dict[str, str], atoms: Atoms) -> Piece:
+    """The piece with axes renamed throughout."""
+    ixs: dict[str, Ix] = dict(names)
+    return replace(
+        piece,
+        weight=atoms.rename(piece.weight, ixs),
+        other=atoms.rename(piece.other, ixs),
+        own=atoms.rename(piece.own, ixs),
+        axes=frozenset(names.get(a, a) for a in piece.axes),
+    )
+
+
+def coefficient(pieces: Iterable[Piece], keep: Iterable[str], atoms: Atoms) -> sp.Expr:
+    """The pieces' weights and other factors, summed over every axis not kept."""
+    kept = set(keep)
+    total: sp.Expr = sp.Integer(0)
+    for piece in pieces:
+        sums = tuple(sorted(piece.axes - kept))
+        total += atoms.sum(sums, piece.weight * piece.other)
+    return total
+
+
+def without_common_factor(pieces: tuple[Piece, ...], cell: tuple[str, ...], atoms: Atoms) -> tuple[
+    tuple[Piece, ...], sp.Expr
+]:
+    """Cancel positive factors of other parameters that all pieces share, entry by entry.
+
+    They don't move the maximum: the noise variance drops out of a mean's update.
+    """
+    if not pieces:
+        return pieces, sp.Integer(1)
+    shared: dict[sp.Expr, sp.Expr] | None = None
+    for piece in pieces:
+        powers = {
+            base: power
+            for base, power in (f.as_base_exp() for f in sp.Mul.make_args(piece.other))
+            if (base**power).is_positive and atoms.axes_of(base) <= set(cell)
+        }
+        shared = (
+            powers
+            if shared is None
+            else {b: e for b, e in shared.items() if powers.get(b) == e}
+        )
+    common = sp.Mul(*(b**e for b, e in (shared or {}).items()))
+    if common == 1:
+        return pieces, common
+    return tuple(replace(p, other=p.other / common) for p in pieces), common
+
+
+def params_in(expr: sp.Basic, atoms: Atoms) -> frozenset[str]:
+    """Names of the parameters an expression depends on."""
+    out = set()
+    for atom in atoms.deep(expr):
+        match atom:
+            case Elem(role="param", name=name):
+                out.add(name)
+            case LogDetOf(matrix=Matrix(role="param", name=name)) | InvOf(
+                matrix=Matrix(role="param", name=name)
+            ):
+                out.add(name)
+            case _:
+                pass
+    return frozenset(out)

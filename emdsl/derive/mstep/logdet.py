@@ -1,0 +1,87 @@
+"""Log determinant against trace, for a positive definite matrix.
+
+    max a logdet S + tr(inv(S) B)   ⇒   S = B / a            (a < 0, B negative definite)
+    max a logdet P + tr(P B)        ⇒   P = inv(-B / a)      (a > 0, B negative definite)
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from emdsl.derive.atoms import Atom, Elem, Ind, InvOf, Ix, LogDetOf, Value
+from emdsl.derive.mstep.block import (
+    Block,
+    MatrixValue,
+    Piece,
+    Update,
+    coefficient,
+    own_atom,
+    params_in,
+    renamed,
+)
+
+
+def solve(block: Block) -> Update | None:
+    """The update of a posdef parameter that appears in log determinants and traces only."""
+    if block.param.type.kind != "posdef":
+        return None
+    dets: list[Piece] = []
+    inverses: list[Piece] = []
+    plain: list[Piece] = []
+    for piece in block.pieces:
+        atom = _only(piece, block)
+        match atom:
+            case LogDetOf(matrix=m) if piece.own == block.atoms.symbol(atom):
+                dets.append(_at(piece, m.batch, block.batch, block))
+            case InvOf(matrix=m, i=i, j=j) if piece.own == block.atoms.symbol(atom):
+                inverses.append(_at(piece, (*m.batch, i, j), block.cell, block))
+            case Elem(idx=idx) if piece.own == block.atoms.symbol(atom):
+                plain.append(_at(piece, idx, block.cell, block))
+            case _:
+                return None
+    if not dets or bool(inverses) == bool(plain):
+        return None
+    a = coefficient(dets, block.batch, block.atoms)
+    b = coefficient(inverses or plain, block.cell, block.atoms)
+    decided = a.is_nonpositive if inverses else a.is_nonnegative
+    if (a.is_nonnegative and inverses) or (a.is_nonpositive and plain):
+        return None  # the stationary point is a minimum
+    name = block.param.name
+    why = "a maximum: the other side of the log determinant has the right sign"
+    record = (
+        f"Q = a logdet {name} + tr({'inv(' + name + ')' if inverses else name} B)",
+        f"a = {a}",
+        f"B = {b}",
+        f"stationary: {name} = " + ("B / a" if inverses else "inv(-B / a)"),
+        why if decided else "a maximum where the sign of a allows; checked at run time",
+    )
+    return Update(
+        name, "log determinant and trace", block.cell,
+        MatrixValue(b / a if inverses else -b / a, invert=not inverses),
+        params_in(a, block.atoms) | params_in(b, block.atoms), record,
+        ("zero", 1.0) if inverses else ("infinity", 1.0),
+    )  # fmt: skip
+
+
+def _only(piece: Piece, block: Block) -> Atom | None:
+    """The one atom of the parameter in a piece."""
+    found = [a for a in block.atoms.deep(piece.own) if own_atom(a, block.param.name)]
+    return found[0] if len(found) == 1 else None
+
+
+def _at(piece: Piece, idx: tuple[Ix, ...], cell: tuple[str, ...], block: Block) -> Piece:
+    """The piece at the cell; a repeated axis (a trace) becomes an indicator on the diagonal."""
+    names: dict[str, str] = {}
+    diagonal: list[tuple[str, str]] = []
+    for ix, axis in zip(idx, cell, strict=True):
+        assert isinstance(ix, str)
+        if ix in names:
+            diagonal.append((names[ix], axis))
+        else:
+            names[ix] = axis
+    out = renamed(piece, names, block.atoms)
+    atoms = block.atoms
+    for i, j in diagonal:
+        same = atoms.symbol(Ind(sp.Eq(atoms.symbol(Value(i)), atoms.symbol(Value(j)))))
+        out = Piece(out.weight * same, out.other, out.own, out.axes | {j}, out.span, out.node)
+    return out

@@ -1,0 +1,187 @@
+"""One entry at a time: differentiate Q's basis functions, and solve.
+
+Most scalar M-steps are one shape. Where the derivative has two powers of the entry t,
+
+    A t^a + B t^b = 0,  a < b   ⇒   t = (-A / B)^(1 / (b - a))
+
+a maximum on t > 0 where A > 0 > B. That is variance, sd, precision, Poisson, exponential, Gamma
+rate, Rayleigh, Weibull scale, Pareto and Laplace scale at once, the log being the power 0.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import sympy as sp
+
+from emdsl.derive.mstep.block import (
+    BestOf,
+    Block,
+    Entries,
+    Form,
+    Piece,
+    Update,
+    coefficient,
+    params_in,
+    without_common_factor,
+)
+from emdsl.derive.mstep.occurrences import by_basis, singles
+
+Collapse = tuple[Literal["zero", "infinity"], float] | None
+
+
+def solve(block: Block) -> Update | None:
+    """The update of a parameter whose entries stand alone, by the shape of Q in one entry."""
+    if block.param.type.kind not in ("real", "positive", "unit"):
+        return None
+    pieces = singles(block)
+    if pieces is None:
+        return None
+    pieces, common = without_common_factor(pieces, block.cell, block.atoms)
+    groups = by_basis(pieces)
+    if any(_foreign(basis, block) for basis in groups):
+        return None
+    found = None
+    for shape in (_two_powers, _two_logs, _two_waves, _algebraic):
+        found = shape(groups, block)
+        if found is not None:
+            break
+    if found is None:
+        return None
+    form, collapse, record = found
+    t = block.entry
+    lines = [f"Q in one entry t = {t}:  " + objective_text(groups, block)]
+    if common != 1:
+        lines.append(f"the positive factor {common} is common to all terms and cancels")
+    values = form.roots if isinstance(form, BestOf) else (form.value,)  # type: ignore[union-attr] # Entries
+    needs = frozenset().union(*(params_in(v, block.atoms) for v in values)) - {block.param.name}
+    return Update(
+        block.param.name, "scalar", block.cell, form, needs, (*lines, *record), collapse
+    )
+
+
+def _foreign(basis: sp.Expr, block: Block) -> bool:
+    """Whether a basis function has other symbols than the entry."""
+    return bool(basis.free_symbols - {block.entry})
+
+
+def objective_text(groups: dict[sp.Expr, list[Piece]], block: Block) -> str:
+    """Q in one entry, as coefficient times basis."""
+    return " + ".join(
+        f"({coefficient(pieces, block.cell, block.atoms)}) {basis}"
+        for basis, pieces in groups.items()
+    )
+
+
+Found = tuple[Form, Collapse, tuple[str, ...]]
+
+
+def _two_powers(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None:
+    """See the module's text; a real (signed) entry needs b - a = 1 to have one root."""
+    t, atoms = block.entry, block.atoms
+    powers: dict[sp.Expr, sp.Expr] = {}
+    for basis, pieces in groups.items():
+        slope = sp.expand(sp.diff(basis, t))
+        factor, power = _as_power(slope, t)
+        if power is None:
+            return None
+        powers[power] = powers.get(power, sp.Integer(0)) + factor * coefficient(
+            pieces, block.cell, atoms
+        )
+    if len(powers) != 2:
+        return None
+    (a, first), (b, second) = sorted(powers.items(), key=lambda item: item[0])
+    signed = block.param.type.kind == "real"
+    if signed and (b - a != 1 or a < 0):
+        return None
+    if first.is_nonpositive and not signed and second.is_nonnegative:
+        return None  # a minimum, or no stationary point
+    root = (-first / second) ** (1 / (b - a))
+    collapse: Collapse = None
+    if block.param.type.kind == "positive":
+        if b <= -1:
+            collapse = ("zero", float(b - a))
+        elif a >= -1:
+            collapse = ("infinity", float(b - a))
+    decided = first.is_nonnegative and second.is_nonpositive
+    record = (
+        f"dQ/dt = A t^({a}) + B t^({b}) with A = {first}, B = {second}",
+        f"so t = (-A / B)^(1/({b - a})) = {root}",
+        "a maximum: A >= 0 >= B, so dQ/dt falls through zero"
+        if decided
+        else "a maximum where A > 0 > B; a root outside the support is not taken",
+    )
+    return Entries(root), collapse, record
+
+
+def _as_power(slope: sp.Expr, t: sp.Symbol) -> tuple[sp.Expr, sp.Expr | None]:
+    """slope = factor * t^power, or power None."""
+    factor, rest = slope.as_independent(t, as_Add=False)
+    base, power = rest.as_base_exp()
+    if rest == 1:
+        return factor, sp.Integer(0)
+    return (factor, power) if base == t and power.is_Rational else (factor, None)
+
+
+def _two_logs(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None:
+    """A log t + B log(1 - t)  ⇒  t = A / (A + B)."""
+    t, atoms = block.entry, block.atoms
+    if not set(groups) <= {sp.log(t), sp.log(1 - t)}:
+        return None
+    a = coefficient(groups.get(sp.log(t), []), block.cell, atoms)
+    b = coefficient(groups.get(sp.log(1 - t), []), block.cell, atoms)
+    root = a / sp.expand(a + b)
+    record = (
+        f"dQ/dt = A / t - B / (1 - t) with A = {a}, B = {b}",
+        f"so t = A / (A + B) = {root}, a maximum: Q is concave where A, B >= 0",
+    )
+    return Entries(root), None, record
+
+
+def _two_waves(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None:
+    """A cos t + B sin t  ⇒  t = atan2(B, A)."""
+    t, atoms = block.entry, block.atoms
+    if not groups or not set(groups) <= {sp.cos(t), sp.sin(t)}:
+        return None
+    a = coefficient(groups.get(sp.cos(t), []), block.cell, atoms)
+    b = coefficient(groups.get(sp.sin(t), []), block.cell, atoms)
+    record = (
+        f"A cos t + B sin t = R cos(t - atan2(B, A)) with A = {a}, B = {b}",
+        "so t = atan2(B, A), a maximum",
+    )
+    return Entries(sp.atan2(b, a)), None, record
+
+
+_KNOWN = (sp.log, sp.exp)
+
+
+def _algebraic(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None:
+    """Anything else whose derivative is a polynomial of low degree in some power: `solve`."""
+    t, atoms = block.entry, block.atoms
+    if any(b.atoms(sp.Function) - b.atoms(*_KNOWN) for b in groups) or len(groups) > 4:
+        return None
+    names = {sp.Symbol(f"A{i}", real=True): b for i, b in enumerate(groups)}
+    objective = sp.Add(*(a * b for a, b in names.items()))
+    slope = sp.together(sp.diff(objective, t))
+    top = sp.expand(sp.fraction(slope)[0])
+    if not top.is_polynomial(t) or not 1 <= sp.Poly(top, t).degree() <= 2:
+        return None
+    roots = [r for r in sp.solve(top, t) if sp.simplify(top.subs(t, r)) == 0]
+    if not roots:
+        return None
+    values = {
+        a: coefficient(groups[b], block.cell, atoms) for a, b in names.items()
+    }
+    record = (
+        f"dQ/dt = 0 is {top} = 0 with "
+        + ", ".join(f"{a} = {v}" for a, v in values.items()),
+        "roots " + "; ".join(str(r) for r in roots),
+        "the root in the support with the highest Q is taken at run time",
+    )
+    if len(roots) == 1:
+        return Entries(roots[0].xreplace(values)), None, record
+    return (
+        BestOf(tuple(r.xreplace(values) for r in roots), objective.xreplace(values)),
+        None,
+        record,
+    )

@@ -1,0 +1,32 @@
+"""Log-linear on a simplex: a Lagrange multiplier.
+
+    max sum_k A_k log p_k  subject to  sum_k p_k = 1   ⇒   p_k = A_k / sum_j A_j
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from emdsl.derive.mstep.block import Block, Normalized, Update, coefficient, params_in
+from emdsl.derive.mstep.occurrences import by_basis, singles
+
+
+def solve(block: Block) -> Update | None:
+    """The update of a simplex whose entries appear only as logs."""
+    if block.param.type.kind != "simplex":
+        return None
+    pieces = singles(block)
+    if pieces is None or set(by_basis(pieces)) != {sp.log(block.entry)}:
+        return None
+    counts = coefficient(pieces, block.cell, block.atoms)
+    last = block.cell[-1]
+    record = (
+        f"Q = sum_{last} A[{last}] log {block.entry}",
+        f"with A[{last}] = {counts}",
+        f"stationary with multiplier m on sum_{last} {block.entry} = 1:  A / {block.entry} = m",
+        f"so {block.entry} = A[{last}] / sum_{last} A[{last}], a maximum: Q is concave where A >= 0",
+    )
+    return Update(
+        block.param.name, "simplex", block.cell, Normalized(counts),
+        params_in(counts, block.atoms), record,
+    )  # fmt: skip

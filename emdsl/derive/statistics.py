@@ -1,0 +1,335 @@
+"""The expected sufficient statistics: what the E-step is asked for and the M-step is given.
+
+Each monomial's data part splits, by what changes along the plate, into a feature and a factor that
+doesn't:
+
+    sum_n E[ [z_n = k] T(x_n, a) ] C(k, a) phi(theta; k, a)  =  S(k, a) C(k, a) phi(theta; k, a)
+
+Equal features up to the names of their axes are one statistic, computed once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import permutations
+
+import sympy as sp
+
+from emdsl.derive.atoms import Atoms, Centered, Elem, Ind, Ix, LogInd, Seen, Stat
+from emdsl.derive.joint import Joint, Node
+from emdsl.derive.monomials import Monomial
+from emdsl.derive.refusal import Refused
+from emdsl.diagnostics import CompileError, Diagnostic
+from emdsl.source import Span
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A function of one plate element's data, over feature axes, summed over `sums`.
+
+    `seen` names the data array where the feature is nothing but its mask; `symmetric` says that
+    its two axes can be exchanged.
+    """
+
+    name: str
+    expr: sp.Expr
+    axes: tuple[str, ...]
+    sums: tuple[str, ...]
+    symmetric: bool
+    seen: str | None
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """E[indicators of the latents in `scope` x feature], summed over the plate with its weights."""
+
+    name: str
+    plate: str
+    scope: tuple[str, ...]
+    feature: Feature
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        return (*self.scope, *self.feature.axes)
+
+    def at(self, places: tuple[Ix, ...]) -> Stat:
+        """The statistic's entry at these places, its sign known from the feature's."""
+        return Stat(self.name, places, bool(self.feature.expr.is_nonnegative))
+
+
+@dataclass(frozen=True)
+class Term:
+    """A summand of Q: number x statistic x factor x basis, summed over all its axes.
+
+    `statistic` is None for a prior's term; `places` are the axes the statistic is taken at.
+    """
+
+    number: sp.Expr
+    factor: sp.Expr
+    statistic: Statistic | None
+    places: tuple[str, ...]
+    basis: sp.Expr
+    axes: frozenset[str]
+    node: str
+    span: Span
+
+    def weight(self, atoms: Atoms) -> sp.Expr:
+        """Everything but the basis, as one scalar."""
+        stat: sp.Expr = sp.Integer(1)
+        if self.statistic is not None:
+            stat = atoms.symbol(self.statistic.at(self.places))
+        return self.number * self.factor * stat
+
+
+@dataclass(frozen=True)
+class Given:
+    """A parameter-free function of an element's data and latents' values, added to the log joint.
+
+    What rules configurations out (`log [y = cell[z]]`) is of this kind.
+    """
+
+    expr: sp.Expr
+    scope: tuple[str, ...]
+    sums: tuple[str, ...]
+    plate: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Derived:
+    """The joint as statistics: the terms of each plate's elements, and of the priors."""
+
+    joint: Joint
+    terms: tuple[Term, ...]
+    given: tuple[Given, ...]
+    priors: tuple[Term, ...]
+    statistics: tuple[Statistic, ...]
+
+
+def statistics_of(joint: Joint) -> Derived:
+    """Split every monomial; raise CompileError with each that can't be separated."""
+    splitter = _Splitter(joint)
+    problems: list[Diagnostic] = []
+    terms: list[Term] = []
+    given: list[Given] = []
+    for node in joint.nodes:
+        for m in node.monomials:
+            try:
+                found = splitter.split(m, node)
+            except Refused as refused:
+                problems.append(refused.diagnostic)
+                continue
+            if isinstance(found, Term):
+                terms.append(found)
+            else:
+                given.append(found)
+    priors = [splitter.prior(m, node) for node in joint.priors for m in node.monomials]
+    if problems:
+        raise CompileError(joint.model.source, tuple(dict.fromkeys(problems)))
+    return Derived(
+        joint, tuple(terms), tuple(given), tuple(priors), tuple(splitter.statistics.values())
+    )
+
+
+class _Splitter:
+    def __init__(self, joint: Joint) -> None:
+        self.joint = joint
+        self.atoms = joint.atoms
+        self.features: dict[tuple[str, sp.Expr, tuple[str, ...], tuple[str, ...]], Feature] = {}
+        self.statistics: dict[tuple[str, tuple[str, ...], str], Statistic] = {}
+        self.latents = tuple(joint.latent_axes.values())
+
+    def split(self, m: Monomial, node: Node) -> Term | Given:
+        plate = node.plates[0]
+        atoms = self.atoms
+        if m.mixed:
+            raise Refused(
+                "not-separated",
+                f"the term `{describe(m, atoms)}` mixes data and parameters and doesn't "
+                "separate into a statistic times a function of the parameters",
+                m.span,
+                "no closed-form update exists; a numeric M-step is needed",
+            )
+        moving, still, both = self._sort(m, plate)
+        free = atoms.axes_of(m.basis) | atoms.axes_of(still)
+        scope = tuple(
+            a for a in self.latents
+            if a in free | atoms.axes_of(both)
+        )  # fmt: skip
+        if both != 1:
+            if m.basis != 1:
+                raise Refused(
+                    "entangled-term",
+                    f"the term `{describe(m, atoms)}` has a factor that depends on data and a "
+                    "latent together, beside parameters",
+                    m.span,
+                )
+            sums = tuple(sorted(m.axes - {plate, *self.latents}))
+            return Given(m.number * moving * still * both, scope, sums, plate, m.span)
+        feature, places = self._feature(moving, plate, free)
+        known = {plate, *feature.sums, *places, *free, *atoms.axes_of(moving)}
+        number = m.number
+        for axis in sorted(m.axes - known):  # summed over without depending on it
+            number = number * self.atoms.size_of(axis)
+        statistic = self._statistic(plate, scope, feature)
+        axes = frozenset({*scope, *places, *free})
+        return Term(
+            number, still, statistic, (*scope, *places), m.basis, axes, node.name, m.span
+        )
+
+    def prior(self, m: Monomial, node: Node) -> Term:
+        free = self.atoms.axes_of(m.basis) | self.atoms.axes_of(m.data)
+        number = m.number
+        for axis in sorted(m.axes - free):
+            number = number * self.atoms.size_of(axis)
+        return Term(number, m.data, None, (), m.basis, free, node.name, m.span)
+
+    def _sort(self, m: Monomial, plate: str) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+        """Factors that move along the plate; that don't; that move and depend on a latent."""
+        moving, still, both = [], [], []
+        latents = set(self.latents)
+        for factor in sp.Mul.make_args(m.data):
+            axes = self.atoms.axes_of(factor)
+            if plate not in axes:
+                still.append(factor)
+            elif axes & latents:
+                both.append(factor)
+            else:
+                moving.append(factor)
+        if plate in self.atoms.axes_of(m.basis):
+            raise Refused(
+                "parameter-per-element",
+                f"a parameter is indexed by the plate `{plate}` itself: every element would have "
+                "one of its own, with a single observation each",
+                m.span,
+                "make it a latent with a distribution, or index it by a coarser plate",
+            )
+        if any(self._is_log_indicator(f) for f in moving) and self._scope_of(still, m):
+            both, moving = [*both, *moving], []
+        return sp.Mul(*moving), sp.Mul(*still), sp.Mul(*both)
+
+    def _is_log_indicator(self, factor: sp.Expr) -> bool:
+        return isinstance(factor, sp.Symbol) and isinstance(self.atoms.atom(factor), LogInd)
+
+    def _scope_of(self, still: list[sp.Expr], m: Monomial) -> bool:
+        free = self.atoms.axes_of(m.basis).union(*(self.atoms.axes_of(f) for f in still))
+        return bool(free & set(self.latents))
+
+    # -- features --
+
+    def _feature(
+        self, moving: sp.Expr, plate: str, free: frozenset[str]
+    ) -> tuple[Feature, tuple[str, ...]]:
+        own = self.atoms.axes_of(moving) - {plate}
+        shared = sorted(own & free)
+        sums = sorted(own - free)
+        best: tuple[str, sp.Expr, tuple[str, ...], tuple[str, ...], tuple[str, ...]] | None = None
+        texts = set()
+        for order in permutations(shared):
+            names, axes = self._canonical(order, {})
+            sum_names, sum_axes = self._canonical(tuple(sums), names)
+            renaming: dict[str, Ix] = {**names, **sum_names}
+            expr = self.atoms.rename(moving, renaming)
+            text = str(expr)
+            texts.add((text, axes))
+            if best is None or (text, axes) < (best[0], best[2]):
+                best = (text, expr, axes, sum_axes, tuple(order))
+        assert best is not None
+        _, expr, axes, sum_axes, order = best
+        key = (plate, expr, axes, sum_axes)
+        if key not in self.features:
+            symmetric = len(axes) == 2 and len(texts) == 1 and len(list(permutations(shared))) == 2
+            self.features[key] = Feature(
+                self._name(expr), expr, axes, sum_axes, symmetric, self._seen(expr)
+            )
+        return self.features[key], order
+
+    def _canonical(
+        self, order: tuple[str, ...], taken: dict[str, Ix]
+    ) -> tuple[dict[str, Ix], tuple[str, ...]]:
+        """Names for axes by extent and rank: d1, d2, v1."""
+        names: dict[str, Ix] = {}
+        used = set(taken.values())
+        for axis in order:
+            extent = self.atoms.axes[axis].extent
+            stem = re.sub(r"\W.*", "", str(extent)).lower()
+            stem = stem if not stem.isdigit() else "i"
+            rank = 1
+            while f"{stem}{rank}" in used or not self._usable(f"{stem}{rank}", extent):
+                rank += 1
+            new = f"{stem}{rank}"
+            used.add(new)
+            names[axis] = new
+            if new not in self.atoms.axes:
+                self.atoms.add_axis(new, "event", extent)
+        return names, tuple(str(names[a]) for a in order)
+
+    def _usable(self, name: str, extent: object) -> bool:
+        known = self.atoms.axes.get(name)
+        return known is None or (known.role == "event" and known.extent == extent)
+
+    def _seen(self, expr: sp.Expr) -> str | None:
+        atom = self.atoms.atom(expr) if isinstance(expr, sp.Symbol) else None
+        return atom.name if isinstance(atom, Seen) else None
+
+    def _name(self, expr: sp.Expr) -> str:
+        """A Python name for a feature: `x_x`, `log_y`, `y_is`, `x_seen`."""
+        words: list[str] = []
+        for factor in sp.Mul.make_args(expr):
+            base, power = factor.as_base_exp()
+            word = self._word(base)
+            if word is None:
+                continue
+            if power.is_Integer and 1 < int(power) <= 3:
+                words.extend([word] * int(power))
+            elif power != 1:
+                words.append(f"{word}_to_{power}")
+            else:
+                words.append(word)
+        data = [w for w in words if not w.endswith("_seen")]
+        name = "_".join(sorted(data or words)) or "n"
+        name = re.sub(r"\W+", "_", name.replace("-", "minus_")).strip("_")
+        taken = {f.name for f in self.features.values()}
+        unique, count = name, 1
+        while unique in taken:
+            count += 1
+            unique = f"{name}_{count}"
+        return unique
+
+    def _word(self, base: sp.Expr) -> str | None:
+        if isinstance(base, sp.Symbol):
+            match self.atoms.atom(base):
+                case Elem(name=name) | Centered(of=Elem(name=name)):
+                    return name
+                case Seen(name=name):
+                    return f"{name}_seen"
+                case Ind(condition=c):
+                    names = sorted({a.name for a in self.atoms.deep(c) if isinstance(a, Elem)})
+                    return "_".join([*names, "is"])
+                case LogInd():
+                    return "log_possible"
+                case _:
+                    return None
+        if base.free_symbols:
+            inner = [self._word(s) for s in sorted(base.free_symbols, key=str)]
+            return "_".join([type(base).__name__.lower(), *(w for w in inner if w)])
+        return None
+
+    def _statistic(self, plate: str, scope: tuple[str, ...], feature: Feature) -> Statistic:
+        key = (plate, scope, feature.name)
+        if key not in self.statistics:
+            name = "_".join([*scope, *([feature.name] if feature.name != "n" or not scope else [])])
+            taken = {s.name for s in self.statistics.values()}
+            unique, count = name, 1
+            while unique in taken:
+                count += 1
+                unique = f"{name}_{count}"
+            self.statistics[key] = Statistic(unique, plate, scope, feature)
+        return self.statistics[key]
+
+
+def describe(m: Monomial, atoms: Atoms) -> str:
+    """A monomial for people."""
+    del atoms
+    return str(m.number * m.data * m.basis)

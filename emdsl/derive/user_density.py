@@ -1,0 +1,36 @@
+"""A user's `density` as a family of equal standing: its log density is the log of its body."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from emdsl.derive.atoms import Atoms
+from emdsl.derive.scalarize import Scalarizer
+from emdsl.families.family import Family, Parameter, symbol
+from emdsl.model.graph import Density, Model
+
+
+def family_of(density: Density, model: Model) -> Family:
+    """The declaration that `density Name(x : t; a : t) = body` stands for."""
+    name, type_ = density.variable
+    arguments = {
+        name: symbol(name, type_.kind),
+        **{p: symbol(p, t.kind) for p, t in density.parameters},
+    }
+    scalarizer = Scalarizer(model, Atoms(), {}, arguments=dict(arguments))
+    body = scalarizer.scalar(density.body)
+    log_density = (
+        sp.log(body[0][1])
+        if len(body) == 1
+        else sp.Piecewise(*((sp.log(value), condition) for condition, value in body))
+    )
+    return Family(
+        name=density.name,
+        doc=f"Declared in the model file, line {density.span.line}.",
+        variable=arguments[name],
+        kind=type_.kind,
+        parameters=tuple(
+            Parameter(p, t.kind, event=len(t.shape)) for p, t in density.parameters
+        ),
+        log_density=sp.expand_log(log_density, force=True),
+    )

@@ -1,0 +1,50 @@
+"""Python names for the model's names: never a keyword, a builtin, or a name the module uses."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import unicodedata
+from collections.abc import Iterable
+
+from emdsl.diagnostics import Bug
+
+# what generated functions and modules call their own things
+_TAKEN = frozenset(
+    {
+        *keyword.kwlist, *keyword.softkwlist, *dir(builtins),
+        "np", "nm", "rt", "special", "Any", "Mapping", "annotations", "sampling",
+        "block", "layout", "pivot", "params", "statistics", "features", "coefficients", "bias",
+        "clusters", "direct", "sums", "rng", "given", "data", "sizes", "seed", "B", "one",
+        "META", "PROGRAM", "fit", "e_step", "m_step", "log_likelihood", "log_prior", "posterior",
+        "predict", "sample", "init_params", "evidence", "self", "numpy", "scipy",
+    }
+)  # fmt: skip
+
+
+class Names:
+    """Maps each model name to a Python identifier, the same every time."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._python: dict[str, str] = {}
+        used: set[str] = set(_TAKEN)
+        for name in dict.fromkeys(names):
+            # Python folds identifiers to NFKC, so two model names may become one
+            python = unicodedata.normalize("NFKC", name)
+            if not python.isidentifier():
+                raise Bug(f"{name!r} can't be a Python identifier")
+            while python in used or python.startswith("__"):
+                python = f"{python.lstrip('_') or 'name'}_"
+            used.add(python)
+            self._python[name] = python
+        self._used = used
+
+    def __getitem__(self, name: str) -> str:
+        return self._python[name]
+
+    def fresh(self, stem: str) -> str:
+        """A name no one has: `stem`, or with underscores after it."""
+        while stem in self._used:
+            stem += "_"
+        self._used.add(stem)
+        return stem
