@@ -13,7 +13,7 @@ from lark import Token, UnexpectedToken
 
 from emdsl.diagnostics import Bug, CompileError, Diagnostic
 from emdsl.source import Source, Span
-from emdsl.syntax import ast, mistakes, words
+from emdsl.syntax import ast, headers, mistakes, words
 from emdsl.syntax.depth import verify_depth
 from emdsl.syntax.grammar import accepts, fork, lex, needs_block, new_parser
 from emdsl.syntax.layout import Line, read_layout
@@ -31,8 +31,8 @@ def parse(source: Source) -> ast.File:
     """The syntax tree of a file; raises `CompileError` with all its syntax errors."""
     layout = read_layout(source)
     if not layout.lines and not layout.problems:
-        raise CompileError(source, (mistakes.empty_file(),))
-    lines, header_problems = mistakes.check_headers(layout.lines)
+        raise CompileError(source, (headers.empty_file(),))
+    lines, header_problems = headers.check_headers(layout.lines)
     reader = _Reader([*layout.problems, *header_problems])
     tree = reader.read(lines)
     if reader.problems:
@@ -52,7 +52,7 @@ def read_source(data: bytes, name: str = "<stdin>") -> Source:
         before = data[: error.start].decode("utf-8", errors="replace")
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         place = Span(line, column, line, column + 1)
-        raise CompileError(source, (mistakes.not_utf8(data[error.start], place),)) from None
+        raise CompileError(source, (headers.not_utf8(data[error.start], place),)) from None
 
 
 class _Reader:
