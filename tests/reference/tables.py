@@ -52,6 +52,12 @@ def design(name: str, *heads: str) -> Floats:
 
 @cache
 def references() -> dict[str, dict[str, Any]]:
-    """The reference cases by id; empty where the folder is missing."""
+    """The reference cases by id: `references.json` holds those whose data may be copied.
+
+    The others, on data that must stay in `../shared`, are there only where that folder is.
+    """
+    known = json.loads((Path(__file__).parent / "references.json").read_text())
     path = SHARED / "cases.json"
-    return {c["id"]: c for c in json.loads(path.read_text())} if path.exists() else {}
+    if path.exists():
+        known += [c for c in json.loads(path.read_text()) if c.get("copy_into_project") is False]
+    return {case["id"]: case for case in known}

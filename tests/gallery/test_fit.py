@@ -1,0 +1,71 @@
+"""Every model that compiles fits its data and samples of its own, never going down."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emdsl.cli import main
+from tests.gallery.models import ROOT, command, data, each_fitted, module, sizes
+
+RESTARTS = 3
+
+
+def fall(trace: Any) -> float:
+    """The largest decrease from one iteration to the next, relative to the objective."""
+    values = np.asarray(trace)
+    if len(values) < 2:
+        return 0.0
+    return float(np.max((values[:-1] - values[1:]) / np.maximum(1.0, np.abs(values[:-1]))))
+
+
+def check(result: Any) -> None:
+    assert result.status in {"converged", "max_iter"}, result.messages
+    assert np.isfinite(result.objective)
+    assert fall(result.objective_trace) < 1e-9
+    for name, value in result.params.items():
+        assert np.isfinite(value).all(), name
+    assert not [r for r in result.restarts if r.status == "decreased"]
+
+
+@each_fitted
+def test_the_command_runs(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    words = shlex.split(command(path))[1:]
+    assert main([*words, "--restarts", str(RESTARTS), "--max-iter", "200", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert np.isfinite(printed["log_likelihood"])
+    assert set(printed["params"]) == {p.name for p in module(path).PROGRAM.meta.params}
+
+
+@each_fitted
+def test_fits_its_data_without_a_decrease(path: Path) -> None:
+    check(module(path).fit(data(path), **sizes(path), restarts=RESTARTS, progress=False))
+
+
+@each_fitted
+def test_fits_a_sample_of_its_own_without_a_decrease(path: Path) -> None:
+    """The sample is of the fitted model, under the data's own inputs."""
+    arrays = data(path)
+    fitted = module(path).fit(arrays, **sizes(path), restarts=RESTARTS, progress=False)
+    meta = module(path).PROGRAM.meta
+    inputs = {a.name: arrays[a.name] for a in meta.arrays if a.role == "input"}
+    plate = next(s.name for s in meta.sizes if s.role == "plate")
+    rows = fitted.n_obs if inputs else 300
+    others = {s: n for s, n in fitted.sizes.items() if s != plate}
+    drawn = fitted.sample({**others, plate: rows}, seed=1, inputs=inputs)
+    sample = {a.name: drawn[a.name] for a in meta.arrays if a.role == "data"}
+    weights = {a.name: np.ones(rows) for a in meta.arrays if a.role == "weight"}
+    given = {**inputs, **weights, **sample}
+    check(module(path).fit(given, **others, restarts=RESTARTS, progress=False))
+    result = module(path).fit(given, **others, init=fitted.params, restarts=1, progress=False)
+    check(result)
+    start = module(path).log_likelihood(given, fitted.params) + fitted.log_prior
+    assert result.objective >= start - 1e-9 * abs(start)

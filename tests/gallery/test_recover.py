@@ -1,0 +1,172 @@
+"""Simulate from known parameters, fit, and find them again within sampling error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.gallery.models import ROOT, module
+
+N = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """`labels` gives the axis of the components; `tolerance` is relative to each true array."""
+
+    model: str
+    params: Mapping[str, Any]
+    labels: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    tolerance: float = 0.06
+
+
+def mixture(model: str, tolerance: float = 0.06, **params: Any) -> Truth:
+    """Components on the first axis of every parameter."""
+    return Truth(model, params, dict.fromkeys(params, 0), {"K": len(params["weight"])}, tolerance)
+
+
+TRUTHS = (
+    mixture(
+        "gaussian_mixture",
+        weight=[0.3, 0.7],
+        mean=[[0, 0], [3, -2]],
+        cov=[[[1, 0.5], [0.5, 2]], [[0.5, -0.2], [-0.2, 0.3]]],
+        tolerance=0.1,
+    ),
+    mixture(
+        "gaussian_mixture_diagonal",
+        weight=[0.3, 0.7],
+        mean=[[0, 0, 5], [3, -2, 5]],
+        var=[[1, 2, 3], [0.5, 0.5, 1]],
+        tolerance=0.1,
+    ),
+    mixture("normal_mixture", weight=[0.4, 0.6], mean=[-2, 3], sd=[1, 2], tolerance=0.1),
+    mixture(
+        "bernoulli_mixture",
+        weight=[0.4, 0.6],
+        prob=[[0.9, 0.8, 0.7, 0.9, 0.1, 0.2], [0.1, 0.2, 0.3, 0.2, 0.9, 0.6]],
+    ),
+    mixture("poisson_mixture", weight=[0.4, 0.6], rate=[2, 15]),
+    mixture("binomial_mixture", weight=[0.4, 0.6], prob=[0.2, 0.7]),
+    mixture("geometric_mixture", weight=[0.5, 0.5], prob=[0.05, 0.7], tolerance=0.1),
+    mixture("exponential_mixture", weight=[0.5, 0.5], rate=[0.1, 5], tolerance=0.1),
+    mixture("lognormal_mixture", weight=[0.4, 0.6], mu=[-1, 2], sigma=[0.5, 1]),
+    mixture("inverse_gaussian_mixture", weight=[0.4, 0.6], mean=[1, 9], shape=[9, 90]),
+    mixture("rayleigh_mixture", weight=[0.5, 0.5], scale=[1, 9]),
+    mixture("user_density", weight=[0.4, 0.6], s=[1, 9]),
+    mixture("maxwell_mixture", weight=[0.4, 0.6], a=[1, 9]),
+    mixture("borel_outbreaks", weight=[0.5, 0.5], r=[0.1, 0.9], tolerance=0.1),
+    mixture(
+        "multinomial_mixture",
+        weight=[0.4, 0.6],
+        word=[[0.5, 0.3, 0.1, 0.1], [0.1, 0.1, 0.2, 0.6]],
+    ),
+    mixture(
+        "mixed_types",
+        weight=[0.4, 0.6],
+        mean=[0, 3],
+        sd=[1, 1],
+        rate=[2, 8],
+        children=[[0.6, 0.3, 0.1], [0.1, 0.2, 0.7]],
+    ),
+    mixture(
+        "mixture_of_regressions",
+        weight=[0.4, 0.6],
+        beta=[[1, 2], [-3, -1]],
+        sd=[0.5, 1],
+    ),
+    Truth(
+        "latent_class",
+        {
+            "weight": [0.4, 0.6],
+            "prob": [[[0.8, 0.1, 0.1], [0.1, 0.2, 0.7]]] * 5,  # item, class, value
+        },
+        {"weight": 0, "prob": 1},
+        {"J": 5},
+    ),
+    Truth("linear_regression", {"intercept": 4, "beta": [1, -2], "sd": 0.5}),
+    Truth("zero_inflated_poisson", {"p": 0.7, "rate": 3}),
+    Truth("normal_uniform_noise", {"clean": 0.9, "mean": 10, "sd": 5}),
+    Truth("linkage", {"t": 0.6}),
+    Truth("abo", {"allele": [0.2, 0.1, 0.7]}),
+    Truth("normal", {"mean": 2, "sd": 3}),
+    Truth("multivariate_normal", {"mean": [1, 2], "cov": [[1, 0.3], [0.3, 2]]}, tolerance=0.1),
+)
+
+
+def covariates(model: str) -> dict[str, NDArray[np.float64]]:
+    rng = np.random.default_rng(3)
+    if model == "linear_regression":
+        return {"u": rng.normal(size=(N, 2))}
+    if model == "mixture_of_regressions":
+        return {"u": np.column_stack([np.ones(N), rng.normal(size=N)])}
+    return {}
+
+
+def arranged(params: Mapping[str, Any], truth: Truth, order: tuple[int, ...]) -> dict[str, Any]:
+    return {
+        name: np.take(value, order, axis=truth.labels[name]) if name in truth.labels else value
+        for name, value in params.items()
+    }
+
+
+def error(params: Mapping[str, Any], true: Mapping[str, Any]) -> float:
+    """The largest error, relative to the largest entry of its array."""
+    return max(
+        float(np.max(np.abs(params[name] - value)) / np.max(np.abs(value)))
+        for name, value in true.items()
+    )
+
+
+@pytest.mark.parametrize("truth", TRUTHS, ids=lambda truth: truth.model)
+def test_simulate_fit_recover(truth: Truth) -> None:
+    program = module(ROOT / "models" / f"{truth.model}.em")
+    true = {name: np.asarray(value, dtype=float) for name, value in truth.params.items()}
+    inputs = covariates(truth.model)
+    meta = program.PROGRAM.meta
+    plate = next(s.name for s in meta.sizes if s.role == "plate")
+    drawn = program.sample(true, {**truth.sizes, plate: N}, seed=5, inputs=inputs)
+    sample = {a.name: drawn[a.name] for a in meta.arrays if a.role == "data"}
+    weights = {a.name: np.ones(N) for a in meta.arrays if a.role == "weight"}
+    data = {**inputs, **weights, **sample}
+    chosen = {n: s for n, s in truth.sizes.items() if n == "K"}
+    result = program.fit(data, **chosen, seed=0, restarts=5, progress=False)
+    assert result.log_likelihood >= program.log_likelihood(data, true)
+    count = len(true["weight"]) if truth.labels else 1
+    orders = permutations(range(count))
+    assert min(error(arranged(result.params, truth, o), true) for o in orders) < truth.tolerance
+
+
+def test_labels_that_are_known_are_kept() -> None:
+    """Half the labels of a semi-supervised fit fix the order of the classes."""
+    program = module(ROOT / "models" / "semi_supervised_naive_bayes.em")
+    true = {
+        "weight": np.array([0.3, 0.7]),
+        "mean": np.array([[2.0, 0.0], [0.0, 1.0]]),
+        "sd": np.ones((2, 2)),
+    }
+    drawn = program.sample(true, {"N": N}, seed=5)
+    z = drawn["z"].astype(float)
+    z[::2] = np.nan
+    result = program.fit({"x": drawn["x"], "z": z}, K=2, restarts=3, progress=False)
+    for name, value in true.items():
+        np.testing.assert_allclose(result.params[name], value, atol=0.1, err_msg=name)
+
+
+def test_missing_cells_drop_out() -> None:
+    """A third of the cells of a diagonal mixture may be missing: its parameters are found still."""
+    program = module(ROOT / "models" / "gaussian_mixture_diagonal.em")
+    truth = next(t for t in TRUTHS if t.model == "gaussian_mixture_diagonal")
+    true = {name: np.asarray(value, dtype=float) for name, value in truth.params.items()}
+    x = program.sample(true, {"N": N}, seed=5)["x"]
+    x[np.random.default_rng(6).random(x.shape) < 1 / 3] = np.nan
+    result = program.fit({"x": x}, K=2, restarts=5, progress=False)
+    orders = permutations(range(2))
+    assert min(error(arranged(result.params, truth, o), true) for o in orders) < 0.15
