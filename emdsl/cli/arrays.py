@@ -49,10 +49,10 @@ class Gathered:
 
 def read_npz(data: bytes, path: str) -> Npz:
     """The arrays in the bytes of an npz file; never unpickles anything."""
+    if not data.startswith(b"PK"):  # where NumPy would try a pickle
+        raise InputError(f"{path} is not an npz file of arrays")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            if isinstance(file, np.ndarray):
-                raise InputError(f"{path} holds a single array, not an npz archive")
             arrays = {name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
         if "pickle" in str(error):
@@ -106,10 +106,8 @@ def _named(
     if len(places) > 1:
         raise InputError(f"{spec.name} is in both {places[0][0].path} and {places[1][0].path}")
     if wanted is not None and not places:
-        raise InputError(
-            f"there is no {listing(wanted)} for {spec.name}",
-            "; ".join(f"{file.path} has {listing(file.names)}" for file in files),
-        )
+        has = "; ".join(f"{file.path} has {listing(file.names)}" for file in files)
+        raise InputError(f"there is no {listing(wanted)} for {spec.name}: {has}")
     return places[0] if places else None
 
 
@@ -145,7 +143,8 @@ def _take(spec: Array, file: Table | Npz, names: tuple[str, ...]) -> Any:
             f"{spec.name} has {rank} dimensions: which column stands where isn't known",
             f"name the columns {spec.name}[0,0], {spec.name}[0,1], ..., or use an npz file",
         )
-    return np.stack(list(columns.values()), axis=-1).reshape(len(file.rows), *shape)
+    ordered = [columns[name] for name in own_columns(spec.name, names)]
+    return np.stack(ordered, axis=-1).reshape(len(file.rows), *shape)
 
 
 def _shape(spec: Array, file: Table, names: tuple[str, ...]) -> tuple[int, ...]:

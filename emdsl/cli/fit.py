@@ -16,7 +16,6 @@ from emdsl.cli.numbers import natural, positive, proper_fraction, tolerance
 from emdsl.diagnostics import Exit
 
 if TYPE_CHECKING:
-    from emdsl.cli.arrays import Gathered
     from emdsl.runtime.program import Program
     from emdsl.runtime.results import FitResult
 
@@ -82,10 +81,13 @@ def run(args: argparse.Namespace) -> int:
         verify_writable(Path(args.save))
     found = generated.load(read_model(args.model), quiet=args.quiet)
     program = found.module.PROGRAM
+    settings = read_settings(args.settings, program.meta)
+    init = _init(args.init) if args.init else None
     gathered = gather_data(args, args.model, program.meta)
     if gathered.text and not args.quiet:
         terminal.note(f"left out the columns of text: {', '.join(gathered.text)}")
-    result = _fit(args, program, gathered)
+    data = {**gathered.arrays, **settings.constants}
+    result = _fit(args, program, data, settings.sizes, init)
     if args.save:
         result.save(args.save)
     if args.json:
@@ -95,31 +97,36 @@ def run(args: argparse.Namespace) -> int:
         print(result)
         for name, columns in gathered.taken.items():
             print(f"data {name}: {', '.join(columns)}")
-        print(f"module: {found.path}")
+        print(f"generated module: {found.path}")
         if args.save:
-            print(f"saved: {args.save}")
+            print(f"saved fit: {args.save}")
     if not args.quiet:
         sys.stdout.flush()
         _warn(result)
     return INTERRUPTED if result.status == "interrupted" else Exit.OK
 
 
-def _fit(args: argparse.Namespace, program: Program, gathered: Gathered) -> FitResult:
+def _fit(
+    args: argparse.Namespace,
+    program: Program,
+    data: dict[str, Any],
+    sizes: dict[str, int],
+    init: dict[str, Any] | None,
+) -> FitResult:
     from emdsl.runtime import fit
 
-    settings = read_settings(args.settings, program.meta)
     policy: dict[str, Any] = {}
     if args.floor is not None:
         policy = {"degenerate": "floor", "floor": args.floor}
     return fit(
         program,
-        {**gathered.arrays, **settings.constants},
-        sizes=settings.sizes,
+        data,
+        sizes=sizes,
         seed=args.seed,
         restarts=args.restarts,
         tol=args.tol,
         max_iter=args.max_iter,
-        init=_init(args.init) if args.init else None,
+        init=init,
         progress=False if args.quiet else None,
         **policy,
     )
