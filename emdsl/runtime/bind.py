@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -10,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.cells import Cells
-from emdsl.runtime.errors import DataError, near
+from emdsl.runtime.errors import DataError
 from emdsl.runtime.gather import cell_text, gather, shape_text
 from emdsl.runtime.program import Array, Bound, Layout, Meta
+from emdsl.runtime.sizes import resolve_sizes
 from emdsl.runtime.supports import EVENT_AXES, INTEGERS, violation
 
 Purpose = Literal["fit", "statistics", "query", "sample"]
@@ -52,8 +52,7 @@ def bind(
     found = {
         name: fitted
         for name, cells in found.items()
-        if name in arrays
-        and (fitted := _fit_shape(arrays[name], cells, problems)) is not None
+        if name in arrays and (fitted := _fit_shape(arrays[name], cells, problems)) is not None
     }
     resolved = resolve_sizes(meta, found, sizes or {}, problems)
     for name, cells in found.items():
@@ -83,6 +82,9 @@ def bind(
 def _fit_shape(array: Array, cells: Cells, problems: list[str]) -> Cells | None:
     """Give the cells the declared number of axes, where that is no guess."""
     shape, rank = cells.values.shape, len(array.dims)
+    if shape == (0,) and rank > 1:
+        problems.append(f"{array.name} is empty, expected shape {shape_text(array)}")
+        return None
     if len(shape) == rank + 1 and shape[-1] == 1:  # one column of a frame
         missing = None if cells.missing is None else cells.missing[..., 0]
         return Cells(cells.values[..., 0], missing, cells.columns)
@@ -95,72 +97,6 @@ def _fit_shape(array: Array, cells: Cells, problems: list[str]) -> Cells | None:
         hint = f": name one of its columns ({', '.join(map(repr, cells.columns))})"
     problems.append(f"{array.name} has shape {shape}, expected {shape_text(array)}{hint}")
     return None
-
-
-def resolve_sizes(
-    meta: Meta, found: Mapping[str, Cells], given: Mapping[str, int], problems: list[str]
-) -> dict[str, int]:
-    """Every size of the model: given, or read off the arrays, or its default."""
-    known = [s.name for s in meta.sizes]
-    chosen: dict[str, int] = {}
-    for name, value in given.items():
-        if name not in known:
-            shown = ", ".join(known) or "none"
-            problems.append(f"{name!r} is no size of {meta.name}, expected {shown}"
-                            f"{near(str(name), known)}")  # fmt: skip
-            continue
-        try:
-            if isinstance(value, (bool, np.bool_)):
-                raise TypeError
-            number = operator.index(value)
-        except TypeError:
-            problems.append(f"{name} = {value!r}, expected a whole number of at least 1")
-            continue
-        if number < 1:
-            problems.append(f"{name} = {number}, expected at least 1")
-        else:
-            chosen[name] = number
-    absent = [a for a in meta.arrays if a.name not in found]
-    out: dict[str, int] = {}
-    for size in meta.sizes:
-        name = size.name
-        read = [(found[a].values.shape[axis], a, axis) for a, axis in size.sources
-                if a in found and isinstance(axis, int)]  # fmt: skip
-        if name in chosen:
-            out[name] = chosen[name]
-            for extent, a, axis in read:
-                if extent != chosen[name]:
-                    problems.append(
-                        f"{name} = {chosen[name]} is asked for but {a} has shape "
-                        f"{found[a].values.shape}, so {name} is {extent} there (axis {axis})"
-                    )
-        elif read:
-            out[name] = read[0][0]
-            for extent, a, axis in read[1:]:
-                if extent != out[name]:
-                    first = read[0]
-                    problems.append(
-                        f"{name} is {first[0]} by {first[1]} (shape "
-                        f"{found[first[1]].values.shape}, axis {first[2]}) but {extent} by {a} "
-                        f"(shape {found[a].values.shape}, axis {axis}): give them equal lengths"
-                    )
-        elif size.default is not None:
-            out[name] = size.default
-        else:
-            largest = [_largest(found[a]) for a, axis in size.sources
-                       if a in found and not isinstance(axis, int)]  # fmt: skip
-            if largest:
-                out[name] = max(largest)
-            elif size.role == "hyper" or not any(a.name in dict(size.sources) for a in absent):
-                problems.append(f"{name} is not given and can't be read off the data: "
-                                f"choose it, {name}=...")  # fmt: skip
-    return out
-
-
-def _largest(cells: Cells) -> int:
-    with np.errstate(all="ignore"):
-        finite = cells.values[np.isfinite(cells.values)]
-    return 1 + max(int(finite.max()), 0) if finite.size else 1
 
 
 def _check(
@@ -208,7 +144,10 @@ def _check_weight(array: Array, cells: Cells, purpose: Purpose, problems: list[s
         index = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
         place = cell_text(name, index, cells.columns)
         place = place if place.startswith(name) else f"{name}: {place}"
-        problems.append(f"{place} is {values[index]:.6g}, expected a weight: finite and not negative")
+        problems.append(
+            f"{place} is {'missing' if np.isnan(values[index]) else f'{values[index]:.6g}'}, "
+            "expected a weight: finite and not negative"
+        )
     elif purpose == "fit" and not (values > 0.0).any():
         problems.append(f"{name} is zero everywhere, expected a positive weight somewhere")
 
@@ -269,7 +208,7 @@ def _fill(array: Array, cells: Cells) -> tuple[NDArray[Any], NDArray[np.bool_] |
     if missing is not None:
         events = tuple(range(array.plates, missing.ndim))
         rows = array.missing == "row" or array.kind in EVENT_AXES
-        seen = ~missing.any(axis=events) if rows else ~missing
+        seen: NDArray[np.bool_] = np.logical_not(missing.any(axis=events) if rows else missing)
         observed = seen
         values = np.array(values)
         if rows:

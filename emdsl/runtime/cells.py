@@ -44,9 +44,11 @@ def read_cells(value: Any) -> Cells:
     Raises CellError for strings, dates, complex numbers, other objects and ragged lists.
     """
     if isinstance(value, np.ma.MaskedArray):
-        inner = read_cells(np.where(np.ma.getmaskarray(value), None, value.data)
-                           if value.dtype.kind == "O" else np.asarray(value.data))  # fmt: skip
         mask: NDArray[np.bool_] = np.ma.getmaskarray(value)
+        bare = np.array(value.data)
+        if bare.dtype.kind == "O":
+            bare[mask] = None
+        inner = read_cells(bare)
         if inner.missing is not None:
             mask = mask | inner.missing
         if not mask.any():
@@ -147,7 +149,7 @@ def _number(cell: Any) -> float:
         raise CellError(f"is the string {_short(cell)}, expected a number")
     if isinstance(cell, numbers.Complex):
         raise CellError(f"is the complex number {cell}, expected a real one")
-    if isinstance(cell, Sequence) or isinstance(cell, np.ndarray):
+    if isinstance(cell, (Sequence, np.ndarray)):
         raise CellError(f"is a {type(cell).__name__}, expected a number (rows of unequal length?)")
     raise CellError(f"is of type {type(cell).__name__}, expected a number")
 
@@ -179,6 +181,6 @@ def _some_numbers(column: Any) -> bool:
             except ValueError:
                 continue
             return True
-        if isinstance(cell, numbers.Real) and not (isinstance(cell, float) and math.isnan(cell)):
+        if isinstance(cell, numbers.Real) and not math.isnan(float(cell)):
             return True
     return False

@@ -6,7 +6,6 @@ import logging
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,24 +14,15 @@ from emdsl.runtime.bind import bind
 from emdsl.runtime.em import Iteration, Rules, Run, run_em
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import DataError, ParamsError
-from emdsl.runtime.guard import Guard, nudge, without_spread
+from emdsl.runtime.guard import Guard
 from emdsl.runtime.initial import Start, starts_from
-from emdsl.runtime.params import free_params, neutral_params
-from emdsl.runtime.program import (
-    Blocks,
-    Bound,
-    Features,
-    Layout,
-    Meta,
-    Params,
-    Piece,
-    Program,
-)
+from emdsl.runtime.params import free_params
+from emdsl.runtime.program import Bound, Layout, Meta, Params, Program
 from emdsl.runtime.progress import Bar
 from emdsl.runtime.queries import impossible_text
+from emdsl.runtime.reference import find_reference, flat_params
 from emdsl.runtime.results import FitResult, Restart
 from emdsl.runtime.seeds import Seed, seed_sequence, stream
-from emdsl.runtime.start import Seeder
 
 _LOG = logging.getLogger("emdsl")
 _LOG.addHandler(logging.NullHandler())
@@ -85,7 +75,7 @@ def fit(
         engine = Engine(program, bound)
         reference = find_reference(engine)
         notes = _notes(program, bound)
-        flat = _without_spread(engine, reference)
+        flat = flat_params(engine, reference)
         if flat:
             return _flat_result(engine, reference, flat, notes)
         guard = Guard(program.meta, reference)
@@ -118,24 +108,26 @@ def init_params(
         return start.params(stream(seed_sequence(seed), 0, 0), 0)
 
 
-def _check_options(
-    restarts: int, max_iter: int, tol: float, degenerate: str, floor: float
-) -> None:
+def _check_options(restarts: int, max_iter: int, tol: float, degenerate: str, floor: float) -> None:
     problems = []
     for name, value, least in (("restarts", restarts, 1), ("max_iter", max_iter, 0)):
         try:
-            if isinstance(value, bool) or operator.index(value) < least:
+            if type(value) is bool or operator.index(value) < least:
                 raise TypeError
         except TypeError:
             problems.append(f"{name} is {value!r}, expected a whole number of at least {least}")
-    if not isinstance(tol, (int, float, np.floating)) or not 0.0 <= tol < math.inf:
+    if not 0.0 <= _real(tol) < math.inf:
         problems.append(f"tol is {tol!r}, expected a number of at least 0")
     if degenerate not in ("restart", "floor"):
         problems.append(f"degenerate is {degenerate!r}, expected 'restart' or 'floor'")
-    if not isinstance(floor, (int, float, np.floating)) or not 0.0 < floor < 1.0:
+    if not 0.0 < _real(floor) < 1.0:
         problems.append(f"floor is {floor!r}, expected a number between 0 and 1")
     if problems:
         raise ParamsError(problems)
+
+
+def _real(value: object) -> float:
+    return float(value) if isinstance(value, (int, float, np.floating)) else math.nan
 
 
 def _check_size(meta: Meta, layout: Layout) -> None:
@@ -156,59 +148,9 @@ def _notes(program: Program, bound: Bound) -> list[str]:
         if isinstance(latent.values, str) and latent.dims and isinstance(latent.dims[0], str):
             values, rows = sizes[latent.values], sizes[latent.dims[0]]
             if values > rows:
-                notes.append(f"{latent.values} = {values} is more than the {rows} elements of "
-                             f"{latent.dims[0]}")  # fmt: skip
+                notes.append(f"{latent.values} = {values} is more than the number of elements, "
+                             f"{latent.dims[0]} = {rows}")  # fmt: skip
     return notes
-
-
-# --- the reference: one component for all the data ---------------------------------------------
-
-
-def find_reference(engine: Engine) -> Params:
-    """The parameters if every latent value were equally probable, and the pivot that goes with
-    them, which is set.
-
-    The first pass is about zero, where at an offset of 1e8 no variance survives: only the pivot
-    is used from it.
-    """
-    program = engine.program
-    neutral = neutral_params(program.meta, engine.layout.sizes)
-    first = _maximise(engine, neutral)
-    pivot = program.pivot(first)
-    if not pivot or not all(np.isfinite(p).all() for p in pivot.values()):
-        return first
-    engine.set_pivot(pivot)
-    return _maximise(engine, neutral)
-
-
-def _maximise(engine: Engine, params: Params) -> Params:
-    """A few M-steps on the statistics of uniform posteriors: blocks may depend on each other."""
-    statistics = engine.start(lambda index, chunk: None)
-    for _ in range(3):
-        try:
-            params = engine.program.m_step(statistics, params)
-        except np.linalg.LinAlgError:
-            break
-    return params
-
-
-def _without_spread(engine: Engine, reference: Params) -> list[str]:
-    """Parameters without spread in the data, found by changing the data's last digits."""
-    program, meta = engine.program, engine.program.meta
-    if not any(p.collapse for p in meta.params):
-        return []
-
-    def nudged(piece: Piece) -> Piece:
-        def features(block: Blocks, layout: Layout, pivot: Params) -> Features:
-            return piece.features(nudge(meta, block, layout), layout, pivot)
-
-        return replace(piece, features=features)
-
-    other = replace(program, pieces=tuple(nudged(p) for p in program.pieces))
-    changed = _maximise(
-        Engine(other, engine.bound, engine.pivot), neutral_params(meta, engine.layout.sizes)
-    )
-    return without_spread(meta, reference, changed)
 
 
 # --- the runs ----------------------------------------------------------------------------------
@@ -237,7 +179,7 @@ def _run_all(
     try:
         for i, start in enumerate(starts):
             for attempt in range(_ATTEMPTS if start.drawn and rules.floor is None else 1):
-                run = Run(i, attempt, start.params(stream(sequence, i, attempt), i))
+                run = Run(i, attempt, start.params(stream(sequence, i, attempt), i, attempt))
                 runs.append(run)
                 run_em(engine, guard, run, rules, watched)
                 _LOG.info("restart %d.%d: %s, objective %.12g after %d iterations",
@@ -259,10 +201,9 @@ def _run_all(
 def _choose(engine: Engine, runs: list[Run], notes: list[str]) -> FitResult:
     """The best run that is not degenerate; the best of all where every one is."""
     program, bound = engine.program, engine.bound
-    if all(r.impossible is not None and not r.trace for r in runs):
-        error = runs[0].impossible
-        assert error is not None
-        raise DataError(impossible_text(bound, program, error))
+    impossible = [r.impossible for r in runs if r.impossible is not None and not r.trace]
+    if len(impossible) == len(runs):
+        raise DataError(impossible_text(bound, program, impossible[0]))
     if runs[-1].status == "interrupted" and not any(r.trace for r in runs):
         raise KeyboardInterrupt
     tried = [r for r in runs if r.trace]
@@ -275,12 +216,11 @@ def _choose(engine: Engine, runs: list[Run], notes: list[str]) -> FitResult:
         messages += runs[-1].messages
     lost = [r for r in runs if r.status == "degenerate"]
     if not sound:
-        messages += [m for r in lost if r is not best for m in r.messages]
-        messages.append(f"all {len(runs)} starts were degenerate: fewer components, a prior on the "
-                        "variance or degenerate='floor' would help")  # fmt: skip
+        messages.append(f"all {len(runs)} starts were degenerate, see restarts: fewer components, "
+                        "a prior on the variance or degenerate='floor' would help")  # fmt: skip
     elif lost:
-        messages.append(f"{len(lost)} of {len(runs)} starts were degenerate and replaced "
-                        f"({lost[0].messages[0] if lost[0].messages else ''})")  # fmt: skip
+        messages.append(f"{len(lost)} of {len(runs)} starts were degenerate and left out, first "
+                        f"restart {lost[0].restart}: {'; '.join(lost[0].messages)}")  # fmt: skip
     fallen = [r for r in runs if r.status == "decreased" and r is not best]
     messages += [m for r in fallen for m in r.messages]
     for text in (m for r in runs if r.status == "decreased" for m in r.messages):
@@ -290,9 +230,7 @@ def _choose(engine: Engine, runs: list[Run], notes: list[str]) -> FitResult:
     return _result(engine, best, status, messages, runs)
 
 
-def _flat_result(
-    engine: Engine, reference: Params, flat: list[str], notes: list[str]
-) -> FitResult:
+def _flat_result(engine: Engine, reference: Params, flat: list[str], notes: list[str]) -> FitResult:
     """The stated result where the data leave no variance to estimate."""
     n, _ = counts(engine.program.meta, engine.bound)
     why = "there is one observation" if n == 1 else "the values are all equal or exactly dependent"

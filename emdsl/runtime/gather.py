@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from emdsl.runtime.cells import CellError, Cells, read_cells
 from emdsl.runtime.errors import near
 from emdsl.runtime.frames import (
@@ -45,12 +43,12 @@ def gather(
     optional : names that may be absent.
     """
     wanted = {a.name: a for a in meta.arrays if a.name not in dict(meta.constants)}
-    found: dict[str, Cells] = {}
+    found: dict[str, Cells | None] = {}  # None: given, but not readable
     try:
         table = as_table(data)
     except CellError as error:
         problems.append(f"the frame {error.text}")
-        return found
+        return {}
     if table is None and isinstance(data, Mapping):
         names = list(wanted)
         loose = {n: v for n, v in data.items() if n not in wanted and _column_of(str(n), names)}
@@ -62,23 +60,22 @@ def gather(
                 _read(wanted[name], value, found, problems)
         left = {n: a for n, a in wanted.items() if n not in given}
         if loose:
-            _from_table(left, table, found, problems, everything=False)
+            _from_table(left, table, None, found, problems)
     elif table is not None:
         left = wanted
-        _from_table(wanted, table, found, problems, everything=True)
+        _from_table(wanted, table, optional, found, problems)
     else:
         left = wanted
         _single(meta, data, wanted, optional, found, problems)
-    failed = {p.split(" ", 1)[0].split("[", 1)[0] for p in problems}
     for name, array in left.items():
-        if name not in found and name not in optional and name not in failed:
+        if name not in found and name not in optional:
             where = (f", the frame has columns {', '.join(map(repr, table.columns))}"
                      if table is not None and table.columns else "")  # fmt: skip
             problems.append(
                 f"{name} ({array.role}) is not given, expected an array of shape "
                 f"{shape_text(array)}{where}: pass data={{{name!r}: ...}}"
             )
-    return found
+    return {name: cells for name, cells in found.items() if cells is not None}
 
 
 def _column_of(name: str, arrays: list[str]) -> bool:
@@ -91,7 +88,9 @@ def _unknown(meta: Meta, given: Mapping[str, Any], problems: list[str]) -> None:
     known = ", ".join(f"{a.name} ({a.role})" for a in meta.arrays if a.name not in constants)
     for name in given:
         if name in constants:
-            problems.append(f"{name} is fixed in the model file, expected only {known}: leave it out")
+            problems.append(
+                f"{name} is fixed in the model file, expected only {known}: leave it out"
+            )
         elif name not in names:
             problems.append(
                 f"{name!r} is no array of {meta.name}, expected {known or 'none'}"
@@ -99,7 +98,8 @@ def _unknown(meta: Meta, given: Mapping[str, Any], problems: list[str]) -> None:
             )
 
 
-def _read(array: Array, value: Any, found: dict[str, Cells], problems: list[str]) -> None:
+def _read(array: Array, value: Any, found: dict[str, Cells | None], problems: list[str]) -> None:
+    found[array.name] = None
     try:
         table = as_table(value)
         if table is not None:
@@ -118,11 +118,13 @@ def _read(array: Array, value: Any, found: dict[str, Cells], problems: list[str]
 def _from_table(
     wanted: Mapping[str, Array],
     table: Table,
-    found: dict[str, Cells],
+    optional: frozenset[str] | None,
+    found: dict[str, Cells | None],
     problems: list[str],
-    everything: bool,
 ) -> None:
-    """Columns by name; the only data array takes all numeric columns left over."""
+    """Columns by name; the only data array takes all numeric columns left over, unless
+    `optional` is None.
+    """
     taken: set[str] = set()
     bare: list[Array] = []
     for name, array in wanted.items():
@@ -131,17 +133,20 @@ def _from_table(
         if not own:
             bare.append(array)
             continue
+        found[name] = None
         try:
             shape = indexed_shape(name, own)
             found[name] = stack_columns(table, own, shape or None)
         except CellError as error:
             problems.append(f"{name}: {error.text}" if error.text.startswith("column ")
                             else f"{name} {error.text}")  # fmt: skip
-    data = [a for a in wanted.values() if a.role == "data"]
-    only = [a for a in bare if a.role == "data" and (len(data) == 1 or len(bare) == 1)]
-    if not everything or len(only) != 1:
+    if optional is None:
         return
-    array = only[0]
+    data = [a for a in wanted.values() if a.role == "data" and a.name not in optional]
+    if len(data) != 1 or data[0] not in bare:
+        return
+    array = data[0]
+    found[array.name] = None
     try:
         names = numeric_columns(table, taken)
         if not names:
@@ -169,7 +174,7 @@ def _single(
     data: Any,
     wanted: Mapping[str, Array],
     optional: frozenset[str],
-    found: dict[str, Cells],
+    found: dict[str, Cells | None],
     problems: list[str],
 ) -> None:
     """One bare array: the model's only data array."""
@@ -180,7 +185,7 @@ def _single(
             f"data is the string {data[:40]!r}, expected arrays: read the file first "
             "(numpy.genfromtxt, pandas.read_csv) or use the command line"
         )
-        found.update({n: Cells(np.zeros(0), None) for n in wanted})
+        found.update(dict.fromkeys(wanted))
         return
     needed = [a for a in wanted.values() if a.role == "data" and a.name not in optional]
     if len(needed) != 1:
@@ -189,6 +194,6 @@ def _single(
             f"data is one array but {meta.name} has {len(wanted)} ({shown}): "
             "pass a mapping from names to arrays"
         )
-        found.update({n: Cells(np.zeros(0), None) for n in wanted})
+        found.update(dict.fromkeys(wanted))
         return
     _read(needed[0], data, found, problems)

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.gather import cell_text
-from emdsl.runtime.program import Floats, Layout, Meta, Param, Params
+from emdsl.runtime.program import Floats, Meta, Param, Params, Program, Statistics
 
 COLLAPSED = 1e-10  # rounding in pivoted second moments is about 1e-14
+_CONTINUOUS = ("real", "positive", "unit")
 _NOISE = 4e-15  # relative change of the data by a few units in the last place
 
 
@@ -66,7 +67,10 @@ class Guard:
             else:
                 extreme = params[watch.param.name] * watch.inverse
             found = float(extreme.min() if watch.to_zero else extreme.max())
-            found = max(found, 0.0) if watch.to_zero else (1.0 / found if found > 0.0 else 1.0)
+            if watch.to_zero:
+                found = max(found, 0.0)
+            else:  # one over a variance that rounding made negative is as bad as infinite
+                found = 1.0 / found if float(extreme.min()) > 0.0 else 0.0
             found = found if watch.power == 1.0 else found**watch.power
             if not found >= ratio:
                 at = int(extreme.argmin() if watch.to_zero else extreme.argmax())
@@ -97,6 +101,26 @@ class Guard:
                 out[name] = new
             raised.append(name)
         return out, tuple(raised)
+
+
+def undefined(program: Program, statistics: Statistics, params: Params) -> list[str]:
+    """The variances that the M-step leaves where they were, whatever they were: their update is
+    undefined, as the square root of a sum that rounding made negative, or one over zero.
+    """
+    watched = [p for p in program.meta.params if p.collapse is not None]
+    if not watched:
+        return []
+    moved = {**params, **{p.name: 1.5 * params[p.name] for p in watched}}
+    new = program.m_step(statistics, moved)
+    places = []
+    for param in watched:
+        same = new[param.name] == moved[param.name]
+        if param.kind == "posdef":
+            same = same.all(axis=(-1, -2))
+        if np.any(same):
+            index = tuple(int(i) for i in np.argwhere(same)[0])
+            places.append(param.name if np.all(same) else cell_text(param.name, index))
+    return places
 
 
 def _whiten(watch: _Watch, params: Params) -> Floats:
@@ -151,13 +175,18 @@ def _singular(value: Floats, other: Floats) -> NDArray[np.bool_]:
     return bad.reshape(value.shape[:-2])
 
 
-def nudge(meta: Meta, arrays: Mapping[str, NDArray[Any]], layout: Layout) -> dict[str, NDArray[Any]]:
+def nudge(meta: Meta, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Continuous data with each number changed by a few units in its last place."""
     rng = np.random.default_rng(20)
     out = dict(arrays)
     for array in meta.arrays:
-        if array.role == "data" and array.kind in ("real", "positive", "unit") and array.name in out:
+        if array.name in out and array.role == "data" and array.kind in _CONTINUOUS:
             x = out[array.name]
-            moved = x * (1.0 + _NOISE * rng.choice((-1.0, 1.0), size=x.shape))
-            out[array.name] = np.clip(moved, 0.0, 1.0) if array.kind == "unit" else moved
+            sign = rng.choice((-1.0, 1.0), size=x.shape)
+            moved = x + sign * (_NOISE * np.abs(x) + 1e-140)  # all zeros must spread too
+            if array.kind == "real":
+                out[array.name] = moved
+            else:
+                moved = np.where(x > 0.0, np.maximum(moved, 0.5 * x), x)
+                out[array.name] = np.minimum(moved, 1.0) if array.kind == "unit" else moved
     return out

@@ -35,13 +35,12 @@ class Start:
         self.drawn = not full and not steered <= set(responsibilities)
         self._full = full
 
-    def params(self, rng: np.random.Generator, restart: int) -> Params:
+    def params(self, rng: np.random.Generator, restart: int, attempt: int = 0) -> Params:
         """The parameters to start from: one M-step from drawn or given responsibilities."""
         if self._full:
             return {name: np.array(value) for name, value in self._given.items()}
         engine = self._engine
-        methods = self._seeder.methods()
-        steer = self._seeder.steer(rng, methods[restart % len(methods)])
+        steer = self._seeder.steer(rng, self._seeder.method(restart, attempt))
         if self._responsibilities:
             steer = given_steer(engine, self._responsibilities, steer)
         params = engine.program.m_step(engine.start(steer), self._reference)

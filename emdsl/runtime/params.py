@@ -64,12 +64,15 @@ def free_params(meta: Meta, sizes: Mapping[str, int]) -> int:
     return total
 
 
-def sizes_of_params(meta: Meta, params: Mapping[str, Any]) -> dict[str, int]:
-    """The sizes that given parameters have, where their ranks fit."""
+def sizes_of_params(meta: Meta, params: Any) -> dict[str, int]:
+    """The sizes that given parameters have, where their ranks fit; nothing is checked here."""
     sizes: dict[str, int] = {}
     for param in meta.params:
-        if param.name in params:
-            shape = np.shape(params[param.name])
+        if isinstance(params, Mapping) and param.name in params:
+            try:
+                shape = np.shape(params[param.name])
+            except ValueError:  # ragged: check_params says so
+                continue
             if len(shape) == len(param.dims):
                 for dim, extent in zip(param.dims, shape, strict=True):
                     if isinstance(dim, str):

@@ -47,18 +47,22 @@ def save(result: FitResult, path: str | Path) -> None:
         "messages": list(result.messages),
         "restarts": result.to_dict()["restarts"],
     }
-    arrays = {f"param_{i}": result.params[p.name] for i, p in enumerate(result.program.meta.params)}
-    text = np.frombuffer(json.dumps(manifest, allow_nan=False).encode(), dtype=np.uint8)
+    arrays: dict[str, Any] = {
+        f"param_{i}": result.params[p.name] for i, p in enumerate(result.program.meta.params)
+    }
+    arrays["objective_trace"] = result.objective_trace
+    text = json.dumps(manifest, allow_nan=False).encode()
+    arrays["manifest"] = np.frombuffer(text, dtype=np.uint8)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, manifest=text, objective_trace=result.objective_trace, **arrays)
+            np.savez(file, **arrays)
             file.flush()
             os.fsync(file.fileno())
         mask = os.umask(0)  # mkstemp makes private files: give it the mode open() would
         os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, target)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -96,8 +100,8 @@ def load(program: Program, path: str | Path) -> FitResult:
     if manifest.get("model") != meta.name or manifest.get("params") != _signature(meta):
         raise ResultFileError(
             f"{where} holds {manifest.get('model')} with parameters "
-            f"{', '.join(str(p[0]) for p in manifest.get('params', []))}, expected {meta.name} with "
-            f"{', '.join(p.name for p in meta.params)}: load it with its own model"
+            f"{_names(manifest.get('params'))}, expected {meta.name} with "
+            f"{_names(_signature(meta))}: load it with its own model"
         )
     try:
         return _rebuild(program, manifest, arrays)
@@ -141,6 +145,13 @@ def _rebuild(program: Program, manifest: dict[str, Any], arrays: dict[str, Any])
         n_obs=int(manifest["n_obs"]),
         bic_n=float(manifest["bic_n"]),
     )  # fmt: skip
+
+
+def _names(signature: Any) -> str:
+    try:
+        return ", ".join(str(p[0]) for p in signature)
+    except (TypeError, LookupError):
+        return "?"
 
 
 def _number(value: Any) -> float:

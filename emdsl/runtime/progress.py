@@ -30,7 +30,8 @@ class Bar:
         self._next = now + _EVERY
         filled = min(_WIDTH, _WIDTH * restart // max(self._restarts, 1))
         bar = "#" * filled + "." * (_WIDTH - filled)
-        text = f"[{bar}] restart {restart + 1}/{self._restarts}, iteration {iteration}: {objective:.6f}"
+        text = f"[{bar}] restart {restart + 1}/{self._restarts}, iteration {iteration}"
+        text += f": {objective:.6f}"
         if best is not None:
             text += f", best {best:.6f}"
         self._write(text)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.bind import Purpose, bind
-from emdsl.runtime.em import weighted
+from emdsl.runtime.empty import weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.errors import DataError, ParamsError
 from emdsl.runtime.params import check_params, sizes_of_params
@@ -32,12 +32,8 @@ def prepare(
 
     Raises DataError, ParamsError.
     """
-    known = {**sizes_of_params(program.meta, params), **(sizes or {})} if isinstance(
-        params, Mapping) else dict(sizes or {})  # fmt: skip
-    if isinstance(data, Bound):
-        bound = data
-    else:
-        bound = bind(program.meta, data, known, purpose=purpose)
+    known = {**sizes_of_params(program.meta, params), **(sizes or {})}
+    bound = data if isinstance(data, Bound) else bind(program.meta, data, known, purpose=purpose)
     checked = check_params(program.meta, params, bound.layout.sizes)
     about = pivot if pivot is not None else program.pivot(checked)
     return Engine(program, bound, about), checked
@@ -144,8 +140,8 @@ def sample(
     Raises DataError, ParamsError.
     """
     meta = program.meta
-    known = sizes_of_params(meta, params) if isinstance(params, Mapping) else {}
-    given = {a.name for a in meta.arrays if a.role in ("input", "const") and a.name in (inputs or {})}
+    known = sizes_of_params(meta, params)
+    given = set(inputs or ())
     read = {s.name for s in meta.sizes if any(a in given for a, d in s.sources if d != "values")}
     if isinstance(sizes, Mapping):
         chosen = {**known, **sizes}
@@ -155,7 +151,7 @@ def sample(
         if len(plates) > 1:
             raise ParamsError(f"n = {sizes} but plates {', '.join(plates)} are open: "
                               f"give each, sizes={{{plates[0]!r}: ...}}")  # fmt: skip
-        chosen = {**known, **{p: sizes for p in plates}}
+        chosen = {**known, **dict.fromkeys(plates, sizes)}
     bound = bind(meta, dict(inputs or {}), chosen, purpose="sample")
     checked = check_params(meta, params, bound.layout.sizes)
     rng = stream(seed_sequence(seed))
@@ -180,5 +176,3 @@ def impossible_text(bound: Bound, program: Program, error: ImpossibleError) -> s
         f"row {error.row} of {error.plate}{values} has probability zero under the model, expected "
         "data it can produce: check the row, or add to the model what explains it"
     )
-
-

@@ -78,7 +78,7 @@ class FitResult:
         if data is not None:
             return data
         if self.bound is None:
-            raise DataError("this result was loaded from a file, which holds no data: pass data=...")
+            raise DataError("this result comes from a file, which holds no data: pass data=...")
         return self.bound
 
     def _fixed(self) -> dict[str, int]:
@@ -91,8 +91,10 @@ class FitResult:
         }
 
     def posterior(self, data: Any = None) -> dict[str, Floats]:
-        """Probability of each value of each latent, {latent: (N, values)}; of the data fitted
-        to unless others are given."""
+        """Probability of each value of each latent, {latent: (N, values)}.
+
+        data : by default those the model was fitted to.
+        """
         return queries.posterior(self.program, self._data(data), self.params, self._fixed())
 
     def predict(self, data: Any = None) -> dict[str, NDArray[np.int64]]:
@@ -166,12 +168,13 @@ class FitResult:
         tried = len(self.restarts)
         starts = f", best of {tried} starts" if tried > 1 else ""
         sizes = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
+        bayes = meta.objective == "log posterior"
+        posterior = f", log posterior {self.objective:.6f}" if bayes else ""
+        information = f"AIC {self.aic:.4f}, BIC {self.bic:.4f} (n = {self.bic_n:g})"
         lines = [
             f"{meta.name}: {self.status} after {self.n_iter} iterations{starts}",
-            f"  log likelihood {self.log_likelihood:.6f}"
-            + (f", with log prior {self.objective:.6f}" if meta.objective == "log posterior" else ""),
-            f"  {self.n_params} free parameters, AIC {self.aic:.4f}, BIC {self.bic:.4f} "
-            f"(n = {self.bic_n:g})",
+            f"  log likelihood {self.log_likelihood:.6f}{posterior}",
+            f"  {self.n_params} free parameters, {information}",
             f"  sizes {sizes or 'none'}",
         ]
         lines += [f"  note: {message}" for message in self.messages]

@@ -9,9 +9,7 @@ import numpy as np
 
 from emdsl.runtime.errors import ParamsError
 
-Seed: TypeAlias = (
-    int | np.random.SeedSequence | np.random.Generator | np.random.RandomState | None
-)
+Seed: TypeAlias = int | np.random.SeedSequence | np.random.Generator | np.random.RandomState | None
 
 
 def seed_sequence(seed: Seed) -> np.random.SeedSequence:

@@ -1,7 +1,7 @@
 """Where EM starts from: log potentials for the latents that stand in for a posterior.
 
 `spread` picks rows of the data far from each other (k-means++) and gives each row to the nearest;
-`random` gives every row random responsibilities. Restarts take turns.
+`rows` picks them blindly; `random` gives every row random responsibilities. Restarts take turns.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.engine import Chunk, Engine, PieceData
 from emdsl.runtime.program import Array, Bias, Dim, Floats, Latent, Meta
+from emdsl.runtime.supports import DISCRETE
 
 Steer = Callable[[int, Chunk], "Bias | None"]
-Method = Literal["spread", "random"]
+Method = Literal["spread", "rows", "random"]
 
 _SAMPLE = 4000  # rows looked at to pick centres
-_HARD = -4.0  # log potential of the other centres: soft, so that no start has a variance of zero
+_OTHER = -3.0  # log potential of the other centres: a hard start finds fewer optima, and collapses
 
 
 class Seeder:
@@ -31,14 +32,23 @@ class Seeder:
         self._pieces = engine.pieces
         self._scales = [_Scale(self._meta, piece, self._sizes) for piece in engine.pieces]
 
-    def methods(self) -> tuple[Method, ...]:
-        """What restarts alternate between."""
-        if any(s.names for s in self._scales):
-            return ("spread", "spread", "random") if self._has_inputs() else ("spread",) * 3 + ("random",)
-        return ("random",)
+    def method(self, restart: int, attempt: int) -> Method:
+        """How a restart starts; where the start before it was degenerate, otherwise than that."""
+        methods = self._methods()
+        first = methods[restart % len(methods)]
+        if attempt == 0 or len(methods) == 1:
+            return first
+        # rows far from all others make components of one row, so now pick blindly
+        return ("rows", "random" if first == "spread" else "spread")[(attempt - 1) % 2]
 
-    def _has_inputs(self) -> bool:
-        return any(a.role == "input" for a in self._meta.arrays)
+    def _methods(self) -> tuple[Method, ...]:
+        if any(s.names for s in self._scales):
+            seen = {a.kind for a in self._meta.arrays if a.role in ("data", "input")}
+            inputs = any(a.role == "input" for a in self._meta.arrays)
+            if inputs or seen <= DISCRETE:  # nearness says less of what belongs together
+                return ("spread", "random")
+            return ("spread", "spread", "spread", "random")
+        return ("random",)
 
     def steer(self, rng: np.random.Generator, method: Method) -> Steer:
         """A `bias` for `Engine.start`, drawn anew."""
@@ -49,21 +59,19 @@ class Seeder:
             for name in piece.piece.latents:
                 latent = next(z for z in self._meta.latents if z.name == name)
                 values = _extent(latent.values, self._sizes)
-                spread = method == "spread" and bool(scale.names)
+                near = method != "random" and bool(scale.names)
                 if several and rng.random() < 0.5:
-                    spread = False
+                    near = False
                 plan[name] = (
-                    _nearest(scale, scale.centres(piece, latent, values, rng))
-                    if spread
+                    _nearest(scale, scale.centres(piece, latent, values, rng, method == "rows"))
+                    if near
                     else _random(values, rng, labelled=latent.data is not None)
                 )
             plans.append(plan)
         return lambda index, chunk: {n: draw(chunk) for n, draw in plans[index].items()}
 
 
-def given_steer(
-    engine: Engine, responsibilities: Mapping[str, Floats], otherwise: Steer
-) -> Steer:
+def given_steer(engine: Engine, responsibilities: Mapping[str, Floats], otherwise: Steer) -> Steer:
     """Log potentials from responsibilities (N, values) the user gives for some latents."""
     tables: dict[str, Floats] = {}
     for piece in engine.pieces:
@@ -100,7 +108,7 @@ def _nearest(scale: _Scale, centres: Floats) -> Callable[[Chunk], Floats]:
     def draw(chunk: Chunk) -> Floats:
         x, seen = scale.rows(chunk.arrays)
         distance = _distances(x, seen, centres)
-        out = np.full(distance.shape, _HARD)
+        out = np.full(distance.shape, _OTHER)
         out[distance.argmin(axis=0), np.arange(distance.shape[1])] = 0.0
         return out
 
@@ -109,11 +117,10 @@ def _nearest(scale: _Scale, centres: Floats) -> Callable[[Chunk], Floats]:
 
 def _distances(x: Floats, seen: Floats | None, centres: Floats) -> Floats:
     """Squared distances (K, B) of rows x (F, B) from centres (K, F) over the cells seen."""
-    if seen is None:
-        return np.maximum(
-            (centres**2).sum(axis=1)[:, None] - 2.0 * (centres @ x) + (x**2).sum(axis=0), 0.0
-        )
-    return np.maximum((centres**2) @ seen - 2.0 * (centres @ x) + (x**2).sum(axis=0), 0.0)
+    square = centres**2
+    own = square.sum(axis=1)[:, None] if seen is None else square @ seen
+    out: Floats = np.maximum(own - 2.0 * (centres @ x) + (x**2).sum(axis=0), 0.0)
+    return out
 
 
 class _Scale:
@@ -179,9 +186,17 @@ class _Scale:
         return np.concatenate(columns), np.concatenate(masks) if partial else None
 
     def centres(
-        self, piece: PieceData, latent: Latent, values: int, rng: np.random.Generator
+        self,
+        piece: PieceData,
+        latent: Latent,
+        values: int,
+        rng: np.random.Generator,
+        blind: bool,
     ) -> Floats:
-        """k-means++: each next centre is a row drawn by its squared distance from those before."""
+        """k-means++: each next centre is a row drawn by its squared distance from those before.
+
+        blind : draw each row alike instead. Returns (values, F).
+        """
         weight = piece.weight
         if piece.size > _SAMPLE:
             pick = np.sort(rng.choice(piece.size, size=_SAMPLE, replace=False))
@@ -194,7 +209,7 @@ class _Scale:
         nearest: Floats | None = None
         for k in (*chosen, *(k for k in range(values) if k not in chosen)):
             if k not in chosen:
-                chance = mass if nearest is None else mass * nearest
+                chance = mass if nearest is None else mass * (nearest > 1e-9 if blind else nearest)
                 total = chance.sum()
                 if not total > 0.0:
                     chance, total = mass, mass.sum()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ def violation(values: Floats, kind: str, upper: int | None = None) -> Violation 
 
 
 def _structured(values: Floats, kind: str) -> Violation | None:
-    seen = ~np.isnan(values).any(axis=tuple(range(-EVENT_AXES[kind], 0)))
+    seen: Any = ~np.isnan(values).any(axis=tuple(range(-EVENT_AXES[kind], 0)))
     if kind == "simplex":
         off = np.abs(values.sum(axis=-1) - 1.0) > _SUM
         bad = seen & (off | (values < 0.0).any(axis=-1))
@@ -81,7 +82,8 @@ def _structured(values: Floats, kind: str) -> Violation | None:
     return None
 
 
-def _first(bad: NDArray[np.bool_], values: Floats, expected: str) -> Violation | None:
+def _first(bad: Any, values: Floats, expected: str) -> Violation | None:
+    bad = np.asarray(bad)
     if not bad.any():
         return None
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))

@@ -1,0 +1,89 @@
+"""Which values of the latents have data left, and sums over a plate with its weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emdsl.runtime.engine import Engine
+from emdsl.runtime.program import Floats, Params
+
+_EMPTY = 1e-8  # an expected count below this, in mean weights, is no data
+
+
+def weighted(engine: Engine, index: int, rows: Floats) -> float:
+    """The sum over a plate's elements, each with its weight."""
+    name = engine.pieces[index].piece.weight
+    if name is None:
+        return float(rows.sum())
+    weight = np.asarray(engine.bound.arrays[name], dtype=np.float64)
+    return float(np.where(weight > 0.0, rows, 0.0) @ weight)
+
+
+def masses(engine: Engine, params: Params) -> dict[str, Floats]:
+    """The expected count of each latent's values, (values,). Costs one E-step."""
+    found: dict[str, Floats] = {}
+    for index, data in enumerate(engine.pieces):
+        if not data.piece.latents:
+            continue
+        known = data.piece.coefficients(params, engine.layout, engine.pivot)
+        for chunk, features in engine.blocks(index):
+            _, posterior = data.piece.infer(features, known, engine.layout, None)
+            for name, marginal in data.piece.marginals(posterior, engine.layout).items():
+                part = marginal.sum(axis=1) if chunk.weight is None else marginal @ chunk.weight
+                found[name] = found[name] + part if name in found else part
+    return found
+
+
+def emptied(engine: Engine, params: Params) -> tuple[list[str], bool]:
+    """What to say of values that no data is left for, and whether one has its own parameters.
+
+    Such parameters are left undetermined. Where there are none, as with a mixing probability
+    that ends at 0 or 1, an empty value is merely where the maximum is.
+    """
+    meta = engine.program.meta
+    try:
+        counts = masses(engine, params)
+    except np.linalg.LinAlgError:
+        return [], False
+    texts, own = [], False
+    for latent in meta.latents:
+        count = counts.get(latent.name)
+        if count is None:
+            continue
+        mean_weight = float(count.sum()) / max(_elements(engine, latent.name), 1)
+        for k in np.flatnonzero(count < _EMPTY * mean_weight)[:3]:
+            texts.append(f"emptied: {latent.name} = {k} has no data left "
+                         f"(expected count {count[k]:.1e})")  # fmt: skip
+            own |= isinstance(latent.values, str) and any(
+                latent.values in p.dims[: len(p.dims) - p.event] for p in meta.params
+            )
+    return texts, own
+
+
+def identical(engine: Engine, params: Params) -> list[str]:
+    """What to say of a latent all of whose values have the same parameters.
+
+    EM stays there for ever: from a symmetric start no iteration tells them apart.
+    """
+    meta, sizes = engine.program.meta, engine.layout.sizes
+    texts = []
+    for latent in meta.latents:
+        if not isinstance(latent.values, str) or sizes[latent.values] < 2:
+            continue
+        same = []
+        for param in meta.params:
+            batch = param.dims[: len(param.dims) - param.event]
+            if latent.values in batch:
+                value = np.moveaxis(params[param.name], batch.index(latent.values), 0)
+                same.append(bool(np.allclose(value, value[:1], rtol=1e-9, atol=0.0)))
+        if same and all(same):
+            texts.append(f"all values of {latent.name} have the same parameters: the start was "
+                         "symmetric, or there is nothing to tell them apart")  # fmt: skip
+    return texts
+
+
+def _elements(engine: Engine, latent: str) -> int:
+    for data in engine.pieces:
+        if latent in data.piece.latents:
+            return data.size if data.inverse is None else len(data.inverse)
+    return 0

@@ -1,0 +1,71 @@
+"""The reference: what the parameters are with one component for all the data.
+
+Gives the pivot that second moments are taken about, and the scale that variances are judged by.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from emdsl.runtime.engine import Chunk, Engine
+from emdsl.runtime.guard import nudge, undefined, without_spread
+from emdsl.runtime.params import neutral_params
+from emdsl.runtime.program import Blocks, Features, Layout, Params, Piece, Statistics
+
+
+def find_reference(engine: Engine) -> Params:
+    """The parameters if every latent value were equally probable, and the pivot that goes with
+    them, which is set.
+
+    The first pass is about zero, where at an offset of 1e8 no variance survives: only the pivot
+    is used from it.
+    """
+    program = engine.program
+    neutral = neutral_params(program.meta, engine.layout.sizes)
+    first = _maximise(engine, neutral)[0]
+    pivot = program.pivot(first)
+    if not pivot or not all(np.isfinite(p).all() for p in pivot.values()):
+        return first
+    engine.set_pivot(pivot)
+    return _maximise(engine, neutral)[0]
+
+
+def _even(_index: int, _chunk: Chunk) -> None:
+    """No log potentials: every value is as probable as any other."""
+
+
+def _maximise(engine: Engine, params: Params) -> tuple[Params, Statistics]:
+    """A few M-steps on the statistics of uniform posteriors: blocks may depend on each other."""
+    statistics = engine.start(_even)
+    for _ in range(3):
+        try:
+            params = engine.program.m_step(statistics, params)
+        except np.linalg.LinAlgError:
+            break
+    return params, statistics
+
+
+def flat_params(engine: Engine, reference: Params) -> list[str]:
+    """Parameters without spread in the data, found by changing the data's last digits."""
+    program, meta = engine.program, engine.program.meta
+    if not any(p.collapse for p in meta.params):
+        return []
+
+    def nudged(piece: Piece) -> Piece:
+        def features(block: Blocks, layout: Layout, pivot: Params) -> Features:
+            return piece.features(nudge(meta, block), layout, pivot)
+
+        return replace(piece, features=features)
+
+    neutral = neutral_params(meta, engine.layout.sizes)
+    other = replace(program, pieces=tuple(nudged(p) for p in program.pieces))
+    changed, _ = _maximise(Engine(other, engine.bound, engine.pivot), neutral)
+    places = without_spread(meta, reference, changed)
+    try:
+        _, statistics = _maximise(engine, neutral)
+        places += undefined(program, statistics, reference)
+    except np.linalg.LinAlgError:
+        pass
+    return list(dict.fromkeys(places))
