@@ -116,16 +116,26 @@ def outside_plate(span: Span, index: str, plate: Span) -> Diagnostic:
     )
 
 
-def index_count(span: Span, name: str, found: int, wanted: str, first: Span) -> Diagnostic:
+def index_count(
+    span: Span, name: str, found: int, least: int, most: int, wanted: str, first: Span
+) -> Diagnostic:
+    if most == 0:
+        takes = "takes no index"
+    elif found < least:
+        takes = f"needs {_indices(least)}"
+    else:
+        takes = f"takes at most {_indices(most)}"
     return Diagnostic(
         "index-count",
-        f"`{name}` has {_count(found, 'index') if found != 0 else 'no index'} here".replace(
-            "indexs", "indices"
-        ),
+        f"`{name}` {takes}, but has {found or 'none'} here",
         span,
         f"write `{wanted}`",
         (Note(f"`{name}` is declared here", first),),
     )
+
+
+def _indices(number: int) -> str:
+    return "an index" if number == 1 else f"{number} indices"
 
 
 def target_indices(span: Span, name: str, wanted: str, plates: Sequence[str]) -> Diagnostic:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from emdsl import diagnoses
 from emdsl.diagnostics import CompileError, Diagnostic, Severity
 from emdsl.model import graph as g
-from emdsl.model.check import references_in, verify_order, verify_prior, warn_unused
+from emdsl.model.check import verify_order, verify_prior, warn_unused
 from emdsl.model.declare import declare
 from emdsl.model.densities import resolve_densities
 from emdsl.model.distributions import resolve_distribution
@@ -24,13 +24,10 @@ from emdsl.model.infer_types import infer_types
 from emdsl.model.order import names_in, topological
 from emdsl.model.references import Place
 from emdsl.model.sizes import read_sizes
-from emdsl.model.substitute import tree_size
+from emdsl.model.substitute import is_small
 from emdsl.model.table import Declared, Table
 from emdsl.source import Source
 from emdsl.syntax import ast
-
-_LARGEST = 4000  # nodes of one expression, once its lets are written out
-_DEEPEST = 200
 
 
 def build(tree: ast.File, source: Source) -> tuple[g.Model, tuple[Diagnostic, ...]]:
@@ -49,6 +46,8 @@ def build(tree: ast.File, source: Source) -> tuple[g.Model, tuple[Diagnostic, ..
     verify_order(dists, table)
     if not any(d.role == "data" for d in table.names.values()):
         table.report(diagnoses.no_data(tree.name.span, tree.name.id))
+    if not any(p.severity == Severity.ERROR for p in table.problems):
+        _require_types(table)
     warn_unused(table)
     problems = tuple(sorted(set(table.problems), key=lambda d: (d.span, d.code, d.message)))
     errors = tuple(d for d in problems if d.severity == Severity.ERROR)
@@ -77,8 +76,7 @@ def _resolve_lets(table: Table) -> None:
 def _verify_small(value: g.Expr | None, declared: Declared, table: Table) -> bool:
     if value is None:
         return True
-    count, depth = tree_size(value, _LARGEST)
-    if count <= _LARGEST and depth <= _DEEPEST:
+    if is_small(value):
         return True
     table.report(diagnoses.too_large(declared.span, f"what `{declared.name}` stands for"))
     return False
@@ -104,7 +102,8 @@ def _weighted_plates(table: Table) -> tuple[g.Plate, ...]:
 def _resolve_distributions(table: Table) -> Mapping[str, g.Distribution]:
     """The distribution of every latent and data, the prior of every param, checked."""
     dists: dict[str, g.Distribution] = {}
-    for name, declared in table.names.items():
+    for declared in (*table.names.values(), *table.rejected):
+        name = declared.name
         match declared.statement:
             case ast.Latent(dist=node) | ast.Data(dist=node):
                 pass
@@ -113,14 +112,19 @@ def _resolve_distributions(table: Table) -> Mapping[str, g.Distribution]:
             case _:
                 continue
         batch = table.batch.get(name, ())
+        before = len(table.problems)
         dist = resolve_distribution(node, Place(declared.scope, name), table, batch)
         if dist is None:
-            table.types.pop(name, None) if _untyped(declared) else None
+            if name in table.circular and len(table.problems) == before:
+                _report_untyped(declared, "its distribution depends on itself", table)
             continue
         type_ = table.types.get(name)
+        if table.names.get(name) is not declared:
+            continue  # the second of two declarations
         if type_ is None or (type_.kind == "category" and type_.values is None):
             if _untyped(declared):
-                _report_untyped(declared, table)
+                why = "its distribution doesn't say how many values it has"
+                _report_untyped(declared, why, table)
             continue
         if verify_fit(declared, type_, dist, batch, table):
             verify_points(declared, type_, dist, table)
@@ -136,9 +140,16 @@ def _untyped(declared: Declared) -> bool:
     return not isinstance(statement, ast.Let) and statement is not None and statement.type is None
 
 
-def _report_untyped(declared: Declared, table: Table) -> None:
-    why = "its distribution doesn't say how many values it has"
-    example = f"{declared.role} {declared.written()} : category[K] ~ ..."
+def _require_types(table: Table) -> None:
+    """Without another problem, a name that has no type yet takes part in a circle."""
+    for declared in table.names.values():
+        if declared.role != "let" and declared.name not in table.types:
+            _report_untyped(declared, "its distribution depends on itself", table)
+
+
+def _report_untyped(declared: Declared, why: str, table: Table) -> None:
+    kind = "category[K]" if "how many" in why else "real[D]"
+    example = f"{declared.role} {declared.written()} : {kind} ~ ..."
     table.report(diagnoses.type_needed(declared.span, declared.name, why, example))
 
 
@@ -193,6 +204,3 @@ def _model(
         densities,
         infers,
     )
-
-
-__all__ = ["build", "references_in"]

@@ -136,9 +136,7 @@ def _declare_target(
     table: Table,
 ) -> None:
     name = target.name.id
-    if not _is_free(name, target.name.span, table):
-        table.rejected.append((item, target))
-        return
+    free = _is_free(name, target.name.span, table)
     if role in ("param", "const"):
         if scope.axes:
             plates = ", ".join(i.upper() for i in scope.indices)
@@ -146,6 +144,9 @@ def _declare_target(
             table.report(diagnoses.param_in_plate(target.span, role, wanted))
         scope = Scope()
     declared = Declared(name, role, target.name.span, target, item, scope, len(table.names))
+    if not free:
+        table.rejected.append(declared)  # what else it says is looked at all the same
+        return
     table.names[name] = declared
     if role in ("latent", "data", "input") or (role == "let" and target.indices):
         written = tuple(i.id if isinstance(i, ast.Name) else "" for i in target.indices)
@@ -156,11 +157,9 @@ def _declare_target(
 
 def _is_free(name: str, span: Span, table: Table, *, distribution: bool = False) -> bool:
     """Whether a name can be declared here; a report says why it can't."""
-    if table.family(name) is not None or name in ("Censored", "Truncated"):
-        if distribution:
-            table.report(diagnoses.reserved_name(span, name, "distribution"))
-            return False
-        return True
+    if distribution and table.is_distribution(name) and name not in table.families:
+        table.report(diagnoses.reserved_name(span, name, "distribution"))
+        return False
     if name in table.names:
         first = table.names[name]
         table.report(diagnoses.duplicate_name(span, name, first.span, A_ROLE[first.role]))

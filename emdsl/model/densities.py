@@ -9,6 +9,7 @@ from emdsl.model.extents import resolve_type
 from emdsl.model.kinds import DISCRETE, Kind
 from emdsl.model.references import Place
 from emdsl.model.shapes import describe
+from emdsl.model.show import show_syntax
 from emdsl.model.table import Scope, Table
 from emdsl.source import Span
 from emdsl.syntax import ast
@@ -62,7 +63,7 @@ def _resolve(node: ast.Density, table: Table) -> g.Density | None:
 def _scalar_type(argument: ast.Argument, table: Table) -> g.Type | None:
     written = argument.type
     if written.extents or written.name in ("category", "index", "simplex", "posdef", "ordered"):
-        inner = ", ".join(e.id if isinstance(e, ast.Name) else "..." for e in written.extents)
+        inner = ", ".join(show_syntax(e) for e in written.extents)
         shown = f"{written.name}[{inner}]" if inner else written.name
         table.report(diagnoses.density_scalar(written.span, argument.name.id, shown))
         return None

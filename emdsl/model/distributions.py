@@ -42,6 +42,7 @@ def resolve_distribution(
         case ast.Call(func=func) if func.id not in FUNCTIONS and func.id not in table.names:
             near = table.near_distribution(func.id)
             table.report(diagnoses.unknown_distribution(func.span, func.id, near))
+            _resolve_all(node, place, table)
         case ast.Name(id=name) if table.is_distribution(name):
             hint = "give it its arguments"
             signature = signature_of(name, table)
@@ -72,12 +73,9 @@ def signature_of(name: str, table: Table) -> Signature | None:
 def _draw(call: ast.Call, place: Place, table: Table, batch: Shape) -> g.Draw | None:
     signature = signature_of(call.func.id, table)
     table.used.add(call.func.id)
-    if signature is None:
-        for argument in (*call.args, *(k.value for k in call.keywords)):
-            resolve(argument, place, table)
-        return None
-    slots = match_arguments(call, signature, table)
-    if slots is None:
+    slots = match_arguments(call, signature, table) if signature is not None else None
+    if signature is None or slots is None:
+        _resolve_all(call, place, table)
         return None
     args: list[tuple[Parameter, g.Expr]] = []
     fine = True
@@ -93,6 +91,12 @@ def _draw(call: ast.Call, place: Place, table: Table, batch: Shape) -> g.Draw | 
     if not fine or not _verify_together(args, signature, call.span, table):
         return None
     return g.Draw(signature.name, tuple((p.name, e) for p, e in args), call.span)
+
+
+def _resolve_all(call: ast.Call, place: Place, table: Table) -> None:
+    """Look for problems inside of arguments that can't be matched."""
+    for argument in (*call.args, *(k.value for k in call.keywords)):
+        resolve(argument, place, table)
 
 
 def _verify_argument(

@@ -50,6 +50,12 @@ def resolve_plates(axes: Axes, table: Table) -> None:
 
 def resolve_types(table: Table) -> None:
     """Give every declared name its batch extents and its declared type."""
+    for declared in table.rejected:
+        written = (
+            None if isinstance(declared.statement, ast.Let | None) else declared.statement.type
+        )
+        if written is not None:
+            resolve_type(written, declared.scope, table)
     for declared in list(table.names.values()):
         statement, target = declared.statement, declared.target
         if declared.role in ("param", "const") and target is not None:

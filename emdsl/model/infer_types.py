@@ -11,6 +11,7 @@ from emdsl.model.expressions import resolve
 from emdsl.model.kinds import Kind
 from emdsl.model.order import names_in, topological
 from emdsl.model.references import Place
+from emdsl.model.substitute import is_small
 from emdsl.model.table import Declared, Table
 from emdsl.syntax import ast
 
@@ -25,14 +26,20 @@ def infer_types(table: Table) -> None:
         return
     wanted = {d.name for d in open_names}
     uses = {d.name: [n for n in names_in(_body(d)) if n in wanted] for d in open_names}
+    found = topological(list(uses), uses)
     with table.quiet():
-        for name in topological(list(uses), uses).order:
+        for name in (n for circle in found.cycles for n in circle):
+            _guess(table.names[name], table)
+        for name in found.order:
             declared = table.names[name]
             if declared.role == "let":
                 body = _body(declared)
-                table.lets[name] = resolve(body[0], Place(declared.scope, name), table)
+                value = resolve(body[0], Place(declared.scope, name), table)
+                table.lets[name] = value if value is not None and is_small(value) else None
             else:
                 _infer(declared, table)
+    lost = {n for circle in found.cycles for n in circle if n not in table.types}
+    table.circular = {n for n in lost if table.names[n].role != "let"}
 
 
 def _untyped(declared: Declared, table: Table) -> bool:
@@ -59,10 +66,6 @@ def _body(declared: Declared) -> list[ast.Expr]:
 def _infer(declared: Declared, table: Table) -> None:
     place = Place(declared.scope, declared.name)
     arms = _arms(_body(declared)[0])
-    # Until it is known, the name stands for a single value of its first arm's kind.
-    kinds = [signature_of(a.func.id, table) for a in arms if isinstance(a, ast.Call)]
-    first: Kind = next((s.kind for s in kinds if s is not None), "real")
-    table.types[declared.name] = g.Type(first)
     parts: list[Drawn] = []
     for arm in arms:
         dist = resolve_distribution(arm, place, table)
@@ -77,9 +80,19 @@ def _infer(declared: Declared, table: Table) -> None:
         if len(type_.shape) >= len(batch) and type_.shape[: len(batch)] == batch:
             type_ = g.Type(type_.kind, type_.shape[len(batch) :], type_.values)
     if type_ is None:
-        del table.types[declared.name]
+        table.types.pop(declared.name, None)
     else:
         table.types[declared.name] = type_
+
+
+def _guess(declared: Declared, table: Table) -> None:
+    """Until it is known, a name in a circle stands for a single value of its first arm's kind."""
+    if declared.role == "let":
+        return
+    arms = _arms(_body(declared)[0])
+    kinds = [signature_of(a.func.id, table) for a in arms if isinstance(a, ast.Call)]
+    first: Kind = next((s.kind for s in kinds if s is not None), "real")
+    table.types[declared.name] = g.Type(first)
 
 
 def _arms(node: ast.Expr) -> list[ast.Expr]:

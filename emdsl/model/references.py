@@ -91,7 +91,8 @@ def resolve_reference(
     if len(indices) < len(declared.plates) or len(indices) > len(dims):
         wanted = _wanted(declared, dims)
         found = len(indices)
-        table.report(diagnoses.index_count(span, name, found, wanted, declared.span))
+        least, most, where = len(declared.plates), len(dims), declared.span
+        table.report(diagnoses.index_count(span, name, found, least, most, wanted, where))
         return None
     checked = [verify_index(index, dims[i], declared, table) for i, index in enumerate(indices)]
     if not all(checked):
@@ -105,7 +106,7 @@ def _not_declared(
     """An indexed name that is not declared: an argument, an index or a size takes no indices."""
     base = resolve_name(node, place, table)
     if base is not None and indices:
-        table.report(diagnoses.index_count(span, node.id, len(indices), node.id, node.span))
+        table.report(diagnoses.index_count(span, node.id, len(indices), 0, 0, node.id, node.span))
         return None
     return base
 
@@ -128,9 +129,7 @@ def _resolve_let(
     if not indices and plates and here:
         return value  # a let without its indices, in its own plates
     if len(indices) < len(plates):
-        wanted = declared.written()
-        found = len(indices)
-        table.report(diagnoses.index_count(span, declared.name, found, wanted, declared.span))
+        _report_let_indices(declared, span, len(indices), value, table)
         return None
     for index, axis in zip(indices, plates, strict=False):
         if not verify_index(index, table.plates[axis].extent, declared, table):
@@ -139,14 +138,23 @@ def _resolve_let(
     return _index_value(value, indices[len(plates) :], span, declared, table)
 
 
+def _report_let_indices(
+    declared: Declared, span: Span, found: int, value: g.Expr, table: Table
+) -> None:
+    least = len(declared.plates)
+    most, wanted = least + len(value.shape), declared.written()
+    name, where = declared.name, declared.span
+    table.report(diagnoses.index_count(span, name, found, least, most, wanted, where))
+
+
 def _index_value(
     value: g.Expr, indices: tuple[g.Expr, ...], span: Span, declared: Declared, table: Table
 ) -> g.Expr | None:
     """Index what a let stands for, where that is an array of names or of items."""
     for index in indices:
         if not value.shape:
-            wanted, found = declared.written(), len(declared.plates) + len(indices)
-            table.report(diagnoses.index_count(span, declared.name, found, wanted, declared.span))
+            found = len(declared.plates) + len(indices)
+            _report_let_indices(declared, span, found, value, table)
             return None
         if not verify_index(index, value.shape[0], declared, table):
             return None
@@ -238,7 +246,8 @@ def _verify_gather(index: g.Ref, extent: g.Extent, declared: Declared, table: Ta
     if type_ is None:
         return False
     where = table.names[index.name]
-    note = Note(f"`{index.name}` is declared here", where.span)
+    count = "2" if type_.kind == "bool" else str(type_.values)
+    note = Note(f"`{index.name}` takes {count} values", where.span)
     if type_.kind == "bool":
         if fixed(extent) == 2:
             return True

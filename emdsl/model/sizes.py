@@ -7,7 +7,7 @@ from emdsl.diagnostics import Note
 from emdsl.model import graph as g
 from emdsl.model.constants import shape_of
 from emdsl.model.order import names_in
-from emdsl.model.table import Table, Value
+from emdsl.model.table import Declared, Table, Value
 from emdsl.syntax import ast
 
 
@@ -23,7 +23,7 @@ def read_sizes(table: Table) -> tuple[g.SizeDecl, ...]:
         if name in table.hyper:
             continue
         sources = tuple(dims.get(name, ()) or values.get(name, ()))
-        if not sources and blocked is not None and name not in blocked:
+        if not sources and name not in blocked:
             spans = [u.span for u in uses]
             others = [s for s in table.sizes if s in dims or s in table.hyper]
             near = table.near(name, (n for n in (*table.hyper, *others) if n != name))
@@ -49,20 +49,31 @@ def _sources(table: Table) -> tuple[dict[str, list[g.SizeFrom]], dict[str, list[
     return dims, values
 
 
-def _blocked(table: Table) -> set[str] | None:
-    """The sizes that declarations with a problem of their own might have given; None: any."""
-    broken = list(table.rejected)
-    for name, declared in table.names.items():
-        if name not in table.types and declared.statement and declared.target:
-            broken.append((declared.statement, declared.target))
+def _blocked(table: Table) -> set[str]:
+    """The sizes that declarations with a problem of their own might have given."""
     names: set[str] = set()
-    for statement, target in broken:
+    broken = [d for d in table.names.values() if d.name not in table.types]
+    for declared in (*table.rejected, *broken):
+        statement = declared.statement
         if not isinstance(statement, ast.Data | ast.Input | ast.Const):
             continue
-        if statement.type is None:
-            return None
-        names.update(names_in([*statement.type.extents, *target.indices]))
+        names.update(_extents_of(declared, statement.type, table))
+        if not isinstance(statement, ast.Data) or statement.type is not None:
+            continue
+        for used in names_in([statement.dist]):  # its sizes are those of what it is drawn from
+            other = table.names.get(used)
+            if other is not None and isinstance(other.statement, ast.Param | ast.Const):
+                names.update(_extents_of(other, other.statement.type, table))
     return names
+
+
+def _extents_of(declared: Declared, type_: ast.Type | None, table: Table) -> list[str]:
+    """Every size that a declaration names, its plates' too."""
+    extents = type_.extents if type_ is not None else ()
+    plates = (table.plates[axis].extent for axis in declared.plates)
+    names = [e.name for e in plates if isinstance(e, g.Size | g.Ragged)]
+    indices = () if declared.target is None else declared.target.indices
+    return [*names, *names_in([*extents, *indices])]
 
 
 def _verify_literals(table: Table) -> None:

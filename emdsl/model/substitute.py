@@ -7,6 +7,9 @@ from dataclasses import replace
 
 from emdsl.model import graph as g
 
+_LARGEST = 4000
+_DEEPEST = 200  # deeper ones would meet Python's own limit in some later stage
+
 
 def substitute(expr: g.Expr, axes: Mapping[str, g.Expr]) -> g.Expr:
     """The expression with every axis replaced; itself where nothing changes."""
@@ -42,15 +45,17 @@ def _shift(base: g.Expr, lag: g.Number, expr: g.Apply) -> g.Expr:
             return replace(expr, args=(base, lag))
 
 
-def tree_size(expr: g.Expr, limit: int) -> tuple[int, int]:
-    """How many nodes an expression has, written out, and how deep it is; stops at the limit."""
-    count = depth = 0
+def is_small(expr: g.Expr) -> bool:
+    """Whether an expression, its lets written out, can be compiled in reasonable time."""
+    count = 0
     waiting = [(expr, 1)]
-    while waiting and count <= limit:
+    while waiting:
         node, level = waiting.pop()
-        count, depth = count + 1, max(depth, level)
+        count += 1
+        if count > _LARGEST or level > _DEEPEST:
+            return False
         waiting.extend((child, level + 1) for child in children(node))
-    return count, depth
+    return True
 
 
 def children(expr: g.Expr) -> tuple[g.Expr, ...]:

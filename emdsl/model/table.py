@@ -134,7 +134,8 @@ class Table:
     lets: dict[str, g.Expr | None] = field(default_factory=dict)
     densities: dict[str, g.Density] = field(default_factory=dict)
     families: dict[str, ast.Density] = field(default_factory=dict)
-    rejected: list[tuple[Statement, ast.Target]] = field(default_factory=list)
+    rejected: list[Declared] = field(default_factory=list)
+    circular: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
     problems: list[Diagnostic] = field(default_factory=list)
     muted: int = 0
@@ -181,7 +182,14 @@ class Table:
         if name in _SYNONYMS and _SYNONYMS[name] in pool:
             return (_SYNONYMS[name],)
         folded = [c for c in pool if c.lower() == name.lower()]
-        return folded or difflib.get_close_matches(name, pool, n=3, cutoff=0.7)
+        return folded or _closest(name, pool)
 
     def near_distribution(self, name: str) -> Sequence[str]:
         return self.near(name, (*FAMILIES, *self.families, "Censored", "Truncated"))
+
+
+def _closest(name: str, pool: Sequence[str]) -> Sequence[str]:
+    """The most similar names: the best, and those about as good."""
+    found = difflib.get_close_matches(name, pool, n=3, cutoff=0.7)
+    scores = [difflib.SequenceMatcher(None, name, other).ratio() for other in found]
+    return [other for other, score in zip(found, scores, strict=True) if score > scores[0] - 0.1]
