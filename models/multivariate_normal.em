@@ -1,4 +1,5 @@
-# emdsl fit models/multivariate_normal.em models/data/stackloss.csv
+# emdsl fit models/multivariate_normal.em models/data/stackloss.csv \
+#     --data x=airflow,watertemp,acidconc,loss
 model MultivariateNormal
     "Mean vector and covariance matrix of one sample."
     "Anderson, An Introduction to Multivariate Statistical Analysis (2003), chapter 3."

@@ -195,6 +195,50 @@ def gaussians(table: str, K: int, shape: str, **options: Any) -> Case:
     )
 
 
+def one_shape(text: str, shape: Callable[[Floats], Floats], case: str, spare: int) -> Case:
+    """Covariances that differ in scale only; the scale of the shape itself is left open."""
+
+    def params(r: Answer) -> Params:
+        cov = array(r["covariances"])
+        scale = cov[:, 0, 0]
+        return {
+            "weight": array(r["weights"]),
+            "mean": array(r["means"]),
+            "scale": scale,
+            "shape": shape(cov[0]) / scale[0],
+        }
+
+    def view(p: Params) -> Params:
+        cov = np.multiply.outer(p["scale"], p["shape"])
+        return {"weight": p["weight"], "mean": p["mean"], "cov": cov}
+
+    return Case(
+        case,
+        text,
+        lambda: {"x": matrix("faithful", *MEASURES["faithful"])},
+        params,
+        labels={"weight": 0, "mean": 0, "cov": 0},
+        view=view,
+        free=spare,
+    )
+
+
+PROPORTIONAL = """
+model ProportionalMixture(K = 2)
+param weight   : simplex[K]
+param mean[K]  : real[D]
+param scale[K] : positive
+param shape    : posdef[D]
+for n in N:
+    latent z[n] ~ Categorical(weight)
+    data   x[n] : real[D] ~ MvNormal(mean[z[n]], scale[z[n]] * shape)
+"""
+
+PROPORTIONAL_DIAGONAL = PROPORTIONAL.replace("posdef[D]", "positive[D]").replace(
+    "MvNormal(mean[z[n]], scale", "Normal(mean[z[n]], var = scale"
+)
+
+
 def normals(case: str, table: str, head: str, **options: Any) -> Case:
     equal = case.endswith("E")
 
@@ -223,6 +267,8 @@ NORMALS = (
     gaussians("iris", 3, "VVV", near=True),
     gaussians("banknote", 2, "EEE", restarts=30),
     gaussians("crabs", 4, "EEE", near=True),
+    one_shape(PROPORTIONAL_DIAGONAL, diagonal, "faithful_gmm2_VEI", 9),
+    one_shape(PROPORTIONAL, full, "faithful_gmm2_VEE", 10),
     normals("waiting_mix2_V", "faithful", "waiting"),
     normals("waiting_mix2_E", "faithful", "waiting"),
     normals("eruptions_mix2_V", "faithful", "eruptions"),
@@ -318,7 +364,84 @@ TABLES = (
     ),
 )
 
+DAWID_SKENE = """
+model DawidSkene(K = 4)
+param prevalence      : simplex[K]
+param confusion[A, K] : simplex[K]
+for i in I:
+    latent truth[i] ~ Categorical(prevalence)
+    for a in A:
+        data given[i, a] : count[K] ~ Multinomial(p = confusion[a, truth[i]])
+"""
+
+
+def ratings() -> Data:
+    """How often each observer gave each rating to each patient."""
+    given = np.zeros((45, 5, 4))
+    table = matrix("dawid_skene", "patient", "observer", "rating").astype(int) - 1
+    np.add.at(given, tuple(table.T), 1.0)
+    return {"given": given}
+
+
+def multinomial_coefficients(data: Data) -> float:
+    given = data["given"]
+    return float(np.sum(gammaln(given.sum(-1) + 1)) - np.sum(gammaln(given + 1)))
+
+
+MARKOV_CHAIN = """
+model MarkovChain
+param trans[K] : simplex[K]
+for n in N:
+    input before[n] : category[K]
+    data  now[n]    : category[K] ~ Categorical(trans[before[n]])
+"""
+
+
+def transitions() -> Data:
+    long = column("geyser", "long").astype(int)
+    return {"before": long[:-1], "now": long[1:]}
+
+
+IBM_MODEL_1 = """
+model IBMModel1
+param t[G] : simplex[E]
+for n in N:
+    input first[n], second[n] : category[G]
+    latent link[n] ~ Categorical([1/2, 1/2])
+    data   word[n] : category[E] ~ case link[n]:
+        0: Categorical(t[first[n]])
+        1: Categorical(t[second[n]])
+"""
+
+ENGLISH = ("the", "house", "book", "a")
+GERMAN = ("das", "Haus", "Buch", "ein")
+
+
+def corpus() -> Data:
+    """Each English word with the two German ones of its sentence."""
+    english = np.array([ENGLISH.index(w) for w in columns("ibm1_koehn")["english"]])
+    german = np.array([GERMAN.index(w) for w in columns("ibm1_koehn")["german"]]).reshape(3, 2)
+    pairs = german.repeat(2, axis=0)
+    return {"word": english, "first": pairs[:, 0], "second": pairs[:, 1]}
+
+
 CATEGORIES = (
+    Case(
+        "dawid_skene",
+        DAWID_SKENE,
+        ratings,
+        lambda r: {"prevalence": array(r["class_prob"]), "confusion": array(r["error_rates"])},
+        labels={"prevalence": 0, "confusion": 1},
+        constant=multinomial_coefficients,
+        near=True,
+        atol=1e-4,
+    ),
+    Case(
+        "geyser_cat_mc1_conditional",
+        MARKOV_CHAIN,
+        transitions,
+        lambda r: {"trans": array(r["transition"])},
+    ),
     classes("carcinoma", 2),
     classes("carcinoma", 3, restarts=20),
     classes("carcinoma", 4, restarts=50, slow=True),
@@ -332,16 +455,15 @@ CATEGORIES = (
 
 def regression(case: str, table: str, response: str, *covariates: str) -> Case:
     def data() -> Data:
-        heads = covariates or tuple(head for head in columns(table) if head != response)
-        return {"u": matrix(table, *heads), "y": column(table, response)}
+        heads = covariates or tuple(h for h in columns(table) if h not in {"one", response})
+        return {"u": design(table, *heads), "y": column(table, response)}
 
     return Case(
         case,
         "linear_regression",
         data,
         lambda r: {
-            "intercept": array(r["coef"])[0],
-            "beta": array(r["coef"])[1:],
+            "beta": array(r["coef"]),
             "sd": np.sqrt(array(r["sigma2_ml"])),
         },
     )

@@ -11,7 +11,16 @@ import pytest
 
 import emdsl
 from emdsl.source import Source
-from tests.reference.cases import CASES, Case, Params, binomial_coefficients
+from tests.reference.cases import (
+    CASES,
+    ENGLISH,
+    GERMAN,
+    IBM_MODEL_1,
+    Case,
+    Params,
+    binomial_coefficients,
+    corpus,
+)
 from tests.reference.tables import MODELS, column, references
 
 LIKELIHOOD = 1e-6  # relative
@@ -124,3 +133,22 @@ def test_two_coins_with_the_binomial_coefficients() -> None:
     module = compiled("two_coins")
     result = module.fit(data, restarts=3, tol=1e-12, progress=False)
     assert result.log_likelihood == pytest.approx(-31.5702002359969 + constant, rel=1e-9)
+
+
+def test_ibm_model_1_takes_the_steps_of_the_book() -> None:
+    """Koehn's toy corpus from uniform translations: EM goes to its supremum ever more slowly."""
+    trace = {step["iteration"]: step for step in references()["ibm1_koehn"]["reference"]["trace"]}
+    module = compiled(IBM_MODEL_1)
+    data = corpus()
+    params: Params = {"t": np.full((4, 4), 1 / 4)}
+    for iteration in range(101):
+        statistics = module.e_step(data, params)
+        if iteration in trace:
+            wanted = trace[iteration]
+            assert statistics.log_likelihood == pytest.approx(wanted["loglik"], rel=1e-12)
+            for pair, probability in wanted["t"].items():
+                english, german = pair.split("|")
+                found = params["t"][GERMAN.index(german), ENGLISH.index(english)]
+                assert found == pytest.approx(probability, abs=1e-12), pair
+        params = module.m_step(statistics, params)
+    assert statistics.log_likelihood == pytest.approx(-6 * np.log(2), rel=2e-5)
