@@ -117,10 +117,12 @@ def outside_plate(span: Span, index: str, plate: Span) -> Diagnostic:
 
 
 def index_count(
-    span: Span, name: str, found: int, least: int, most: int, wanted: str, first: Span
+    span: Span, name: str, found: int, least: int, most: int, wanted: str, first: Span | None
 ) -> Diagnostic:
     if most == 0:
         takes = "takes no index"
+    elif found > most == 1:
+        takes = "takes one index"
     elif found < least:
         takes = f"needs {_indices(least)}"
     else:
@@ -130,7 +132,7 @@ def index_count(
         f"`{name}` {takes}, but has {found or 'none'} here",
         span,
         f"write `{wanted}`",
-        (Note(f"`{name}` is declared here", first),),
+        () if first is None else (Note(f"`{name}` is declared here", first),),
     )
 
 
@@ -148,9 +150,8 @@ def target_indices(span: Span, name: str, wanted: str, plates: Sequence[str]) ->
 
 
 def index_out_of_range(span: Span, shown: str, extent: str) -> Diagnostic:
-    message = f"the index `{shown}` is outside 0..{extent} - 1"
-    if extent.isdigit():
-        message = f"the index {shown} is outside 0..{int(extent) - 1}"
+    last = str(int(extent) - 1) if extent.isdigit() else f"{extent} - 1"
+    message = f"the index `{shown}` is outside 0..{last}"
     return Diagnostic("index-out-of-range", message, span, "indices start at 0")
 
 
@@ -194,18 +195,16 @@ def used_before_declared(span: Span, name: str, declared: Span) -> Diagnostic:
     )
 
 
-def cycle(span: Span, names: Sequence[str], places: Sequence[Span]) -> Diagnostic:
+def cycle(span: Span, names: Sequence[str], places: Sequence[Span], drawn: bool) -> Diagnostic:
     if len(names) == 1:
         message = f"`{names[0]}` depends on itself"
     else:
         message = f"{_list(names)} depend on each other in a circle"
-    return Diagnostic(
-        "cycle",
-        message,
-        span,
-        "let one of them depend on the past only, as in `z[t-1]`",
-        tuple(Note(f"`{n}` is here", p) for n, p in zip(names[1:], places[1:], strict=True)),
-    )
+    hint = "say what one of them is without the others"
+    if drawn:
+        hint = "let one of them depend on the past only, as in `z[t-1]`"
+    notes = tuple(Note(f"`{n}` is here", p) for n, p in zip(names[1:], places[1:], strict=True))
+    return Diagnostic("cycle", message, span, hint, notes)
 
 
 def bad_weight(span: Span, wanted: str) -> Diagnostic:
@@ -311,7 +310,7 @@ def type_extents(span: Span, name: str, wanted: str) -> Diagnostic:
 def discrete_param(span: Span, name: str, kind: str) -> Diagnostic:
     return Diagnostic(
         "discrete-param",
-        f"`{name}` is a param of the discrete type `{kind}`: there is no slope to climb",
+        f"`{name}` is a param of the discrete type `{kind}`, but a param is continuous",
         span,
         "make it a `latent` (summed out), or a `const` or header size (given)",
     )
@@ -358,9 +357,14 @@ def value_out_of_type(span: Span, name: str, declared: str, value: str) -> Diagn
 # --- distributions and their arguments -------------------------------------------------------
 
 
+def value_shape(span: Span, name: str, declared: str, value: str) -> Diagnostic:
+    message = f"`{name}` is declared as {declared}, but its value is {value}"
+    return Diagnostic("value-out-of-type", message, span, "change the type or the value")
+
+
 def missing_argument(span: Span, family: str, names: Sequence[str], usage: str) -> Diagnostic:
     noun = "argument" if len(names) == 1 else "arguments"
-    message = f"`{family}` lacks its {noun} {_list(names)}"
+    message = f"`{family}` lacks its {noun} {_list(names)}".rstrip()
     return Diagnostic("missing-argument", message, span, f"write `{usage}`")
 
 
@@ -469,8 +473,8 @@ def not_a_test(span: Span, hint: str) -> Diagnostic:
 
 
 def index_of_value(span: Span) -> Diagnostic:
-    message = "only a declared name can be indexed"
-    hint = "index the arrays this is made of instead"
+    message = "only a declared array can be indexed, not an expression"
+    hint = "index the arrays that it is made of"
     return Diagnostic("index-of-value", message, span, hint)
 
 
@@ -482,13 +486,13 @@ def too_large(span: Span, what: str) -> Diagnostic:
 # --- constants, densities, infer -------------------------------------------------------------
 
 
-def not_constant(span: Span, why: str) -> Diagnostic:
+def not_constant(span: Span, what: str) -> Diagnostic:
     return Diagnostic(
         "not-constant",
-        f"{why} is not a constant",
+        f"a const can't be made of {what}",
         span,
-        "a const is made of numbers, array literals, arithmetic and consts above it; "
-        "use `let` for anything else",
+        "write numbers, arrays of them, arithmetic and consts from above; "
+        "`let` names anything else",
     )
 
 

@@ -64,7 +64,7 @@ def _resolve_lets(table: Table) -> None:
     circular = {name for circle in found.cycles for name in circle}
     for circle in found.cycles:
         spans = [table.names[n].span for n in circle]
-        table.report(diagnoses.cycle(spans[0], circle, spans))
+        table.report(diagnoses.cycle(spans[0], circle, spans, drawn=False))
     for name in found.order:
         declared, let = table.names[name], lets[name]
         value = None
@@ -89,10 +89,11 @@ def _weighted_plates(table: Table) -> tuple[g.Plate, ...]:
         weight: g.Ref | None = None
         if axis in table.weights:
             node, scope = table.weights[axis]
-            expr = resolve(node, Place(scope), table)
+            named = isinstance(node, ast.Name | ast.Index)
+            expr = resolve(node, Place(scope), table) if named else None
             if isinstance(expr, g.Ref) and expr.role in ("input", "const") and not expr.shape:
                 weight = expr
-            elif expr is not None:
+            elif expr is not None or not named:
                 wanted = f"weight[{', '.join(scope.indices)}]"
                 table.report(diagnoses.bad_weight(node.span, wanted))
         plates.append(g.Plate(axis, plate.extent, plate.outer, weight, plate.span))
@@ -129,7 +130,7 @@ def _resolve_distributions(table: Table) -> Mapping[str, g.Distribution]:
         if verify_fit(declared, type_, dist, batch, table):
             verify_points(declared, type_, dist, table)
         if declared.role == "param":
-            verify_prior(name, dist, table)
+            verify_prior(dist, table)
         if _verify_all_small(dist, declared, table):
             dists[name] = dist
     return dists

@@ -69,15 +69,17 @@ def verify_order(dists: Mapping[str, g.Distribution], table: Table) -> None:
     for circle in circles:
         following = [*circle[1:], circle[0]]
         spans = [places[pair] for pair in zip(circle, following, strict=True)]
-        table.report(diagnoses.cycle(spans[0], circle, [table.names[n].span for n in circle]))
+        declared = [table.names[n] for n in circle]
+        drawn = any(d.role != "param" for d in declared)
+        table.report(diagnoses.cycle(spans[0], circle, [d.span for d in declared], drawn=drawn))
     circular = {(a, b) for circle in circles for a in circle for b in circle}
     for owner, names in uses.items():
         for name in names:
             late = table.names[name].position > table.names[owner].position
             is_drawn = table.names[name].role in ("latent", "data")
             if late and is_drawn and (owner, name) not in circular:
-                span, declared = places[owner, name], table.names[name].span
-                table.report(diagnoses.used_before_declared(span, name, declared))
+                span, where = places[owner, name], table.names[name].span
+                table.report(diagnoses.used_before_declared(span, name, where))
 
 
 def _is_drawn_now(ref: g.Ref, owner: str, table: Table) -> bool:
@@ -93,13 +95,12 @@ def _is_drawn_now(ref: g.Ref, owner: str, table: Table) -> bool:
     return not (parent and ref.name == owner)
 
 
-def verify_prior(name: str, prior: g.Distribution, table: Table) -> None:
+def verify_prior(prior: g.Distribution, table: Table) -> None:
     """A prior depends on neither data nor latents."""
     for ref, _ in references(prior):
         if ref.role in ("latent", "data"):
             role = A_ROLE[table.names[ref.name].role]
             table.report(diagnoses.prior_uses(ref.span, ref.name, role))
-    del name
 
 
 def warn_unused(table: Table) -> None:

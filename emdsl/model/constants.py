@@ -28,9 +28,9 @@ def fold(node: ast.Expr, table: Table) -> Value | None:
             return _binary(node, table)
         case ast.Array():
             return _array(node, table)
-        case ast.Name() if node.id in table.names and table.names[node.id].role == "const":
-            declared = table.names[node.id].span
-            table.report(diagnoses.used_before_declared(node.span, node.id, declared))
+        case ast.Name(id=name):
+            what = f"`{name}`, which is not a const above this line"
+            table.report(diagnoses.not_constant(node.span, what))
             return None
         case _:
             table.report(diagnoses.not_constant(node.span, "this"))

@@ -137,12 +137,6 @@ def _declare_target(
 ) -> None:
     name = target.name.id
     free = _is_free(name, target.name.span, table)
-    if role in ("param", "const"):
-        if scope.axes:
-            plates = ", ".join(i.upper() for i in scope.indices)
-            wanted = f"{role} {name}[{plates}]"
-            table.report(diagnoses.param_in_plate(target.span, role, wanted))
-        scope = Scope()
     declared = Declared(name, role, target.name.span, target, item, scope, len(table.names))
     if not free:
         table.rejected.append(declared)  # what else it says is looked at all the same

@@ -44,11 +44,10 @@ def resolve_distribution(
             table.report(diagnoses.unknown_distribution(func.span, func.id, near))
             _resolve_all(node, place, table)
         case ast.Name(id=name) if table.is_distribution(name):
-            hint = "give it its arguments"
             signature = signature_of(name, table)
-            if signature is not None:
-                hint += f": `{signature.usage()}`"
-            table.report(diagnoses.value_as_distribution(node.span, name, hint))
+            usage = f"{name}(...)" if signature is None else signature.usage()
+            missing = [] if signature is None else [p.name for p in signature.parameters]
+            table.report(diagnoses.missing_argument(node.span, name, missing, usage))
         case ast.Name() if node.id not in table.names and table.near_distribution(node.id):
             near = table.near_distribution(node.id)
             table.report(diagnoses.unknown_distribution(node.span, node.id, near))

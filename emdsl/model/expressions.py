@@ -84,8 +84,8 @@ def resolve_test(node: ast.Expr, place: Place, table: Table) -> g.Expr | None:
     if kind == "bool" and not test.shape:
         return test
     hint = "compare it with something: `z[n] == 1`"
-    if kind in DISCRETE and not test.shape:
-        hint = f"write `{show_expr(test)} != 0`"
+    if kind is not None and not test.shape:
+        hint = f"write `{show_expr(test)} {'!=' if kind in DISCRETE else '>'} 0`"
     table.report(diagnoses.not_a_test(node.span, hint))
     return None
 

@@ -10,9 +10,10 @@ from emdsl.model import graph as g
 from emdsl.model.constants import kind_of_value, numbers, shape_of
 from emdsl.model.declare import Axes
 from emdsl.model.kinds import DISCRETE, Kind
-from emdsl.model.shapes import fixed
+from emdsl.model.shapes import Shape, describe, fixed
 from emdsl.model.support import contains
 from emdsl.model.table import A_ROLE, Declared, Scope, SizeUse, Table, Value
+from emdsl.source import Span
 from emdsl.syntax import ast
 
 # Each type word with how it is written.
@@ -59,10 +60,10 @@ def resolve_types(table: Table) -> None:
     for declared in list(table.names.values()):
         statement, target = declared.statement, declared.target
         if declared.role in ("param", "const") and target is not None:
-            batch = [resolve_extent(i, declared.scope, table) for i in target.indices]
-            if any(e is None for e in batch):
+            batch = _batch(declared, target, table)
+            if batch is None:
                 continue
-            table.batch[declared.name] = tuple(e for e in batch if e is not None)
+            table.batch[declared.name] = batch
         if isinstance(statement, ast.Let) or statement is None:
             continue
         if statement.type is not None:
@@ -75,6 +76,18 @@ def resolve_types(table: Table) -> None:
             table.report(diagnoses.type_needed(declared.span, declared.name, why, example))
         if isinstance(statement, ast.Const):
             _resolve_const(declared, statement, table)
+
+
+def _batch(declared: Declared, target: ast.Target, table: Table) -> Shape | None:
+    """The dimensions before those of the type: `mean[K]`; by mistake in a plate, the plate's."""
+    if declared.scope.axes:
+        plates = tuple(table.plates[axis].extent for axis in declared.plates)
+        wanted = f"{declared.role} {declared.name}[{', '.join(map(str, plates))}]"
+        table.report(diagnoses.param_in_plate(target.span, declared.role, wanted))
+        return plates
+    batch = [resolve_extent(i, declared.scope, table) for i in target.indices]
+    known = tuple(e for e in batch if e is not None)
+    return known if len(known) == len(batch) else None
 
 
 def _prior(declared: Declared) -> ast.Expr | None:
@@ -202,24 +215,16 @@ def _resolve_const(declared: Declared, statement: ast.Const, table: Table) -> No
         table.types[name] = g.Type(kind_of_value(value), shape[len(batch) :])
     type_ = table.types.get(name)
     if type_ is not None:
-        _verify_value(declared, statement, type_, value, shape, table)
+        _verify_value(declared, statement.value.span, type_, value, table)
 
 
 def _verify_value(
-    declared: Declared,
-    statement: ast.Const,
-    type_: g.Type,
-    value: Value,
-    shape: tuple[g.Fixed, ...],
-    table: Table,
+    declared: Declared, span: Span, type_: g.Type, value: Value, table: Table
 ) -> None:
-    assert statement.value is not None  # noqa: S101 - the caller has looked
-    span = statement.value.span
+    shape = shape_of(value)
     wanted = (*table.batch.get(declared.name, ()), *type_.shape)
     if len(wanted) != len(shape):
-        found = " x ".join(map(str, shape)) if shape else "a single number"
-        written = " x ".join(map(str, wanted)) if wanted else "a single number"
-        table.report(diagnoses.value_out_of_type(span, declared.name, written, found))
+        table.report(diagnoses.value_shape(span, declared.name, describe(wanted), describe(shape)))
         return
     for extent, length in zip(wanted, shape, strict=True):
         if isinstance(extent, g.Fixed) and extent != length:

@@ -87,7 +87,10 @@ def resolve_reference(
         return _resolve_let(declared, indices, span, place, table)
     dims = table.dims(name)
     if dims is None:
-        return None  # its declaration is wrong, and that is reported there
+        # Its declaration is wrong, which is reported there; its plates are known all the same.
+        for index, axis in zip(indices, declared.plates, strict=False):
+            verify_index(index, table.plates[axis].extent, declared, table)
+        return None
     if len(indices) < len(declared.plates) or len(indices) > len(dims):
         wanted = _wanted(declared, dims)
         found = len(indices)
@@ -106,7 +109,7 @@ def _not_declared(
     """An indexed name that is not declared: an argument, an index or a size takes no indices."""
     base = resolve_name(node, place, table)
     if base is not None and indices:
-        table.report(diagnoses.index_count(span, node.id, len(indices), 0, 0, node.id, node.span))
+        table.report(diagnoses.index_count(span, node.id, len(indices), 0, 0, node.id, None))
         return None
     return base
 

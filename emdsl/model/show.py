@@ -167,25 +167,31 @@ def _show_size(size: g.SizeDecl) -> str:
 
 def show_syntax(node: ast.Expr) -> str:
     """A short piece of syntax as text: an extent, a weight, a name in a message."""
+    text = _show_syntax(node)
+    return text[1:-1] if isinstance(node, ast.Binary | ast.Conditional) else text
+
+
+def _show_syntax(node: ast.Expr) -> str:
     match node:
         case ast.Number():
             return node.text
         case ast.Name():
             return node.id
         case ast.Index():
-            return f"{show_syntax(node.base)}[{', '.join(show_syntax(i) for i in node.indices)}]"
+            return f"{_show_syntax(node.base)}[{', '.join(map(show_syntax, node.indices))}]"
         case ast.Call():
-            inner = [show_syntax(a) for a in node.args]
+            inner = [*map(show_syntax, node.args)]
             inner += [f"{k.name.id} = {show_syntax(k.value)}" for k in node.keywords]
             return f"{node.func.id}({', '.join(inner)})"
         case ast.Unary():
-            return f"{node.op} {show_syntax(node.operand)}".replace("- ", "-")
+            space = " " if node.op == "not" else ""
+            return f"{node.op}{space}{_show_syntax(node.operand)}"
         case ast.Binary():
-            return f"({show_syntax(node.left)} {node.op} {show_syntax(node.right)})"
+            return f"({_show_syntax(node.left)} {node.op} {_show_syntax(node.right)})"
         case ast.Conditional():
-            then, test = show_syntax(node.then), show_syntax(node.test)
-            return f"({then} if {test} else {show_syntax(node.orelse)})"
+            then, test = _show_syntax(node.then), _show_syntax(node.test)
+            return f"({then} if {test} else {_show_syntax(node.orelse)})"
         case ast.Array():
-            return f"[{', '.join(show_syntax(i) for i in node.items)}]"
+            return f"[{', '.join(map(show_syntax, node.items))}]"
         case ast.Case():
             return f"case {show_syntax(node.subject)}"

@@ -1,0 +1,3 @@
+model M
+for n in N:
+    data x[n] ~ Normal(exp, 1)
