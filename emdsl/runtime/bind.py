@@ -54,7 +54,8 @@ def bind(
         for name, cells in found.items()
         if name in arrays and (fitted := _fit_shape(arrays[name], cells, problems)) is not None
     }
-    resolved = resolve_sizes(meta, found, sizes or {}, problems)
+    awaited = {a for a in arrays if a not in found and a not in optional}
+    resolved = resolve_sizes(meta, found, sizes or {}, awaited, problems)
     for name, cells in found.items():
         _check(arrays[name], cells, resolved, purpose, name in labels, problems)
     if problems:

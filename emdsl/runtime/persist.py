@@ -76,7 +76,8 @@ def load(program: Program, path: str | Path) -> FitResult:
     """
     where = str(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with Path(path).open("rb") as raw:
+            file = np.load(raw, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile) or "manifest" not in file:
                 raise ResultFileError(f"{where} is no saved fit, expected a file from result.save")
             arrays = {name: file[name] for name in file.files}
@@ -100,8 +101,8 @@ def load(program: Program, path: str | Path) -> FitResult:
     if manifest.get("model") != meta.name or manifest.get("params") != _signature(meta):
         raise ResultFileError(
             f"{where} holds {manifest.get('model')} with parameters "
-            f"{_names(manifest.get('params'))}, expected {meta.name} with "
-            f"{_names(_signature(meta))}: load it with its own model"
+            f"{_list_names(manifest.get('params'))}, expected {meta.name} with "
+            f"{_list_names(_signature(meta))}: load it with its own model"
         )
     try:
         return _rebuild(program, manifest, arrays)
@@ -128,12 +129,12 @@ def _rebuild(program: Program, manifest: dict[str, Any], arrays: dict[str, Any])
     return FitResult(
         program=program,
         params=params,
-        objective=_number(manifest["objective"]),
-        log_likelihood=_number(manifest["log_likelihood"]),
-        log_prior=_number(manifest["log_prior"]),
+        objective=_from_json(manifest["objective"]),
+        log_likelihood=_from_json(manifest["log_likelihood"]),
+        log_prior=_from_json(manifest["log_prior"]),
         objective_trace=np.asarray(arrays["objective_trace"], dtype=np.float64),
         restarts=tuple(
-            Restart(int(r["restart"]), int(r["attempt"]), _number(r["objective"]),
+            Restart(int(r["restart"]), int(r["attempt"]), _from_json(r["objective"]),
                     int(r["n_iter"]), r["status"], str(r["message"]))
             for r in manifest["restarts"]
         ),
@@ -147,14 +148,14 @@ def _rebuild(program: Program, manifest: dict[str, Any], arrays: dict[str, Any])
     )  # fmt: skip
 
 
-def _names(signature: Any) -> str:
+def _list_names(signature: Any) -> str:
     try:
         return ", ".join(str(p[0]) for p in signature)
     except (TypeError, LookupError):
         return "?"
 
 
-def _number(value: Any) -> float:
+def _from_json(value: Any) -> float:
     return math.inf if value is None else float(value)  # only an unbounded objective is null
 
 

@@ -131,16 +131,18 @@ def sample(
     *,
     seed: Seed = 0,
     inputs: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, int] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Draw latents and data from the model, {name: array} in their declared shapes.
 
     sizes : how many of each plate, or one number where only one plate is left open.
     inputs : the model's inputs.
+    fixed : sizes that are known already, besides those the parameters have.
 
     Raises DataError, ParamsError.
     """
     meta = program.meta
-    known = sizes_of_params(meta, params)
+    known = {**sizes_of_params(meta, params), **(fixed or {})}
     given = set(inputs or ())
     read = {s.name for s in meta.sizes if any(a in given for a, d in s.sources if d != "values")}
     if isinstance(sizes, Mapping):

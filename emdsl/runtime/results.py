@@ -121,9 +121,9 @@ class FitResult:
         inputs: Mapping[str, Any] | None = None,
     ) -> dict[str, NDArray[Any]]:
         """Draw from the fitted model: `sizes` elements, or how many of each plate."""
-        if isinstance(sizes, Mapping):
-            sizes = {**self._fixed(), **sizes}
-        return queries.sample(self.program, self.params, sizes, seed=seed, inputs=inputs)
+        return queries.sample(
+            self.program, self.params, sizes, seed=seed, inputs=inputs, fixed=self._fixed()
+        )
 
     def save(self, path: str | Path) -> None:
         """Write an npz file with a JSON manifest (no pickle, no data); see `load`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -13,9 +13,16 @@ from emdsl.runtime.program import Meta
 
 
 def resolve_sizes(
-    meta: Meta, found: Mapping[str, Cells], given: Mapping[str, int], problems: list[str]
+    meta: Meta,
+    found: Mapping[str, Cells],
+    given: Mapping[str, int],
+    awaited: Collection[str],
+    problems: list[str],
 ) -> dict[str, int]:
-    """Every size of the model: given, or read off the arrays, or its default."""
+    """Every size of the model: given, or read off the arrays, or its default.
+
+    awaited : arrays that are needed but not there, which has been said already.
+    """
     known = [s.name for s in meta.sizes]
     chosen: dict[str, int] = {}
     for name, value in given.items():
@@ -35,7 +42,6 @@ def resolve_sizes(
             problems.append(f"{name} = {number}, expected at least 1")
         else:
             chosen[name] = number
-    absent = [a for a in meta.arrays if a.name not in found]
     out: dict[str, int] = {}
     for size in meta.sizes:
         name = size.name
@@ -66,7 +72,7 @@ def resolve_sizes(
                        if a in found and not isinstance(axis, int)]  # fmt: skip
             if largest:
                 out[name] = max(largest)
-            elif size.role == "hyper" or not any(a.name in dict(size.sources) for a in absent):
+            elif size.role == "hyper" or not any(a in awaited for a, _ in size.sources):
                 problems.append(f"{name} is not given and can't be read off the data: "
                                 f"choose it, {name}=...")  # fmt: skip
     return out

@@ -57,7 +57,9 @@ def coefficients(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt.C
     return np.zeros(0), nm.columns(K, (one, 1), (seen, 1), (x, 1), (nm.fold(-0.5 * precision), 1))
 
 
-def infer(features: rt.Features, coefficients: rt.Coefficients, layout: rt.Layout, bias: Any = None) -> Any:
+def infer(
+    features: rt.Features, coefficients: rt.Coefficients, layout: rt.Layout, bias: Any = None
+) -> Any:
     log_joint = coefficients[1] @ features.rows[0]
     if bias is not None and "z" in bias:
         log_joint += bias["z"]
@@ -76,7 +78,12 @@ def marginals(clusters: Any, layout: rt.Layout) -> Any:
 
 def collect(direct: Any, sums: Any, layout: rt.Layout) -> Any:
     (s,), D = sums, layout.sizes["D"]
-    return {"count": s[:, 0], "seen": s[:, 1], "x": s[:, 2 : 2 + D], "xx": nm.unfold(s[:, 2 + D :], D)}
+    return {
+        "count": s[:, 0],
+        "seen": s[:, 1],
+        "x": s[:, 2 : 2 + D],
+        "xx": nm.unfold(s[:, 2 + D :], D),
+    }
 
 
 def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
@@ -85,7 +92,12 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
         weight = nm.settle(nm.simplex(n), params["weight"])
         mean = x / seen[:, None]
         cross = mean[:, :, None] * x[:, None, :]
-        scatter = xx - cross - np.swapaxes(cross, 1, 2) + seen[:, None, None] * mean[:, :, None] * mean[:, None, :]
+        scatter = (
+            xx
+            - cross
+            - np.swapaxes(cross, 1, 2)
+            + seen[:, None, None] * mean[:, :, None] * mean[:, None, :]
+        )
         cov = nm.settle(nm.symmetric(scatter / seen[:, None, None]), params["cov"])
         mean = nm.settle(mean + statistics.pivot["mean"], params["mean"])
     return {"weight": weight, "mean": mean, "cov": cov}
@@ -106,7 +118,19 @@ def sample(params: rt.Params, layout: rt.Layout, rng: np.random.Generator, given
 PROGRAM = rt.Program(
     meta=META,
     pieces=(
-        rt.Piece("N", ("x",), ("z",), (("K",),), None, features, coefficients, infer, decode, marginals, collect),
+        rt.Piece(
+            "N",
+            ("x",),
+            ("z",),
+            (("K",),),
+            None,
+            features,
+            coefficients,
+            infer,
+            decode,
+            marginals,
+            collect,
+        ),
     ),
     m_step=m_step,
     log_prior=log_prior,

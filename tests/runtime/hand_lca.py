@@ -46,7 +46,9 @@ def coefficients(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt.C
     return np.zeros(0), rt.columns(layout.sizes["K"], *parts)
 
 
-def infer(features: rt.Features, coefficients: rt.Coefficients, layout: rt.Layout, bias: Any) -> Any:
+def infer(
+    features: rt.Features, coefficients: rt.Coefficients, layout: rt.Layout, bias: Any
+) -> Any:
     log_joint = coefficients[1] @ features.rows[0]
     if bias is not None and "z" in bias:
         log_joint += bias["z"]

@@ -12,10 +12,8 @@ from emdsl import runtime as rt
 LN = math.log(2.0 * math.pi)
 
 
-def program(ridge: float = 0.0, bug: bool = False) -> rt.Program:
-    """y[n] ~ Normal(dot(beta, u[n]), sd); beta ~ Normal(0, 1 / sqrt(ridge)). `bug` makes the
-    M-step's every other answer a worse one."""
-    calls = [0]
+def program(ridge: float = 0.0) -> rt.Program:
+    """y[n] ~ Normal(dot(beta, u[n]), sd); beta ~ Normal(0, 1 / sqrt(ridge))."""
     meta = rt.Meta(
         name="Line",
         doc="",
@@ -55,14 +53,11 @@ def program(ridge: float = 0.0, bug: bool = False) -> rt.Program:
                 "uu": rt.unfold(direct[3 + P :], P)}  # fmt: skip
 
     def m_step(s: rt.Statistics, old: rt.Params) -> rt.Params:
-        calls[0] += 1
         weight = ridge * old["sd"] ** 2
         beta = rt.solve(s["uu"] + weight * np.eye(len(s["uy"])), s["uy"], 1)
         rss = s["yy"] - 2.0 * beta @ s["uy"] + beta @ s["uu"] @ beta
         with np.errstate(all="ignore"):
             sd = rt.settle(np.sqrt(rss / s["n"]), old["sd"])
-        if bug and calls[0] > 12:
-            sd = sd * 1.5 ** (calls[0] % 2)
         return {"beta": beta, "sd": sd}
 
     def log_prior(params: rt.Params, layout: rt.Layout) -> float:

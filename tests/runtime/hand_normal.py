@@ -10,7 +10,7 @@ from emdsl import runtime as rt
 
 
 def program(precision: bool = False) -> rt.Program:
-    """The spread is `sd` (collapses to zero) or `tau` (collapses to infinity); z may be labelled."""
+    """The spread is `sd` (collapses to zero) or `tau` (to infinity); z may be labelled."""
     spread = (
         rt.Param("tau", ("K",), "positive", collapse=("infinity", 1.0))
         if precision
@@ -46,7 +46,7 @@ def program(precision: bool = False) -> rt.Program:
         x, seen = block["x"] - pivot["mean"], block.get("x_observed")
         one = np.ones(len(x))
         rows = np.stack([one, rt.masked(one, seen), rt.masked(x, seen), rt.masked(x * x, seen)])
-        known = rt.log_indicator(rt.one_hot(block["z"], layout.sizes["K"]) > 0.0)
+        known = rt.log_indicator(np.arange(layout.sizes["K"])[:, None] == block["z"])
         if "z_observed" in block:
             known = np.where(block["z_observed"], known, 0.0)
         return rt.Features(np.zeros((0, len(x))), (rows,), (known,))
