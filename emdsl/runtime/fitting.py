@@ -73,9 +73,9 @@ def fit(
     _check_size(program.meta, bound.layout)
     with np.errstate(all="ignore"):
         engine = Engine(program, bound)
-        reference = find_reference(engine)
+        reference, statistics = find_reference(engine)
         notes = _notes(program, bound)
-        flat = flat_params(engine, reference)
+        flat = flat_params(engine, reference, statistics)
         if flat:
             return _flat_result(engine, reference, flat, notes)
         guard = Guard(program.meta, reference)
@@ -103,7 +103,7 @@ def init_params(
     _check_size(program.meta, bound.layout)
     with np.errstate(all="ignore"):
         engine = Engine(program, bound)
-        reference = find_reference(engine)
+        reference, _ = find_reference(engine)
         start = starts_from(engine, reference, None, 1)[0]
         return start.params(stream(seed_sequence(seed), 0, 0), 0)
 

@@ -5,6 +5,7 @@ Gives the pivot that second moments are taken about, and the scale that variance
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -15,21 +16,22 @@ from emdsl.runtime.params import neutral_params
 from emdsl.runtime.program import Blocks, Features, Layout, Params, Piece, Statistics
 
 
-def find_reference(engine: Engine) -> Params:
-    """The parameters if every latent value were equally probable, and the pivot that goes with
-    them, which is set.
+def find_reference(engine: Engine) -> tuple[Params, Statistics]:
+    """The parameters if every latent value were equally probable, and their statistics.
+
+    The pivot that goes with them is set in the engine.
 
     The first pass is about zero, where at an offset of 1e8 no variance survives: only the pivot
     is used from it.
     """
     program = engine.program
     neutral = neutral_params(program.meta, engine.layout.sizes)
-    first = _maximise(engine, neutral)[0]
-    pivot = program.pivot(first)
+    first = _maximise(engine, neutral)
+    pivot = program.pivot(first[0])
     if not pivot or not all(np.isfinite(p).all() for p in pivot.values()):
         return first
     engine.set_pivot(pivot)
-    return _maximise(engine, neutral)[0]
+    return _maximise(engine, neutral)
 
 
 def _even(_index: int, _chunk: Chunk) -> None:
@@ -47,7 +49,7 @@ def _maximise(engine: Engine, params: Params) -> tuple[Params, Statistics]:
     return params, statistics
 
 
-def flat_params(engine: Engine, reference: Params) -> list[str]:
+def flat_params(engine: Engine, reference: Params, statistics: Statistics) -> list[str]:
     """Parameters without spread in the data, found by changing the data's last digits."""
     program, meta = engine.program, engine.program.meta
     if not any(p.collapse for p in meta.params):
@@ -63,9 +65,6 @@ def flat_params(engine: Engine, reference: Params) -> list[str]:
     other = replace(program, pieces=tuple(nudged(p) for p in program.pieces))
     changed, _ = _maximise(Engine(other, engine.bound, engine.pivot), neutral)
     places = without_spread(meta, reference, changed)
-    try:
-        _, statistics = _maximise(engine, neutral)
+    with contextlib.suppress(np.linalg.LinAlgError):
         places += undefined(program, statistics, reference)
-    except np.linalg.LinAlgError:
-        pass
     return list(dict.fromkeys(places))

@@ -30,8 +30,8 @@ WRONG: list[tuple[rt.Program, Any, dict[str, Any], list[str]]] = [
     (GMM, {}, {}, [NO_X]),
     (GMM, None, {}, [NO_X]),
     # --- shapes
-    (GMM, [1, 2, 3], {}, [("x has shape (3,), expected (N, D): give one row for each element, for a "
-                          "single column x.reshape(-1, 1)")]),
+    (GMM, [1, 2, 3], {}, [("x has shape (3,), expected (N, D): give one row for each element, for "
+                          "a single column x.reshape(-1, 1)")]),
     (GMM, np.zeros((3, 2, 2)), {}, ["x has shape (3, 2, 2), expected (N, D)"]),
     (GMM, [[1, 2], [3]], {}, ["x row 1 has 1 values where row 0 has 2, expected equal rows"]),
     (GMM, [[1, 2], 3], {}, ["x row 1 has a single value where row 0 has 2, expected equal rows"]),

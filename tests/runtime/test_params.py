@@ -16,8 +16,8 @@ SIZES = {"K": 2, "D": 2}
 WRONG: list[tuple[Any, list[str]]] = [
     ([1], ["params is a list, expected a mapping from names (weight, mean, cov)"]),
     ({k: v for k, v in GOOD.items() if k != "mean"}, ["mean is not given, expected shape (2, 2)"]),
-    (GOOD | {"means": 1}, [("'means' is no parameter of GaussianMixture, expected weight, mean, cov; "
-                           "did you mean mean?")]),
+    (GOOD | {"means": 1}, [("'means' is no parameter of GaussianMixture, expected weight, mean, "
+                            "cov; did you mean mean?")]),
     (GOOD | {"weight": [0.3, 0.3]}, [("weight is [0.3, 0.3], expected nonnegative numbers that sum "
                                      "to 1")]),
     (GOOD | {"weight": [-0.5, 1.5]}, [("weight is [-0.5,  1.5], expected nonnegative numbers that "
