@@ -7,13 +7,16 @@ imported without loading SymPy or Lark.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
 import re
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
+from keyword import iskeyword
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +26,7 @@ from emdsl.cli.files import write_file
 from emdsl.diagnostics import Bug
 from emdsl.source import Source
 
+_KEPT = 30 * 24 * 3600.0  # seconds
 _RUNTIME_ONLY = frozenset({"cli", "runtime", "__pycache__"})  # they don't shape a module
 
 
@@ -46,6 +50,7 @@ def load(source: Source, *, quiet: bool = False) -> Generated:
         if compiled.warnings:
             write_file(warned, render(compiled.warnings, source))
         write_file(path, compiled.module)
+        _forget_old(path.parent)
     if warned.is_file() and not quiet:
         print(warned.read_text(encoding="utf-8"), file=sys.stderr)
     return Generated(_import(path), path)
@@ -55,7 +60,8 @@ def module_stem(name: str) -> str:
     """A module name for a model's file name that shadows nothing one would import."""
     stem = "model" if name.startswith("<") else Path(name).name.removesuffix(".em")
     stem = re.sub(r"\W", "_", stem, flags=re.ASCII) or "model"
-    if not stem.isidentifier() or stem in _TAKEN or stem in sys.stdlib_module_names:
+    taken = iskeyword(stem) or stem in _TAKEN or stem in sys.stdlib_module_names
+    if taken or not stem.isidentifier():
         stem = f"em_{stem}"
     return stem
 
@@ -91,6 +97,14 @@ def _folder() -> Path:
             "there is no folder to keep the generated module in",
             "set EMDSL_CACHE to a folder that can be written",
         ) from None
+
+
+def _forget_old(folder: Path) -> None:
+    """Remove what was compiled long ago; whoever still needs it compiles it again."""
+    for path in folder.glob("*_????????????????.*"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < time.time() - _KEPT:
+                path.unlink()
 
 
 def _key(source: Source) -> str:
