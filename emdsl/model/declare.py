@@ -186,10 +186,11 @@ def _declare_weight(weight: ast.Expr, axis: str, scope: Scope, table: Table) -> 
     match weight:
         case ast.Index(base=ast.Name() as name, indices=indices) if name.id not in table.names:
             written = tuple(i.id if isinstance(i, ast.Name) else "" for i in indices)
-            if written == scope.indices and _is_free(name.id, name.span, table):
+            outer = Scope(scope.axes[: len(written)])  # the plate's own index may be left out
+            if written and written == outer.indices and _is_free(name.id, name.span, table):
                 target = ast.Target(weight.span, name, indices)
                 table.names[name.id] = Declared(
-                    name.id, "input", name.span, target, None, scope, len(table.names)
+                    name.id, "input", name.span, target, None, outer, len(table.names)
                 )
                 table.types[name.id] = g.Type("positive")
         case _:

@@ -176,7 +176,7 @@ class Table:
         if self.muted or self._searches > 50:
             return ()
         self._searches += 1
-        pool = list(candidates)
+        pool = list(dict.fromkeys(candidates))
         if len(pool) > 500:
             pool = [c for c in pool if c[:1] == name[:1] and abs(len(c) - len(name)) < 3][:500]
         if name in _SYNONYMS and _SYNONYMS[name] in pool:
