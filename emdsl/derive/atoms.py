@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import permutations
 from typing import Literal
 
 import sympy as sp
@@ -171,6 +172,7 @@ class Atoms:
 
     def symbol(self, atom: Atom) -> sp.Symbol:
         """The symbol that stands for `atom`, with the assumptions its kind allows."""
+        atom = _ordered(atom)
         found = self._by_atom.get(atom)
         if found is None:
             name = self.text(atom)
@@ -331,7 +333,35 @@ class Atoms:
         axes = tuple(a for a in axes if a not in unused)
         if not axes:
             return sp.Mul(*outside)
-        return sp.Mul(*outside, self.symbol(SumOf(axes, sp.Mul(*inside))))
+        return sp.Mul(*outside, self.symbol(self._canonical_sum(axes, sp.Mul(*inside))))
+
+    def _canonical_sum(self, axes: tuple[str, ...], body: sp.Expr) -> SumOf:
+        """The sum with its bound axes named by extent and rank, so that equal sums are equal."""
+        rank = self._bound_ranks(body)
+        best: tuple[str, tuple[str, ...], sp.Expr] | None = None
+        for order in permutations(axes) if len(axes) <= 3 else (axes,):
+            names: dict[str, Ix] = {}
+            for i, axis in enumerate(order):
+                extent = self.axes[axis].extent
+                stem = extent.name.lower() if isinstance(extent, Size | Ragged) else f"i{extent}"
+                name = f"{stem}~{rank + i + 1}"
+                names[axis] = name
+                if name not in self.axes:
+                    self.add_axis(name, "event", extent)
+            new = self.rename(body, names)
+            found = (str(new), tuple(sorted(str(n) for n in names.values())), new)
+            if best is None or found[:2] < best[:2]:
+                best = found
+        assert best is not None
+        return SumOf(best[1], best[2])
+
+    def _bound_ranks(self, body: sp.Expr) -> int:
+        """The highest rank among bound axes inside, which an outer sum must not reuse."""
+        return max(
+            (int(a.rpartition("~")[2]) for atom in self.deep(body) if isinstance(atom, SumOf)
+             for a in atom.axes if "~" in a),
+            default=0,
+        )  # fmt: skip
 
     def size_of(self, axis: str) -> sp.Expr:
         """An axis's size as a number."""
@@ -409,6 +439,17 @@ class Atoms:
                 return f"inv({m.name})[{ixs((*m.batch, i, j))}]"
             case SumOf(axes=axes, body=body):
                 return f"sum_{{{', '.join(axes)}}} ({body})"
+
+
+def _ordered(atom: Atom) -> Atom:
+    """A symmetric matrix's entry with its two indices in order: P[e, d] is P[d, e]."""
+    match atom:
+        case InvOf(i=i, j=j) if str(i) > str(j):
+            return replace(atom, i=j, j=i)
+        case Elem(kind="posdef", idx=(*batch, i, j)) if str(i) > str(j):
+            return replace(atom, idx=(*batch, j, i))
+        case _:
+            return atom
 
 
 def _assumptions(atom: Atom) -> dict[str, bool]:

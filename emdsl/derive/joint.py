@@ -60,6 +60,11 @@ class Joint:
     nodes: tuple[Node, ...]
     priors: tuple[Node, ...]
 
+    def seen_places(self, node: Node) -> list[tuple[Ix, ...]]:
+        """The places at which a node's data are masked where they are missing."""
+        found = {a for m in node.monomials for a in self.atoms.deep(m.data) if isinstance(a, Seen)}
+        return [a.idx for a in sorted(found, key=self.atoms.text) if a.name == node.name]
+
 
 def joint_of(model: Model, summed: tuple[str, ...]) -> Joint:
     """Derive the joint. `summed` names the discrete variables the E-step sums over.

@@ -15,6 +15,7 @@ import sympy as sp
 from emdsl.derive.atoms import Atoms, Centered, Elem, Ix, Pivot, SumOf
 from emdsl.derive.scalarize import Scalarizer
 from emdsl.families.family import Family
+from emdsl.families.vocabulary import Dim
 from emdsl.model.graph import Draw, Expr
 
 
@@ -23,7 +24,8 @@ def location_argument(family: Family, names: tuple[str, ...]) -> str | None:
     """The argument that is a location of the variate, if there is one."""
     if family.kind != "real":
         return None
-    tree = family.log_density_in(names)
+    # the length of a vector doesn't change when it is shifted
+    tree = family.log_density_in(names).replace(Dim, lambda v: sp.Symbol("D", positive=True))
     x, c = family.variable, sp.Symbol("c", real=True)
     for name in names:
         m = family.symbol(name)

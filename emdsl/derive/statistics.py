@@ -175,7 +175,7 @@ class _Splitter:
         statistic = self._statistic(plate, scope, feature)
         axes = frozenset({*scope, *places, *free})
         return Term(
-            number, still, statistic, (*scope, *places), m.basis, axes, node.name, m.span
+            _tidy(number), still, statistic, (*scope, *places), m.basis, axes, node.name, m.span
         )
 
     def prior(self, m: Monomial, node: Node) -> Term:
@@ -183,7 +183,7 @@ class _Splitter:
         number = m.number
         for axis in sorted(m.axes - free):
             number = number * self.atoms.size_of(axis)
-        return Term(number, m.data, None, (), m.basis, free, node.name, m.span)
+        return Term(_tidy(number), m.data, None, (), m.basis, free, node.name, m.span)
 
     def _sort(self, m: Monomial, plate: str) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
         """Factors that move along the plate; that don't; that move and depend on a latent."""
@@ -241,7 +241,8 @@ class _Splitter:
         if key not in self.features:
             symmetric = len(axes) == 2 and len(texts) == 1 and len(list(permutations(shared))) == 2
             self.features[key] = Feature(
-                self._name(expr), expr, axes, sum_axes, symmetric, self._seen(expr)
+                self._name(expr), expr, axes, sum_axes, symmetric,
+                None if sum_axes else self._seen(expr),
             )
         return self.features[key], order
 
@@ -327,6 +328,11 @@ class _Splitter:
                 unique = f"{name}_{count}"
             self.statistics[key] = Statistic(unique, plate, scope, feature)
         return self.statistics[key]
+
+
+def _tidy(number: sp.Expr) -> sp.Expr:
+    """-D log(pi)/2 - D log(2)/2  ⇒  -D (log(2) + log(pi))/2."""
+    return sp.factor_terms(number) if number.has(sp.log) else number
 
 
 def describe(m: Monomial, atoms: Atoms) -> str:

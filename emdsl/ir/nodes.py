@@ -6,7 +6,7 @@ backend) and a product of arrays needs no thought of their order. Knows nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Dim = str | int  # the size an axis has: a name in scope, or a number
 
@@ -201,9 +201,14 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A whole generated module."""
+    """A whole generated module.
+
+    `meta` and `program` are literal Python; `hyper` the sizes chosen at fitting: (Python name,
+    name, default or None).
+    """
 
     doc: str
-    meta: tuple[str, ...]  # the literal metadata, already Python
+    meta: tuple[str, ...]
     functions: tuple[Function, ...]
-    names: frozenset[str] = field(default=frozenset())
+    program: tuple[str, ...]
+    hyper: tuple[tuple[str, str, int | None], ...]

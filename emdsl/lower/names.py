@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import keyword
 import unicodedata
 from collections.abc import Iterable
@@ -20,6 +21,11 @@ _TAKEN = frozenset(
         "predict", "sample", "init_params", "evidence", "self", "numpy", "scipy",
     }
 )  # fmt: skip
+
+
+def quoted(text: str) -> str:
+    """Text as a Python string literal in double quotes, with nothing left to escape from."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 class Names:

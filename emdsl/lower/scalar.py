@@ -17,7 +17,6 @@ from emdsl.derive.atoms import (
     Ix,
     LogDetOf,
     LogInd,
-    Matrix,
     Pivot,
     Seen,
     SizeOf,
@@ -165,8 +164,8 @@ class ScalarLowering:
                 self.wants[f"pivot {name}"] = atom
                 return self._entry(self.pivot_name(name), idx)
             case Seen(name=name, idx=idx):
-                self.wants[f"seen {name}"] = atom
-                return self._entry(f"{self.names[name]}_seen", _plate_last(idx, self.plates))
+                self.wants[f"known {name}"] = atom
+                return self._entry(f"{self.names[name]}_known", _plate_last(idx, self.plates))
             case Value(axis=axis):
                 return Range(self.axis(axis))
             case SizeOf(extent=extent):
@@ -229,12 +228,6 @@ class ScalarLowering:
 
     def pivot_name(self, name: str) -> str:
         return f"pivot_{self.names[name]}"
-
-
-def matrix_of(atom: object) -> Matrix:
-    """The matrix of an inverse's or a log determinant's atom."""
-    assert isinstance(atom, LogDetOf | InvOf)
-    return atom.matrix
 
 
 def _bound_free(expr: sp.Expr, atoms: Atoms) -> sp.Expr:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -96,11 +97,87 @@ def simplex(counts: Floats) -> Floats:
     return counts / counts.sum(axis=-1, keepdims=True)
 
 
-def settle(new: Floats, old: Floats) -> Floats:
-    """The update, except where its statistics are empty (0 / 0): there the old value stays."""
+def sqrt(x: Floats) -> Floats:
+    """The square root of a sum of squares, which rounding may leave just below zero."""
+    return np.sqrt(np.maximum(x, 0.0))
+
+
+def settle(new: Floats, old: Floats, kind: str = "real") -> Floats:
+    """The update, except where its statistics are empty (0 / 0): there the old value stays.
+
+    A "positive" or "unit" value whose stationary point lies outside goes to the edge of its
+    support, where a concave objective is highest.
+    """
     new = np.broadcast_to(new, old.shape)
+    if kind == "positive":
+        new = np.maximum(new, 0.0)
+    elif kind == "unit":
+        new = np.clip(new, 0.0, 1.0)
     undefined = ~np.isfinite(new)
     return np.where(undefined, old, new) if undefined.any() else np.array(new)
+
+
+def safe_inverse(matrix: Floats) -> Floats:
+    """Inverses of symmetric matrices (..., D, D); NaN, for `settle`, where one isn't definite."""
+    try:
+        return inverse(matrix)
+    except np.linalg.LinAlgError:
+        flat = matrix.reshape(-1, *matrix.shape[-2:])
+        out = np.full_like(flat, np.nan)
+        for i, one in enumerate(flat):
+            try:
+                out[i] = inverse(one)
+            except np.linalg.LinAlgError:
+                continue
+        return out.reshape(matrix.shape)
+
+
+def best(roots: tuple[Floats, ...], objective: tuple[Floats, ...], kind: str) -> Floats:
+    """Of several stationary points, entry by entry, the one in the support with the highest Q."""
+    values = np.stack(roots)
+    scores = np.stack(objective)
+    allowed = np.isfinite(values) & np.isfinite(scores)
+    if kind == "positive":
+        allowed &= values > 0.0
+    elif kind == "unit":
+        allowed &= (values >= 0.0) & (values <= 1.0)
+    scores = np.where(allowed, scores, -np.inf)
+    chosen = np.take_along_axis(values, scores.argmax(axis=0)[None], axis=0)[0]
+    return np.where(allowed.any(axis=0), chosen, np.nan)
+
+
+def solve_blocks(
+    matrix: tuple[tuple[tuple[Floats, int, int], ...], ...],
+    right: tuple[tuple[Floats, int], ...],
+    batch: int,
+) -> tuple[Floats, ...]:
+    """Solve one symmetric system given by blocks: sum_j matrix[i][j] @ x[j] = right[i].
+
+    A block is (array, row axes, column axes) with shape (batch..., rows..., columns...); a right
+    side is (array, row axes). Returns each x[i] in the shape of right[i].
+    """
+    shapes = [np.shape(g) for g, _ in right]
+    lead = shapes[0][:batch]
+    widths = [math.prod(shape[batch:]) for shape in shapes]
+    g = np.concatenate(
+        [np.reshape(r, (*lead, w)) for (r, _), w in zip(right, widths, strict=True)], axis=-1
+    )
+    h = np.concatenate(
+        [
+            np.concatenate(
+                [np.reshape(b, (*lead, w, v)) for (b, _, _), v in zip(row, widths, strict=True)],
+                axis=-1,
+            )
+            for row, w in zip(matrix, widths, strict=True)
+        ],
+        axis=-2,
+    )
+    x = solve(h, g, 1)
+    ends = np.cumsum(widths)
+    return tuple(
+        x[..., end - w : end].reshape(shape)
+        for end, w, shape in zip(ends, widths, shapes, strict=True)
+    )
 
 
 def upper(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -137,41 +214,126 @@ def pairs(x: Floats) -> Floats:
     return out
 
 
+def upper_rows(products: Floats) -> Floats:
+    """The upper triangle's rows of symmetric products (D, D, B)."""
+    i, j = upper(products.shape[0])
+    return products[i, j]
+
+
 def rows(*parts: Any, width: int) -> Floats:
-    """Stack feature arrays (..., B) into one (F, B); numbers become a constant row."""
+    """Stack feature arrays (..., B) into one (F, B); a number is a constant row, None no row."""
     blocks = [
-        np.full((1, width), p)
+        np.full((1, width), p, dtype=np.float64)
         if np.ndim(p) == 0
-        else np.broadcast_to(p, (*np.shape(p)[:-1], width)).reshape(-1, width)
+        else np.reshape(p, (-1, width)).astype(np.float64, copy=False)
         for p in parts
+        if p is not None
     ]
-    return np.concatenate(blocks, axis=0) if len(blocks) != 1 else np.ascontiguousarray(blocks[0])
+    if not blocks:
+        return np.zeros((0, width))
+    return np.concatenate(blocks, axis=0) if len(blocks) != 1 else blocks[0]
 
 
-def columns(states: int, *parts: Any) -> Floats:
+def columns(states: int, *parts: tuple[Any, int]) -> Floats:
     """Stack coefficient arrays (states..., features...) into one (C, F).
 
-    Each part is a pair of the array and the number of its leading state axes.
+    Each part is an array and the number of its leading state axes; None is no column.
     """
     out = []
     for part, lead in parts:
-        shape = np.shape(part)
-        features = int(np.prod(shape[lead:], dtype=np.int64))
-        out.append(np.reshape(part, (states, features)))
-    return np.concatenate(out, axis=1) if len(out) != 1 else np.ascontiguousarray(out[0])
+        if part is not None:
+            features = math.prod(np.shape(part)[lead:])
+            out.append(np.reshape(part, (states, features)))
+    return np.concatenate(out, axis=1) if out else np.zeros((states, 0))
 
 
-def one_hot(x: NDArray[Any], values: int) -> Floats:
-    """[x = v] as floats, with the values as a new first axis: (values, ...)."""
-    grid = np.arange(values).reshape(-1, *(1,) * np.ndim(x))
-    return (grid == x).astype(np.float64)
+def cut(
+    sums: Floats,
+    states: tuple[int, ...],
+    complete: Any,
+    *features: tuple[tuple[int, ...], bool, str | None],
+) -> list[Floats]:
+    """Undo `columns`: the blocks of (C, F) sums, (states..., features...) each.
+
+    A feature is (dimensions, symmetric, the data it is the mask of or None). The mask of complete
+    data has no columns: its sums are those of the constant, which comes first.
+    """
+    sums = np.reshape(sums, (*states, -1))
+    found: list[Floats] = []
+    start = 0
+    for dims, symmetric, mask in features:
+        if mask is not None and complete[mask]:
+            constant = found[0].reshape(*states, *(1,) * len(dims))
+            found.append(np.broadcast_to(constant, (*states, *dims)))
+            continue
+        width = dims[0] * (dims[0] + 1) // 2 if symmetric else math.prod(dims)
+        part = sums[..., start : start + width]
+        start += width
+        found.append(unfold(part, dims[0]) if symmetric else part.reshape(*states, *dims))
+    return found
 
 
-def masked(value: Any, observed: NDArray[np.bool_] | None) -> Any:
-    """The value where observed, zero where missing; `observed` None means complete."""
-    return value if observed is None else np.where(observed, value, 0.0)
+def masked(value: Any, observed: NDArray[np.bool_] | None, new: tuple[int, ...] = ()) -> Any:
+    """The value where observed, zero where missing; `observed` None means complete.
+
+    `new` are the value's axes that the mask doesn't have, where they aren't its first.
+    """
+    if observed is None:
+        return value
+    return np.where(np.expand_dims(observed, new) if new else observed, value, 0.0)
+
+
+def mask_rows(observed: NDArray[np.bool_] | None) -> Floats | None:
+    """A mask as feature rows; None where the data are complete, whose mask is constant."""
+    return None if observed is None else observed.astype(np.float64)
+
+
+def known(observed: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The mask as an array, all True where the data are complete."""
+    return np.ones(shape, dtype=bool) if observed is None else observed
 
 
 def log_indicator(condition: Any) -> Any:
     """0 where the condition holds, minus infinity elsewhere."""
     return np.where(condition, 0.0, -np.inf)
+
+
+def unknown_argument(family: str, name: str) -> Any:
+    """Say that sampling needs an argument that the model reads off its data."""
+    raise ValueError(
+        f"can't sample from {family} without `{name}`: the model reads it off the data, "
+        f"give `{name}` as an argument in the model (an input) to sample"
+    )
+
+
+def draw_rows(
+    rng: np.random.Generator,
+    log_density: Any,
+    domain: tuple[float, float, bool],
+    shape: tuple[int, ...],
+    *arguments: Any,
+) -> Floats:
+    """Sample a user's density: one inversion for each distinct setting of its arguments.
+
+    log_density(x, *arguments) on arrays of x; domain is (lower, upper, discrete).
+    """
+    from emdsl.runtime import sampling
+
+    lower, upper, discrete = domain
+    if not arguments:
+        size = math.prod(shape)
+        return sampling.from_log_density(rng, log_density, lower, upper, discrete, size).reshape(
+            shape
+        )
+    table = np.stack([np.broadcast_to(a, shape).reshape(-1) for a in arguments], axis=1)
+    settings, place = np.unique(table, axis=0, return_inverse=True)
+    place = place.reshape(-1)
+    out = np.empty(math.prod(shape))
+    for i, setting in enumerate(settings):
+        rows = np.flatnonzero(place == i)
+
+        def at(x: Any, setting: Any = setting) -> Any:
+            return log_density(x, *setting)
+
+        out[rows] = sampling.from_log_density(rng, at, lower, upper, discrete, len(rows))
+    return out.reshape(shape)

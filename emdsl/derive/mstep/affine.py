@@ -22,6 +22,7 @@ from emdsl.derive.mstep.block import (
     Update,
     coefficient,
     params_in,
+    quotient,
     renamed,
     without_common_factor,
 )
@@ -82,7 +83,7 @@ def solve(block: Block) -> Update | None:
     if not coupled:
         if half.is_nonnegative:
             return None  # convex: the stationary point is a minimum
-        value = sp.expand(-right / (2 * half)) if right == 0 else -right / (2 * half)
+        value = quotient(-right, 2 * half)
         record += [
             f"dQ/d{block.entry} = ({right}) + 2 ({half}) {block.entry} = 0",
             f"so {block.entry} = {value}",

@@ -91,12 +91,31 @@ class BestOf:
     objective: sp.Expr  # in the block's entry
 
 
-Form = Entries | Normalized | Linear | MatrixValue | BestOf
+@dataclass(frozen=True)
+class Joint:
+    """One linear system for several parameters, by blocks: `matrix[i][j] @ x[j] = right[i]`.
+
+    Each parameter's coupled axes are `cells[i]` as a row and `twins[i]` as a column; `batch` axes
+    are shared, a system each.
+    """
+
+    params: tuple[str, ...]
+    batch: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+    twins: tuple[tuple[str, ...], ...]
+    matrix: tuple[tuple[sp.Expr, ...], ...]
+    right: tuple[sp.Expr, ...]
+
+
+Form = Joint | Entries | Normalized | Linear | MatrixValue | BestOf
 
 
 @dataclass(frozen=True)
 class Update:
-    """How a parameter is computed from the statistics, and the record of why."""
+    """How a parameter is computed from the statistics, and the record of why.
+
+    `also` are the further parameters that a joint system solves with it.
+    """
 
     param: str
     rule: str
@@ -105,6 +124,7 @@ class Update:
     needs: frozenset[str]
     record: tuple[str, ...]
     collapse: tuple[Literal["zero", "infinity"], float] | None = None
+    also: tuple[str, ...] = ()
 
 
 def own_atom(atom: Atom, name: str) -> bool:
@@ -185,6 +205,12 @@ def without_common_factor(pieces: tuple[Piece, ...], cell: tuple[str, ...], atom
     if common == 1:
         return pieces, common
     return tuple(replace(p, other=p.other / common) for p in pieces), common
+
+
+def quotient(top: sp.Expr, bottom: sp.Expr) -> sp.Expr:
+    """top / bottom with the numbers multiplied out: sums stay sums of plain products."""
+    number, rest = bottom.as_coeff_Mul()
+    return sp.expand(top / number) / rest
 
 
 def params_in(expr: sp.Basic, atoms: Atoms) -> frozenset[str]:

@@ -17,6 +17,7 @@ from emdsl.derive.mstep.block import (
     coefficient,
     own_atom,
     params_in,
+    quotient,
     renamed,
 )
 
@@ -57,7 +58,7 @@ def solve(block: Block) -> Update | None:
     )
     return Update(
         name, "log determinant and trace", block.cell,
-        MatrixValue(b / a if inverses else -b / a, invert=not inverses),
+        MatrixValue(quotient(b if inverses else -b, a), invert=not inverses),
         params_in(a, block.atoms) | params_in(b, block.atoms), record,
         ("zero", 1.0) if inverses else ("infinity", 1.0),
     )  # fmt: skip

@@ -23,6 +23,7 @@ from emdsl.derive.mstep.block import (
     Update,
     coefficient,
     params_in,
+    quotient,
     without_common_factor,
 )
 from emdsl.derive.mstep.occurrences import by_basis, singles
@@ -96,7 +97,7 @@ def _two_powers(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | Non
         return None
     if first.is_nonpositive and not signed and second.is_nonnegative:
         return None  # a minimum, or no stationary point
-    root = (-first / second) ** (1 / (b - a))
+    root = quotient(-first, second) ** (1 / (b - a))
     collapse: Collapse = None
     if block.param.type.kind == "positive":
         if b <= -1:

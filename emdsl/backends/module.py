@@ -1,0 +1,98 @@
+"""Prints a whole module: docstring, imports, metadata, functions, and what users call."""
+
+from __future__ import annotations
+
+import re
+
+from emdsl.backends.functions import function
+from emdsl.ir.nodes import Module
+
+
+def module(m: Module) -> str:
+    """The module's text. Equal modules print equal, byte for byte."""
+    bodies = [line for f in m.functions for line in ("", "", *function(f))]
+    text = "\n".join(bodies)
+    lines = [*_docstring(m.doc), "", "from __future__ import annotations", ""]
+    lines += ["from collections.abc import Mapping", "from typing import Any", ""]
+    lines += ["import numpy as np"]
+    if "special." in text:
+        lines += ["from scipy import special"]
+    lines += ["", "from emdsl import runtime as rt", "from emdsl.runtime import numerics as nm"]
+    if "sampling." in text:
+        lines += ["from emdsl.runtime import sampling"]
+    lines += ["", *m.meta, *bodies, "", "", *m.program, *_api(m)]
+    return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).rstrip() + "\n"
+
+
+def _docstring(doc: str) -> list[str]:
+    safe = doc.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return [f'"""{safe}"""'] if not safe.endswith('"') else [f'"""{safe} """']
+
+
+def _api(m: Module) -> list[str]:
+    """The functions users call; each hands the program to the common runtime."""
+    with_default = [f"    {py}: int = {default}," for py, _, default in m.hyper if default is not None]
+    required = [f"    {py}: int," for py, _, default in m.hyper if default is None]
+    chosen = ", ".join(f"{name!r}: {py}" for py, name, _ in m.hyper)
+    sizes = f"{{{chosen}}}"
+    return [
+        "",
+        "",
+        "def fit(",
+        "    data: Any,",
+        "    *,",
+        *required,
+        *with_default,
+        "    seed: rt.Seed = 0,",
+        "    restarts: int = 10,",
+        "    max_iter: int = 1000,",
+        "    tol: float = 1e-8,",
+        "    init: Any = None,",
+        "    **options: Any,",
+        ") -> rt.FitResult:",
+        '    """Fit by EM from several starts; see `emdsl.runtime.fit` for data and options."""',
+        "    return rt.fit(",
+        "        PROGRAM,",
+        "        data,",
+        f"        sizes={sizes},",
+        "        seed=seed,",
+        "        restarts=restarts,",
+        "        max_iter=max_iter,",
+        "        tol=tol,",
+        "        init=init,",
+        "        **options,",
+        "    )",
+        "",
+        "",
+        "def init_params(",
+        "    data: Any,",
+        "    *,",
+        *required,
+        *with_default,
+        "    seed: rt.Seed = 0,",
+        ") -> rt.Params:",
+        '    """The parameters `fit` starts its first restart from."""',
+        f"    return rt.init_params(PROGRAM, data, sizes={sizes}, seed=seed)",
+        "",
+        "",
+        "def e_step(",
+        "    data: Any, params: Mapping[str, Any], *, pivot: rt.Params | None = None",
+        ") -> rt.Statistics:",
+        '    """Expected sufficient statistics and log likelihood: additive over chunks of data."""',
+        "    return rt.e_step(PROGRAM, data, params, pivot=pivot)",
+        "",
+        "",
+        "def log_likelihood(data: Any, params: Mapping[str, Any]) -> float:",
+        '    """The log likelihood of all the data under `params`, constants included."""',
+        "    return rt.log_likelihood(PROGRAM, data, params)",
+        "",
+        "",
+        "def posterior(data: Any, params: Mapping[str, Any]) -> dict[str, rt.Floats]:",
+        '    """The posterior of each latent, {latent: (N, values)}: responsibilities."""',
+        "    return rt.posterior(PROGRAM, data, params)",
+        "",
+        "",
+        "def predict(data: Any, params: Mapping[str, Any]) -> dict[str, Any]:",
+        '    """The jointly most probable values of each element\'s latents, {latent: (N,)}."""',
+        "    return rt.predict(PROGRAM, data, params)",
+    ]

@@ -1,0 +1,183 @@
+"""The finite E-step of one element as statements: eliminate forward, differentiate backward."""
+
+from __future__ import annotations
+
+from emdsl.derive.atoms import Atoms
+from emdsl.inference.plan import Cluster, PiecePlan
+from emdsl.ir.nodes import (
+    AddTo,
+    Array,
+    Assign,
+    Axis,
+    Bind,
+    Comment,
+    Contract,
+    Expr,
+    Function,
+    Item,
+    Map,
+    Return,
+    Stmt,
+    When,
+    Whole,
+)
+from emdsl.lower.names import Names, quoted
+from emdsl.lower.scalar import ScalarLowering
+
+_ARGS = (("features", "rt.Features"), ("coefficients", "rt.Coefficients"), ("layout", "rt.Layout"))
+
+
+class Elimination:
+    """Writes `infer`, `decode` and `marginals` of a piece with latents."""
+
+    def __init__(self, plan: PiecePlan, atoms: Atoms, names: Names) -> None:
+        self.plan = plan
+        self.scalars = ScalarLowering(atoms, names, frozenset({plan.plate}))
+        self.plate = Axis(plan.plate, "B")
+        self.latent_of = dict(zip(plan.latents, plan.match.summed, strict=True))
+
+    def axes(self, cluster: Cluster) -> tuple[Axis, ...]:
+        return (*(self.scalars.axis(a) for a in cluster.latents), self.plate)
+
+    def _sizes(self) -> list[Stmt]:
+        """The sizes of the latents, and of the block, where arrays are cut by them."""
+        if all(len(c.latents) == 1 for c in self.plan.clusters):
+            return []
+        out: list[Stmt] = [Bind(("B",), "", ("features.direct.shape[1]",))]
+        dims = {a.dim for c in self.plan.clusters for a in self.axes(c)[:-1]}
+        by_python = {self.scalars.names[e]: e for e in self._size_names()}
+        out += [Item(str(d), "layout.sizes", quoted(by_python[str(d)]))
+                for d in sorted(map(str, dims)) if str(d) in by_python]  # fmt: skip
+        return out
+
+    def _size_names(self) -> list[str]:
+        return [
+            str(info.extent)
+            for info in self.scalars.atoms.axes.values()
+            if info.role == "latent" and not hasattr(info.extent, "value")
+        ]
+
+    def _forward(self, *, best: bool) -> list[Stmt]:
+        """Each cluster's log factor, then its sum (or maximum) over the latent eliminated."""
+        body: list[Stmt] = []
+        for i, cluster in enumerate(self.plan.clusters):
+            axes = self.axes(cluster)
+            out, rest = cluster.latents[0], cluster.latents[1:]
+            name = f"joint_{out}" if best else f"post_{out}"
+            given = f" given {', '.join(rest)}" if rest else ""
+            verb = "maximise over" if best else "sum out"
+            body.append(Comment(f"{verb} {out}{given}"))
+            shape = f"({', '.join(str(a.dim) for a in axes)})"
+            product = f"coefficients[{i + 1}] @ features.rows[{i}]"
+            if len(axes) > 2:
+                product = f"({product}).reshape{shape}"
+            body.append(Bind((name,), "", (product,)))
+            if cluster.given:
+                body.append(AddTo(name, Whole(Array(f"features.fixed[{i}]", axes), axes)))
+            for child in cluster.children:
+                own = self.axes(self.plan.clusters[child])[1:]
+                message = Array(f"message_{self.plan.clusters[child].latents[0]}", own)
+                body.append(AddTo(name, Whole(message, axes)))
+            if best:
+                body.append(Bind((f"best_{out}",), f"{name}.argmax", ("axis=0",)))
+                body.append(Bind((f"message_{out}",), f"{name}.max", ("axis=0",)))
+            else:
+                latent = quoted(self.latent_of[out])
+                start = Array(f"bias[{latent}]", (axes[0], self.plate))
+                body.append(
+                    When(
+                        f"bias is not None and {latent} in bias",
+                        (AddTo(name, Whole(start, axes)),),
+                    )
+                )
+                body.append(Bind((f"message_{out}",), "nm.normalize", (name,)))
+        return body
+
+    def _roots(self) -> Expr:
+        messages: list[Expr] = [
+            Array(f"message_{c.latents[0]}", (self.plate,))
+            for c in self.plan.clusters
+            if c.parent is None
+        ]
+        return messages[0] if len(messages) == 1 else Map("add", tuple(messages))
+
+    def infer(self) -> Function:
+        body = [*self._sizes(), *self._forward(best=False)]
+        for i in reversed(range(len(self.plan.clusters))):
+            cluster = self.plan.clusters[i]
+            if cluster.parent is None:
+                continue
+            axes = self.axes(cluster)
+            parent = self.plan.clusters[cluster.parent]
+            above = self.axes(parent)
+            name, rest = f"post_{cluster.latents[0]}", axes[1:]
+            marginal: Expr = Array(f"post_{parent.latents[0]}", above)
+            extra = tuple(a for a in above if a not in rest)
+            if extra:
+                marginal = Contract((marginal,), extra)
+            body.append(Comment(f"p({', '.join(cluster.latents)}) = p({cluster.latents[0]} | "
+                                f"{', '.join(cluster.latents[1:])}) p("
+                                f"{', '.join(cluster.latents[1:])})"))  # fmt: skip
+            body.append(
+                Assign(name, Whole(Map("mul", (Array(name, axes), marginal)), axes))
+            )
+        body.append(Assign("evidence", Whole(self._roots(), (self.plate,))))
+        flat = [
+            f"post_{c.latents[0]}" + (".reshape(-1, B)" if len(c.latents) > 1 else "")
+            for c in self.plan.clusters
+        ]
+        clusters = f"({', '.join(flat)}{',' * (len(flat) == 1)})"
+        body.append(Return(("evidence", clusters)))
+        return Function(
+            f"infer_{self.plan.plate}",
+            (*_ARGS, ("bias", "rt.Bias | None = None")),
+            "tuple[rt.Floats, tuple[rt.Floats, ...]]",
+            "Log evidence (B,) and the posterior of each elimination's latents, (states, B).",
+            tuple(body),
+        )
+
+    def decode(self) -> Function:
+        body = [*self._sizes(), *self._forward(best=True)]
+        for i in reversed(range(len(self.plan.clusters))):
+            cluster = self.plan.clusters[i]
+            out, rest = cluster.latents[0], cluster.latents[1:]
+            index = ", ".join([*(f"best_{a}" for a in rest), "np.arange(B)"])
+            if rest:
+                body.append(Bind((f"best_{out}",), "", (f"best_{out}[{index}]",)))
+        body.append(Assign("evidence", Whole(self._roots(), (self.plate,))))
+        names = [f"best_{a}" for a in self.plan.latents]
+        body.append(
+            Return((f"({', '.join(names)}{',' * (len(names) == 1)})", "evidence"))
+        )
+        return Function(
+            f"decode_{self.plan.plate}", _ARGS,
+            "tuple[tuple[Any, ...], rt.Floats]",
+            "The most probable joint values of the latents, (B,) each, and their log joint.",
+            tuple(body),
+        )  # fmt: skip
+
+    def marginals(self) -> Function:
+        body: list[Stmt] = []
+        found: list[tuple[str, str]] = []
+        needs_sizes = any(len(c.latents) > 1 for c in self.plan.clusters)
+        if needs_sizes:
+            body += self._sizes()[1:]
+        for i, cluster in enumerate(self.plan.clusters):
+            out = cluster.latents[0]
+            axes = self.axes(cluster)
+            source = f"clusters[{i}]"
+            if len(cluster.latents) > 1:
+                shape = ", ".join(str(a.dim) for a in axes[:-1])
+                places = tuple(range(1, len(cluster.latents)))
+                source = f"{source}.reshape({shape}, -1).sum(axis={places})"
+            body.append(Bind((f"post_{out}",), "", (source,)))
+        for name, axis in zip(self.plan.match.summed, self.plan.latents, strict=True):
+            found.append((quoted(name), f"post_{axis}"))
+        body.append(Return(tuple(found)))
+        return Function(
+            f"marginals_{self.plan.plate}",
+            (("clusters", "Any"), ("layout", "rt.Layout")),
+            "dict[str, Any]",
+            "Each latent's own posterior, (values, B).",
+            tuple(body),
+        )

@@ -1,0 +1,187 @@
+"""The module's metadata as Python literals: names, dimensions, supports, where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+
+from emdsl.derive.mstep.solve import MStep
+from emdsl.inference.plan import Plan
+from emdsl.lower.names import Names, quoted
+from emdsl.model.graph import Extent, Fixed, Model, Size, Variable
+
+
+def extent_literal(extent: Extent) -> str:
+    """A size's name in quotes, or a number."""
+    if isinstance(extent, Fixed):
+        return str(extent.value)
+    assert isinstance(extent, Size)
+    return quoted(extent.name)
+
+
+def meta_lines(model: Model, plan: Plan, m_step: MStep, version: str) -> tuple[str, ...]:
+    """The lines of `META = rt.Meta(...)`."""
+    digest = hashlib.sha256(model.source.text.encode("utf-8", "surrogatepass")).hexdigest()
+    lines = [
+        "META = rt.Meta(",
+        f"    name={quoted(model.name)},",
+        f"    doc={quoted(model.doc)},",
+        f"    source={quoted(_base_name(model.source.name))},",
+        f"    source_sha256={quoted(digest)},",
+        f"    compiler={quoted(version)},",
+        *_group("sizes", [_size(model, s) for s in model.sizes]),
+        *_group("params", _params(model, m_step)),
+        *_group("arrays", _arrays(model, plan)),
+        *_group("latents", _latents(model, plan)),
+        f"    objective={quoted('log posterior' if plan.derived.priors else 'log likelihood')},",
+        *_group(
+            "constants",
+            [f"({quoted(c.name)}, {c.value!r})" for c in model.consts if c.value is not None],
+        ),
+        ")",
+    ]
+    return tuple(lines)
+
+
+def _base_name(name: str) -> str:
+    """The file's own name: a module must not depend on where it was compiled."""
+    return name.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _group(name: str, items: list[str]) -> list[str]:
+    if not items:
+        return [f"    {name}=(),"]
+    return [f"    {name}=(", *(f"        {item}," for item in items), "    ),"]
+
+
+def _tuple(items: list[str]) -> str:
+    return f"({', '.join(items)}{',' * (len(items) == 1)})"
+
+
+def _size(model: Model, size: object) -> str:
+    decl = next(s for s in model.sizes if s is size)
+    plates = {str(p.extent) for p in model.plates}
+    role = "hyper" if decl.hyper else "plate" if decl.name in plates else "data"
+    parts = [quoted(decl.name), quoted(role)]
+    if decl.default is not None:
+        parts.append(f"default={decl.default}")
+    if decl.sources:
+        sources = [
+            f"({quoted(s.array)}, {quoted(s.dim) if isinstance(s.dim, str) else s.dim})"
+            for s in decl.sources
+        ]
+        parts.append(f"sources={_tuple(sources)}")
+    return f"rt.Size({', '.join(parts)})"
+
+
+def _params(model: Model, m_step: MStep) -> list[str]:
+    collapse = {u.param: u.collapse for u in m_step.updates}
+    out = []
+    for p in model.params:
+        parts = [quoted(p.name), _tuple([extent_literal(e) for e in p.shape]), quoted(p.type.kind)]
+        if p.type.shape:
+            parts.append(f"event={len(p.type.shape)}")
+        unbounded = collapse.get(p.name)
+        if unbounded is not None:
+            parts.append(f"collapse=({quoted(unbounded[0])}, {unbounded[1]})")
+        if p.prior is not None:
+            parts.append("prior=True")
+        out.append(f"rt.Param({', '.join(parts)})")
+    return out
+
+
+def _arrays(model: Model, plan: Plan) -> list[str]:
+    summed = {name for piece in plan.pieces for name in piece.match.summed}
+    weights = {p.weight.name for p in model.plates if p.weight is not None and not p.outer}
+    used = {ref for ref in weights}
+    out = []
+    for v in model.variables:
+        if v.role == "latent":
+            continue
+        role = "weight" if v.name in used else v.role
+        out.append(_array(v, role, model, _missing(v, plan, v.name in summed)))
+    for c in model.consts:
+        dims = _tuple([extent_literal(e) for e in c.shape])
+        out.append(f'rt.Array({quoted(c.name)}, "const", {dims}, 0, {quoted(c.type.kind)})')
+    return out
+
+
+def _missing(v: Variable, plan: Plan, summed: bool) -> str:
+    """What a missing cell of a data array means, from the density's event rank."""
+    if v.role != "data":
+        return "no"
+    if summed:
+        return "sum"
+    joint = plan.derived.joint
+    node = next(n for n in joint.nodes if n.name == v.name)
+    ranks = [len(a) for a in joint.seen_places(node)]
+    rank = max(ranks, default=len(v.plates))
+    return "cell" if rank == len(v.plates) + len(v.type.shape) else "row"
+
+
+def _array(v: Variable, role: str, model: Model, missing: str) -> str:
+    dims = [extent_literal(model.plate(a).extent) for a in v.plates]
+    dims += [extent_literal(e) for e in v.type.shape]
+    parts = [quoted(v.name), quoted(role), _tuple(dims), str(len(v.plates)), quoted(v.type.kind)]
+    if v.type.values is not None:
+        parts.append(f"values={extent_literal(v.type.values)}")
+    if missing != "no":
+        parts.append(f"missing={quoted(missing)}")
+    return f"rt.Array({', '.join(parts)})"
+
+
+def _latents(model: Model, plan: Plan) -> list[str]:
+    out = []
+    for piece in plan.pieces:
+        for name, axis in zip(piece.match.summed, piece.latents, strict=True):
+            v = model.variable(name)
+            dims = _tuple([extent_literal(model.plate(a).extent) for a in v.plates])
+            values = extent_literal(plan.derived.joint.atoms.axes[axis].extent)
+            parts = [quoted(name), dims, values]
+            if v.role == "data":
+                parts.append(f"data={quoted(name)}")
+            out.append(f"rt.Latent({', '.join(parts)})")
+    return out
+
+
+def piece_lines(model: Model, plan: Plan, names: Names) -> list[str]:
+    """The lines of `PROGRAM = rt.Program(...)`."""
+    del names
+    lines = ["PROGRAM = rt.Program(", "    meta=META,", "    pieces=("]
+    for piece in plan.pieces:
+        p = piece.plate
+        plate = model.plate(p)
+        arrays = [v.name for v in model.variables
+                  if v.role in ("data", "input") and v.plates and v.plates[0] == p
+                  and (plate.weight is None or v.name != plate.weight.name)]  # fmt: skip
+        clusters = [
+            _tuple([extent_literal(plan.derived.joint.atoms.axes[a].extent) for a in c.latents])
+            for c in piece.clusters
+        ]
+        weight = quoted(plate.weight.name) if plate.weight is not None else "None"
+        infer = f"infer_{p}" if piece.clusters else "rt.no_latents"
+        decode = f"decode_{p}" if piece.clusters else "rt.no_values"
+        marginals = f"marginals_{p}" if piece.clusters else "rt.no_marginals"
+        lines += [
+            "        rt.Piece(",
+            f"            plate={extent_literal(plate.extent)},",
+            f"            arrays={_tuple([quoted(a) for a in arrays])},",
+            f"            latents={_tuple([quoted(a) for a in piece.match.summed])},",
+            f"            clusters={_tuple(clusters)},",
+            f"            weight={weight},",
+            f"            features=features_{p},",
+            f"            coefficients=coefficients_{p},",
+            f"            infer={infer},",
+            f"            decode={decode},",
+            f"            marginals={marginals},",
+            f"            collect=collect_{p},",
+            "        ),",
+        ]
+    return [
+        *lines,
+        "    ),",
+        "    m_step=m_step,",
+        "    log_prior=log_prior,",
+        "    pivot=pivot,",
+        "    sample=sample,",
+        ")",
+    ]
