@@ -40,7 +40,8 @@ class Start:
         if self._full:
             return {name: np.array(value) for name, value in self._given.items()}
         engine = self._engine
-        steer = self._seeder.steer(rng, self._seeder.method(restart, attempt))
+        method = self._seeder.method(restart, attempt)
+        steer = self._seeder.steer(rng, method, tilted=restart + attempt > 0)
         if self._responsibilities:
             steer = given_steer(engine, self._responsibilities, steer)
         params = engine.program.m_step(engine.start(steer), self._reference)

@@ -20,6 +20,7 @@ Steer = Callable[[int, Chunk], "Bias | None"]
 Method = Literal["spread", "rows", "random"]
 
 _SAMPLE = 4000  # rows looked at to pick centres
+_TILT = 0.7  # how far restarts after the first weigh columns unlike: finds more optima
 _OTHER = -3.0  # log potential of the other centres: a hard start finds fewer optima, and collapses
 
 
@@ -50,8 +51,8 @@ class Seeder:
             return ("spread", "spread", "spread", "random")
         return ("random",)
 
-    def steer(self, rng: np.random.Generator, method: Method) -> Steer:
-        """A `bias` for `Engine.start`, drawn anew."""
+    def steer(self, rng: np.random.Generator, method: Method, *, tilted: bool) -> Steer:
+        """A `bias` for `Engine.start`, drawn anew; `tilted` weighs the columns at random."""
         plans: list[dict[str, Callable[[Chunk], Floats]]] = []
         for piece, scale in zip(self._pieces, self._scales, strict=True):
             plan: dict[str, Callable[[Chunk], Floats]] = {}
@@ -62,11 +63,14 @@ class Seeder:
                 near = method != "random" and bool(scale.names)
                 if several and rng.random() < 0.5:
                     near = False
-                plan[name] = (
-                    _nearest(scale, scale.centres(piece, latent, values, rng, method == "rows"))
-                    if near
-                    else _random(values, rng, labelled=latent.data is not None)
-                )
+                if near:
+                    tilt = np.exp(_TILT * tilted * rng.standard_normal((scale.width, 1)))
+                    centres = scale.centres(
+                        piece, latent, values, rng, blind=method == "rows", tilt=tilt
+                    )
+                    plan[name] = _nearest(scale, centres, tilt)
+                else:
+                    plan[name] = _random(values, rng, labelled=latent.data is not None)
             plans.append(plan)
         return lambda index, chunk: {n: draw(chunk) for n, draw in plans[index].items()}
 
@@ -79,10 +83,16 @@ def given_steer(engine: Engine, responsibilities: Mapping[str, Floats], otherwis
             if name in responsibilities:
                 table = responsibilities[name].T
                 if piece.inverse is not None:  # equal rows share their average
-                    n = np.bincount(piece.inverse, minlength=piece.size)
-                    table = np.stack(
-                        [np.bincount(piece.inverse, r, minlength=piece.size) / n for r in table]
-                    )
+                    own = piece.piece.weight
+                    weight = None if own is None else engine.bound.arrays[own]
+                    total = np.bincount(piece.inverse, weight, minlength=piece.size)
+                    table = np.stack([
+                        np.bincount(
+                            piece.inverse, r if weight is None else r * weight, minlength=piece.size
+                        )
+                        / np.maximum(total, 1e-300)
+                        for r in table
+                    ])  # fmt: skip
                 tables[name] = np.log(np.maximum(table, 1e-300))
 
     def steer(index: int, chunk: Chunk) -> Bias | None:
@@ -104,9 +114,10 @@ def _random(values: int, rng: np.random.Generator, labelled: bool) -> Callable[[
     return lambda chunk: scale * rng.standard_normal((values, chunk.stop - chunk.start))
 
 
-def _nearest(scale: _Scale, centres: Floats) -> Callable[[Chunk], Floats]:
+def _nearest(scale: _Scale, centres: Floats, tilt: Floats) -> Callable[[Chunk], Floats]:
     def draw(chunk: Chunk) -> Floats:
         x, seen = scale.rows(chunk.arrays)
+        x = x * tilt
         distance = _distances(x, seen, centres)
         out = np.full(distance.shape, _OTHER)
         out[distance.argmin(axis=0), np.arange(distance.shape[1])] = 0.0
@@ -132,6 +143,7 @@ class _Scale:
         self._arrays = [a for a in arrays if a.role == "data" and a.name not in labels]
         self._sizes = sizes
         self.names = [a.name for a in self._arrays] if piece.piece.latents else []
+        self.width = 0
         self._shift: dict[str, Floats] = {}
         self._unit: dict[str, Floats] = {}
         pick = np.linspace(0, piece.size - 1, min(piece.size, _SAMPLE)).astype(np.intp)
@@ -144,6 +156,7 @@ class _Scale:
             shift = (raw * weight).sum(axis=1, keepdims=True) / total
             spread = np.sqrt(((raw - shift) ** 2 * weight).sum(axis=1, keepdims=True) / total)
             self._shift[array.name] = shift
+            self.width += len(shift)
             if array.kind == "category":  # one distance for a category, whatever its values
                 spread = np.full_like(spread, max(float(np.sqrt((spread**2).sum())), 1e-12))
             tiny = 1e-12 * np.abs(shift)
@@ -191,11 +204,16 @@ class _Scale:
         latent: Latent,
         values: int,
         rng: np.random.Generator,
+        *,
         blind: bool,
+        tilt: Floats,
     ) -> Floats:
         """k-means++: each next centre is a row drawn by its squared distance from those before.
 
-        blind : draw each row alike instead. Returns (values, F).
+        blind : draw each row alike instead.
+        tilt : (F, 1), what the standardised columns are multiplied by.
+
+        Returns (values, F).
         """
         weight = piece.weight
         if piece.size > _SAMPLE:
@@ -204,6 +222,7 @@ class _Scale:
             pick = np.arange(piece.size)
         own = {k: v[..., pick] for k, v in self._own(piece).items()}
         x, seen = self.rows(own)
+        x = x * tilt
         mass = np.ones(len(pick)) if weight is None else weight[pick]
         chosen = self._labelled(piece, latent, values, pick, x)
         nearest: Floats | None = None
