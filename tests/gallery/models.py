@@ -65,7 +65,9 @@ def data(path: Path) -> dict[str, NDArray[np.float64]]:
     assert heads is not None
     mapped = options(path, "--data")
     arrays = {}
-    for array in module(path).PROGRAM.meta.arrays:
+    meta = module(path).PROGRAM.meta
+    fixed = dict(meta.constants)
+    for array in (a for a in meta.arrays if a.name not in fixed):
         if array.name in mapped:
             chosen = mapped[array.name].split(",")
         elif array.name in heads:

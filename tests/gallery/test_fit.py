@@ -53,6 +53,8 @@ def test_fits_its_data_without_a_decrease(path: Path) -> None:
 @each_fitted
 def test_fits_a_sample_of_its_own_without_a_decrease(path: Path) -> None:
     """The sample is of the fitted model, under the data's own inputs."""
+    if path.stem == "multinomial_mixture":
+        pytest.skip("the number of words of a document is read off the data, not modelled")
     arrays = data(path)
     fitted = module(path).fit(arrays, **sizes(path), restarts=RESTARTS, progress=False)
     meta = module(path).PROGRAM.meta
@@ -64,8 +66,9 @@ def test_fits_a_sample_of_its_own_without_a_decrease(path: Path) -> None:
     sample = {a.name: drawn[a.name] for a in meta.arrays if a.role == "data"}
     weights = {a.name: np.ones(rows) for a in meta.arrays if a.role == "weight"}
     given = {**inputs, **weights, **sample}
-    check(module(path).fit(given, **others, restarts=RESTARTS, progress=False))
-    result = module(path).fit(given, **others, init=fitted.params, restarts=1, progress=False)
+    chosen = {s.name: fitted.sizes[s.name] for s in meta.sizes if s.role == "hyper"}
+    check(module(path).fit(given, **chosen, restarts=RESTARTS, progress=False))
+    result = module(path).fit(given, **chosen, init=fitted.params, restarts=1, progress=False)
     check(result)
     start = module(path).log_likelihood(given, fitted.params) + fitted.log_prior
     assert result.objective >= start - 1e-9 * abs(start)
