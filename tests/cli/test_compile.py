@@ -8,6 +8,7 @@ import json
 import keyword
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from emdsl.cli.generated import module_stem
 from tests.cli.conftest import Run
 
+ROOT = Path(__file__).parents[2]
 GOOD = """\
 model Normal
 param mean : real
@@ -156,49 +158,48 @@ def test_any_name_compiles_and_runs(name: str, tmp_path: Path, emdsl: Run) -> No
         return
     ran = emdsl("fit", model, "-", "--json", stdin="x_\n1\n2\n6\n")
     assert ran.code == 0, ran.err
-    assert json.loads(ran.out)["params"][name] == pytest.approx(3)
+    known = unicodedata.normalize("NFKC", name)  # as in Python
+    assert json.loads(ran.out)["params"][known] == pytest.approx(3)
 
 
-INJECTIONS = [
-    'model M\nparam x__import__("os").system("touch {pwned}") : real\n',
-    (
-        "model M\n    \"{quotes}; open({pwned!r}, 'w')\"\nparam m : real\n"
-        "for n in N:\n    data x[n] ~ Normal(m, 1)\n"
-    ),
-    (
-        'model M\n    "\\\\" + open({pwned!r}, \'w\').name + \\\\""\nparam m : real\n'
-        "for n in N:\n    data x[n] ~ Normal(m, 1)\n"
-    ),
-    (
-        "model M\nparam m : real\n# {quotes}\\nopen({pwned!r}, 'w')\n"
-        "for n in N:\n    data x[n] ~ Normal(m, 1)\n"
-    ),
-    (
-        "model __import__\nparam __class__ : real\nparam __builtins__ : positive\n"
-        "for n in N:\n    data __dict__[n] ~ Normal(__class__, __builtins__)\n"
-    ),
-    (
-        "model M\nconst c = [0, 1, __import__('os').getpid()]\nparam m : real\n"
-        "for n in N:\n    data x[n] ~ Normal(m, 1)\n"
-    ),
-    (
-        "model M\nparam m : real\nfor n in N:\n"
-        "    data x[n] ~ Normal(m, exec(\"open({pwned!r}, 'w')\"))\n"
-    ),
-]
+REST = "param m : real\nfor n in N:\n    data x[n] ~ Normal(m, 1)\n"
+OPEN = "open({pwned!r}, 'w')"
+INJECTIONS = {
+    "call as a name": f'model M\nparam x__import__("os").remove : real\n{REST}',
+    "single quotes": f"model M\n    \"''' + {OPEN}.name + '''\"\n{REST}",
+    "backslash": f'model M\n    "ends in \\\\"\n    "; {OPEN}  # \\"\n{REST}',
+    "carriage return in the docstring": f'model M\n    "doc\r{OPEN}"\n{REST}',
+    "line separators": f'model M\n    "doc\u2028{OPEN}\x85{OPEN}\x0c{OPEN}"\n{REST}',
+    "carriage return in a comment": f"model M  # a\r{OPEN}\n# b\r{OPEN}\n{REST}",
+    "quotes in a comment": f'model M\n# """\n{REST}# """; {OPEN}\n',
+    "format fields": f'model M\n    "{{{{0.__class__}}}} %s {{{{{OPEN}}}}}"\n{REST}',
+    "dunder names": "model __import__\nparam __class__ : real\nparam __builtins__ : positive\n"
+    "for n in N:\n    data __dict__[n] ~ Normal(__class__, __builtins__)\n",
+    "call in a constant": f"model M\nconst c = [0, 1, {OPEN}]\n{REST}",
+    "call in an argument": f"model M\n{REST}".replace("1)", 'exec("open(1)"))'),
+    "call in a size": f"model M\n{REST}".replace("in N", "in __import__[os]"),
+    "call in a density": f"density F(x : real; a : real) = exec(x) + {OPEN}\nmodel M\n{REST}",
+}
 
 
-@pytest.mark.parametrize("template", INJECTIONS, ids=range(len(INJECTIONS)))
-def test_nothing_in_a_model_is_executed(template: str, tmp_path: Path, emdsl: Run) -> None:
+def _run_module(path: Path) -> None:
+    subprocess.run(
+        [sys.executable, path], cwd=path.parent, check=True, capture_output=True, timeout=60,
+        env={"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("what", INJECTIONS)
+def test_nothing_in_a_model_is_executed(what: str, tmp_path: Path, emdsl: Run) -> None:
     pwned = tmp_path / "pwned"
     model = tmp_path / "m.em"
-    model.write_text(template.format(pwned=str(pwned), quotes='\\"\\"\\"'))
+    model.write_bytes(INJECTIONS[what].format(pwned=str(pwned)).encode())
     out = tmp_path / "m.py"
     ran = emdsl("compile", model, "-o", out)
     assert ran.code in (0, 1), ran.err
     if ran.code == 0:
         ast.parse(out.read_text())
-        subprocess.run([sys.executable, out], check=True, capture_output=True, timeout=60)
+        _run_module(out)
     assert not pwned.exists()
 
 
@@ -208,7 +209,7 @@ def test_a_file_name_is_not_code_either(tmp_path: Path, emdsl: Run) -> None:
     model.write_text(GOOD)
     out = tmp_path / "m.py"
     assert emdsl("compile", model, "-o", out).code == 0
-    subprocess.run([sys.executable, out], check=True, capture_output=True, cwd=tmp_path, timeout=60)
+    _run_module(out)
     assert not pwned.exists()
 
 
@@ -222,7 +223,7 @@ def test_a_generated_module_needs_no_compiler(tmp_path: Path, models: Path, emds
     )
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False,
-        timeout=120, env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        timeout=120, env={"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert (ran.stdout, ran.stderr) == ("[]\n", "")
 
@@ -248,7 +249,7 @@ def test_compiling_twice_gives_the_same_bytes(models: Path, emdsl: Run) -> None:
     code = "import sys; from emdsl.cli import main; sys.exit(main(sys.argv[1:]))"
     second = subprocess.run(
         [sys.executable, "-c", code, "compile", models / "abo.em", "-o", "-"],
-        cwd=Path(__file__).parents[2], capture_output=True, check=False, timeout=120,
+        cwd=ROOT, capture_output=True, check=False, timeout=120,
         env={"PYTHONHASHSEED": "7"},
     )  # fmt: skip
     assert second.stdout.decode() == first.out
