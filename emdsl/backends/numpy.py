@@ -25,13 +25,13 @@ from emdsl.ir.nodes import (
 )
 
 # binding strengths, as Python's
-_OR, _AND, _ADD, _MUL, _NEG, _POW, _ATOM = 1, 2, 4, 5, 6, 7, 9
+_ADD, _MATMUL, _MUL, _NEG, _POW, _ATOM = 4, 5, 6, 7, 8, 9
 
 _FUNCTIONS = {
     "log": "np.log", "safelog": "nm.log", "exp": "np.exp", "sqrt": "nm.sqrt", "abs": "np.abs",
     "sin": "np.sin", "cos": "np.cos", "tanh": "np.tanh", "lgamma": "special.gammaln",
     "atan2": "np.arctan2", "i0": "special.i0", "where": "np.where", "not": "np.logical_not",
-    "log_indicator": "nm.log_indicator",
+    "log_indicator": "nm.log_indicator", "indicator": "nm.indicator",
 }  # fmt: skip
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _KERNELS = {"multigammaln": "special.multigammaln"}
@@ -123,10 +123,12 @@ class Printer:
         scale = [a for a in expr.args if not axes_of(a)]
         code = self._contraction(args, expr.sums, out)
         aligned, strength = self._aligned(code, out, target)
-        if "@" in code and aligned == code:
-            strength = _MUL
+        if " @ " in code and aligned == code:
+            strength = _MATMUL  # in parentheses beside * and /, which Python takes left to right
         if scale:
             factor = " * ".join(self._at(a, (), _MUL) for a in scale)
+            if not args:
+                return factor, _MUL
             inner = aligned if strength > _MUL else f"({aligned})"
             return f"{factor} * {inner}", _MUL
         return aligned, strength

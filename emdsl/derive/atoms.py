@@ -134,6 +134,7 @@ class Stat:
     name: str
     idx: tuple[Ix, ...]
     nonnegative: bool = False
+    symmetric: bool = False  # in its last two indices
 
 
 Atom = (
@@ -442,8 +443,12 @@ class Atoms:
 
 
 def _ordered(atom: Atom) -> Atom:
-    """A symmetric matrix's entry with its two indices in order: P[e, d] is P[d, e]."""
+    """A symmetric entry with its two indices in order: P[e, d] is P[d, e], [b = a] is [a = b]."""
     match atom:
+        case Stat(symmetric=True, idx=(*batch, i, j)) if str(i) > str(j):
+            return replace(atom, idx=(*batch, j, i))
+        case Ind(condition=sp.Eq() as c) if str(c.lhs) > str(c.rhs) and c.rhs.is_Symbol:
+            return Ind(sp.Eq(c.rhs, c.lhs))
         case InvOf(i=i, j=j) if str(i) > str(j):
             return replace(atom, i=j, j=i)
         case Elem(kind="posdef", idx=(*batch, i, j)) if str(i) > str(j):

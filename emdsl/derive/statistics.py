@@ -55,7 +55,9 @@ class Statistic:
 
     def at(self, places: tuple[Ix, ...]) -> Stat:
         """The statistic's entry at these places, its sign known from the feature's."""
-        return Stat(self.name, places, bool(self.feature.expr.is_nonnegative))
+        return Stat(
+            self.name, places, bool(self.feature.expr.is_nonnegative), self.feature.symmetric
+        )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass, replace
 
 import sympy as sp
 
+from emdsl.derive.atoms import Pivot
 from emdsl.derive.joint import Joint
 from emdsl.derive.mstep.block import (
     BestOf,
@@ -244,12 +245,14 @@ class MStepLowering:
 
     def log_prior(self) -> Function:
         s = self.scalars()
-        s.no_pivot = True
         atoms = self.joint.atoms
         total: sp.Expr = sp.Integer(0)
         for term in self.derived.priors:
             axes = tuple(sorted(term.axes))
-            total += atoms.sum(axes, term.number * term.factor * term.basis)
+            expr = term.number * term.factor * term.basis
+            # the prior is of the parameter itself, not of its distance from a pivot
+            zero = {x: 0 for x in expr.free_symbols if isinstance(atoms.atom(x), Pivot)}
+            total += atoms.sum(axes, expr.xreplace(zero))
         parts = sp.Add.make_args(total) if total != 0 else ()
         body: list[Stmt] = []
         names = []

@@ -43,7 +43,6 @@ class ScalarLowering:
     names: Names
     plates: frozenset[str]
     wants: dict[str, object] = field(default_factory=dict)
-    no_pivot: bool = False
 
     # -- axes --
 
@@ -159,8 +158,6 @@ class ScalarLowering:
             case Centered(of=elem):
                 return self._centered(atom, elem)
             case Pivot(name=name, idx=idx):
-                if self.no_pivot:
-                    return Lit(0)
                 self.wants[f"pivot {name}"] = atom
                 return self._entry(self.pivot_name(name), idx)
             case Seen(name=name, idx=idx):
@@ -172,7 +169,7 @@ class ScalarLowering:
                 self.wants[f"size {extent}"] = atom
                 return Array(str(self.dim(extent)))
             case Ind(condition=condition):
-                return self.lower(condition)
+                return Map("indicator", (self.lower(condition),))
             case LogInd(condition=condition):
                 return Map("log_indicator", (self.lower(condition),))
             case LogDetOf(matrix=m):

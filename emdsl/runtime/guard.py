@@ -110,7 +110,7 @@ def undefined(program: Program, statistics: Statistics, params: Params) -> list[
     watched = [p for p in program.meta.params if p.collapse is not None]
     if not watched:
         return []
-    moved = {**params, **{p.name: 1.5 * params[p.name] for p in watched}}
+    moved = {**params, **{p.name: _moved(p, params[p.name]) for p in watched}}
     new = program.m_step(statistics, moved)
     places = []
     for param in watched:
@@ -121,6 +121,17 @@ def undefined(program: Program, statistics: Statistics, params: Params) -> list[
             index = tuple(int(i) for i in np.argwhere(same)[0])
             places.append(param.name if np.all(same) else cell_text(param.name, index))
     return places
+
+
+def _moved(param: Param, value: Floats) -> Floats:
+    """The value with every entry scaled by a factor of its own.
+
+    One factor for all would come back by chance where two parameters share a scale.
+    """
+    if param.kind == "posdef":
+        root = np.sqrt(1.5 + 0.1 * np.arange(value.shape[-1]))
+        return value * root[:, None] * root
+    return value * (1.5 + 0.1 * np.arange(value.size).reshape(value.shape))
 
 
 def _whiten(watch: _Watch, params: Params) -> Floats:

@@ -263,13 +263,13 @@ def cut(
     start = 0
     for dims, symmetric, mask in features:
         if mask is not None and complete[mask]:
-            constant = found[0].reshape(*states, *(1,) * len(dims))
+            constant = found[0].reshape((*states, *(1,) * len(dims)))
             found.append(np.broadcast_to(constant, (*states, *dims)))
             continue
         width = dims[0] * (dims[0] + 1) // 2 if symmetric else math.prod(dims)
         part = sums[..., start : start + width]
         start += width
-        found.append(unfold(part, dims[0]) if symmetric else part.reshape(*states, *dims))
+        found.append(unfold(part, dims[0]) if symmetric else part.reshape((*states, *dims)))
     return found
 
 
@@ -291,6 +291,11 @@ def mask_rows(observed: NDArray[np.bool_] | None) -> Floats | None:
 def known(observed: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """The mask as an array, all True where the data are complete."""
     return np.ones(shape, dtype=bool) if observed is None else observed
+
+
+def indicator(condition: Any) -> Any:
+    """1 where the condition holds, 0 elsewhere."""
+    return np.asarray(condition, dtype=np.float64)
 
 
 def log_indicator(condition: Any) -> Any:

@@ -96,7 +96,8 @@ def bernoulli(rng: Generator, p: Any, size: Size) -> Array:
 
 
 def binomial(rng: Generator, n: Any, p: Any, size: Size) -> Array:
-    return np.asarray(rng.binomial(n, p, size))
+    """Successes in n trials; n may be whole numbers held as floats, as data arrays are."""
+    return np.asarray(rng.binomial(np.asarray(n).astype(np.int64), p, size))
 
 
 def geometric(rng: Generator, p: Any, size: Size) -> Array:

@@ -1,0 +1,171 @@
+"""What must hold of every compiled model, whatever it says, on a few elements of data.
+
+    e_step   log likelihood, posterior marginals and most probable values are those of enumeration
+    fisher   grad Q at theta_old = grad log likelihood at theta_old
+    m_step   grad Q = 0 at every block's update, and no move from it raises Q
+
+Each check returns what it found wrong, as text; nothing where all is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdsl.compiler import Compiled
+from emdsl.verify.coordinates import Params, gradient, jittered
+from emdsl.verify.enumeration import Element, elements, expected, log_likelihood, marginals
+from emdsl.verify.world import Arrays
+
+
+@dataclass(frozen=True)
+class Case:
+    """A compiled model, its imported module, a few elements of data, and parameters."""
+
+    compiled: Compiled
+    module: Any
+    data: Arrays
+    params: Mapping[str, NDArray[Any]]
+    sizes: Mapping[str, int] | None = None
+
+    def elements(self) -> tuple[Element, ...]:
+        """The exact E-step."""
+        return elements(self.compiled.model, self.data, self.params, self.sizes)
+
+    def q(self, found: tuple[Element, ...], params: Mapping[str, Any]) -> float:
+        """Expected complete-data log likelihood plus log prior."""
+        return expected(self.compiled.model, self.data, params, found, self.sizes)
+
+
+def check_e_step(case: Case, tolerance: float = 1e-9) -> list[str]:
+    """Log likelihood, posterior and prediction against enumeration."""
+    wrong: list[str] = []
+    found = case.elements()
+    exact = log_likelihood(found)
+    given = {n: np.array(v) for n, v in case.data.items()}
+    scale = max(1.0, sum(abs(e.weight * e.log_evidence) for e in found if e.weight > 0))
+    for what, value in (
+        ("log_likelihood", case.module.log_likelihood(given, case.params)),
+        ("e_step's log likelihood", case.module.e_step(given, case.params).log_likelihood),
+    ):
+        if not abs(value - exact) <= tolerance * scale:
+            wrong.append(f"{what} is {value!r}, enumeration says {exact!r}")
+    exact_marginals = marginals(found)
+    if not exact_marginals:
+        return wrong
+    posterior = case.module.posterior(given, case.params)
+    if set(posterior) != set(exact_marginals):
+        wrong.append(f"posterior of {sorted(posterior)}, not of {sorted(exact_marginals)}")
+        return wrong
+    for name, rows in exact_marginals.items():
+        for n, row in enumerate(rows):
+            exact_row = np.array([row.get(k, 0.0) for k in range(posterior[name].shape[1])])
+            if not np.allclose(posterior[name][n], exact_row, atol=1e-8, rtol=1e-7):
+                wrong.append(f"posterior {name}[{n}] is {posterior[name][n]}, not {exact_row}")
+    predicted = case.module.predict(given, case.params)
+    for e in found:
+        if not e.configurations:
+            continue
+        chosen = tuple(int(predicted[name][e.place]) for name in e.latents)
+        odds = dict(e.configurations)
+        if odds.get(chosen, 0.0) < max(odds.values()) - 1e-8:
+            best = max(odds, key=lambda c: odds[c])  # noqa: B023 # called at once
+            wrong.append(
+                f"predict {e.latents}[{e.place}] is {chosen} of probability "
+                f"{odds.get(chosen, 0.0):.6g}, but {best} has {odds[best]:.6g}"
+            )
+    return wrong
+
+
+def check_fisher(case: Case, tolerance: float = 1e-6) -> list[str]:
+    """The score two ways: of the module's log likelihood, and of Q where it was made."""
+    model = case.compiled.model
+    found = case.elements()
+    scale = max(1.0, sum(abs(e.weight * e.log_evidence) for e in found if e.weight > 0))
+    program = case.module.PROGRAM
+
+    def objective(params: Params) -> float:
+        stats = case.module.e_step(case.data, params)
+        return float(stats.log_likelihood + program.log_prior(params, stats.layout))
+
+    score = gradient(objective, model, case.params)
+    of_q = gradient(lambda params: case.q(found, params), model, case.params)
+    return [
+        f"d log likelihood / d {label} is {score[label]:.9g}, dQ is {of_q[label]:.9g}"
+        for label in score
+        if not abs(score[label] - of_q[label]) <= tolerance * (scale + abs(score[label]))
+    ]
+
+
+def check_m_step(
+    case: Case, rng: np.random.Generator, tolerance: float = 1e-6, moves: int = 20
+) -> list[str]:
+    """Each block's update is where Q is highest, given the blocks before it new and after it old."""
+    model = case.compiled.model
+    wrong: list[str] = []
+    found = case.elements()
+    stats = case.module.e_step(case.data, case.params)
+    new = case.module.m_step(stats, case.params)
+    old = {n: np.asarray(v, dtype=float) for n, v in case.params.items()}
+    for p in model.params:
+        if new[p.name].shape != old[p.name].shape:
+            wrong.append(f"{p.name} has shape {new[p.name].shape}, not {old[p.name].shape}")
+        elif not np.isfinite(new[p.name]).all():
+            wrong.append(f"{p.name} is {new[p.name]}")
+    if wrong:
+        return wrong
+    scale = max(1.0, abs(case.q(found, old)))
+    at = dict(old)
+    steps = case.compiled.derivation.m_step
+    for update in steps.updates:
+        names = frozenset({update.param, *update.also})
+        before = case.q(found, at)
+        at = {**at, **{n: new[n] for n in names}}
+        here = case.q(found, at)
+        if here < before - 1e-10 * scale:
+            wrong.append(f"updating {sorted(names)} lowers Q from {before!r} to {here!r}")
+        wrong += _stationary(case, found, at, names, tolerance * scale, update.rule)
+        wrong += _highest(case, found, at, names, rng, moves, 1e-9 * scale)
+    if not steps.cyclic:
+        every = frozenset(p.name for p in model.params)
+        wrong += _stationary(case, found, at, every, tolerance * scale, "all together")
+        wrong += _highest(case, found, at, every, rng, moves, 1e-9 * scale)
+    return wrong
+
+
+def _stationary(
+    case: Case,
+    found: tuple[Element, ...],
+    at: Params,
+    names: frozenset[str],
+    tolerance: float,
+    rule: str,
+) -> list[str]:
+    slopes = gradient(lambda p: case.q(found, p), case.compiled.model, at, names)
+    return [
+        f"dQ/d {label} is {slope:.6g} after the update by {rule}, expected 0"
+        for label, slope in slopes.items()
+        if not abs(slope) <= tolerance
+    ]
+
+
+def _highest(
+    case: Case,
+    found: tuple[Element, ...],
+    at: Params,
+    names: frozenset[str],
+    rng: np.random.Generator,
+    moves: int,
+    tolerance: float,
+) -> list[str]:
+    top = case.q(found, at)
+    for i in range(moves):
+        moved = jittered(case.compiled.model, at, rng, 10.0 ** -(i % 4))
+        there = case.q(found, {**at, **{n: moved[n] for n in names}})
+        if there > top + tolerance:
+            return [f"Q is {top!r} at the update of {sorted(names)}, but {there!r} nearby"]
+    return []
