@@ -81,13 +81,12 @@ def gather(
             found.taken[spec.name] = place[1]
     labels = {latent.data for latent in meta.latents}  # where none are known, none are given
     missing = [s for s in specs if s.role in needed and s.name not in {*found.arrays, *labels}]
-    left = [s for s in missing if s.role == "data"]
-    if len(left) == 1 and len(files) == 1:
+    if len(missing) == len(files) == 1 and missing[0].role == "data":
         names = _rest(files[0], found)
         if names:
-            found.arrays[left[0].name] = _take(left[0], files[0], names)
-            found.taken[left[0].name] = names
-            missing.remove(left[0])
+            left = missing.pop()
+            found.arrays[left.name] = _take(left, files[0], names)
+            found.taken[left.name] = names
     if missing:
         raise _nothing_for(missing, files, found)
     return found

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from emdsl.cli.errors import UsageError, near
 from emdsl.cli.files import once_stdin, read_bytes
+from emdsl.cli.terminal import note
 
 if TYPE_CHECKING:
     from emdsl.cli.arrays import Gathered
@@ -78,7 +79,10 @@ def gather_data(
             files.append(read_npz(content, shown))
         else:
             files.append(read_table(content, shown, delimiter=delimiter, header=not args.no_header))
-    return gather(meta, files, mapping, needed)
+    gathered = gather(meta, files, mapping, needed)
+    if gathered.text and not getattr(args, "quiet", False):
+        note(f"left out the columns of text: {', '.join(gathered.text)}")
+    return gathered
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,10 @@ def run(args: argparse.Namespace) -> int:
     source = read_model(args.model)
 
     from emdsl.compiler import compile_source
-    from emdsl.report.explain import explain
 
     compiled = compile_source(source)
     show(compiled.warnings, source)
+    from emdsl.report.explain import explain
+
     write_text(explain(compiled, latex=args.latex).rstrip("\n") + "\n")
     return Exit.OK

@@ -84,8 +84,6 @@ def run(args: argparse.Namespace) -> int:
     settings = read_settings(args.settings, program.meta)
     init = _init(args.init) if args.init else None
     gathered = gather_data(args, args.model, program.meta)
-    if gathered.text and not args.quiet:
-        terminal.note(f"left out the columns of text: {', '.join(gathered.text)}")
     data = {**gathered.arrays, **settings.constants}
     result = _fit(args, program, data, settings.sizes, init)
     if args.save:

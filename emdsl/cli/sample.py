@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from emdsl.cli.data import add_data, add_set, gather_data, read_settings
+from emdsl.cli.errors import InputError, UsageError
 from emdsl.cli.files import read_model
 from emdsl.cli.numbers import natural, positive
 from emdsl.cli.output import add_output, verify_output, write_arrays
 from emdsl.diagnostics import Exit
+
+if TYPE_CHECKING:
+    from emdsl.runtime.results import FitResult
 
 HELP = "simulate from a fit"
 EXAMPLES = """\
@@ -48,9 +54,29 @@ def run(args: argparse.Namespace) -> int:
     if args.data:
         given |= gather_data(args, args.model, meta, frozenset({"input"})).arrays
     inputs = {a.name: given[a.name] for a in meta.arrays if a.name in given and a.role != "data"}
-    read = {s.name for s in meta.sizes if any(name in inputs for name, _ in s.sources)}
-    plates = [s.name for s in meta.sizes if s.role == "plate" and s.name not in read]
-    sizes = {name: result.sizes[name] for name in plates if name in result.sizes} | settings.sizes
-    drawn = result.sample(args.n or sizes, seed=args.seed, inputs=inputs)
+    absent = [a.name for a in meta.arrays if a.role == "input" and a.name not in inputs]
+    if absent:
+        raise InputError(
+            f"{meta.name} draws its data given {', '.join(absent)}",
+            "name a data file with the inputs after the fit",
+        )
+    sizes = _sizes(args.n, result, inputs) | settings.sizes
+    drawn = result.sample(sizes, seed=args.seed, inputs=inputs)
     write_arrays(drawn, args.output)
     return Exit.OK
+
+
+def _sizes(n: int | None, result: FitResult, inputs: Mapping[str, Any]) -> dict[str, int]:
+    """How many elements of each plate that the inputs don't decide: n, or as many as fitted."""
+    meta = result.program.meta
+    read = {s.name for s in meta.sizes if any(name in inputs for name, _ in s.sources)}
+    fixed = {dim for param in meta.params for dim in param.dims}
+    plates = [s.name for s in meta.sizes if s.role == "plate" and s.name not in read | fixed]
+    if n is None:
+        return {name: result.sizes[name] for name in plates}
+    if len(plates) != 1:
+        which = f"there are {len(plates)}: {', '.join(plates)}" if plates else "the inputs decide"
+        raise UsageError(
+            f"-n {n} is for a model with one open plate; {which}", "use --set NAME=SIZE"
+        )
+    return {plates[0]: n}

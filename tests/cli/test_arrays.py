@@ -113,6 +113,13 @@ WRONG = {
         "there is nothing for input u: d.csv has b",
         "say which: --data u=b",
     ),
+    "data and an input without": (
+        "a,b\n1,2\n",
+        (Y, U),
+        {},
+        "there is nothing for data y, input u: d.csv has a, b",
+        "say which: --data y=a",
+    ),
     "nothing but text": (
         "a\nu\n",
         (X,),

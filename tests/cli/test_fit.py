@@ -150,8 +150,18 @@ def test_sampling_with_inputs(tmp_path: Path, emdsl: Run) -> None:
     assert header[-1] == "y"
     assert abs(drawn[0][-1]) < 10 < drawn[1][-1]
     ran = emdsl("sample", model, fit, "-n", "3")
-    assert ran.code == 1
-    assert "u (input) is not given" in ran.err
+    assert (ran.code, ran.err.splitlines()) == (
+        1,
+        [
+            "emdsl: error: Line draws its data given u",
+            "  help: name a data file with the inputs after the fit",
+        ],
+    )
+    ran = emdsl("sample", model, fit, "-", "-n", "3", stdin="u\n0\n100\n")
+    assert (ran.code, ran.err.splitlines()[0]) == (
+        2,
+        "emdsl: error: -n is for a model with one open plate: here the inputs decide",
+    )
 
 
 def test_start_from_given_parameters(normal: Path, tmp_path: Path, emdsl: Run) -> None:
