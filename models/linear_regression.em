@@ -1,12 +1,13 @@
 # emdsl fit models/linear_regression.em models/data/stackloss.csv \
-#     --data u=one,airflow,watertemp,acidconc --data y=loss
+#     --data u=airflow,watertemp,acidconc --data y=loss
 model LinearRegression
-    "Least squares as maximum likelihood; a column of ones in u gives the intercept."
+    "Least squares as maximum likelihood: one exact M-step."
     "Gauss 1809; data: Brownlee, Statistical Theory and Methodology (1965)."
 
-param beta : real[P]
-param sd   : positive
+param intercept : real
+param beta      : real[P]
+param sd        : positive
 
 for n in N:
     input u[n] : real[P]
-    data  y[n] ~ Normal(dot(beta, u[n]), sd)
+    data  y[n] ~ Normal(intercept + dot(beta, u[n]), sd)

@@ -1,5 +1,4 @@
-# emdsl fit models/multivariate_normal.em models/data/stackloss.csv \
-#     --data x=airflow,watertemp,acidconc,loss
+# emdsl fit models/multivariate_normal.em models/data/stackloss.csv
 model MultivariateNormal
     "Mean vector and covariance matrix of one sample."
     "Anderson, An Introduction to Multivariate Statistical Analysis (2003), chapter 3."

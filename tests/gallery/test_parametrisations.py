@@ -56,8 +56,10 @@ REWRITINGS: dict[str, tuple[str, tuple[tuple[str, str], ...], Callable[[Params],
         (
             (
                 "model NormalMixture",
-                "density Gauss(x : real; m : real, s : positive) = "
-                "exp(-(x - m)^2 / (2 * s^2)) / (s * 2.5066282746310002)\nmodel NormalMixture",
+                (
+                    "density Gauss(x : real; m : real, s : positive) = "
+                    "exp(-(x - m)^2 / (2 * s^2)) / (s * 2.5066282746310002)\nmodel NormalMixture"
+                ),
             ),
             ("~ Normal(", "~ Gauss("),
         ),
@@ -103,6 +105,11 @@ REWRITINGS: dict[str, tuple[str, tuple[tuple[str, str], ...], Callable[[Params],
         ),
         renamed("odds", lambda o: o / (1 + o), "prob"),
     ),
+    "Poisson by the log of its rate": (
+        "poisson_mixture",
+        (("rate[K] : positive", "h[K] : real"), ("Poisson(rate", "Poisson(log = h")),
+        renamed("h", np.exp, "rate"),
+    ),
     "a Poisson of a product": (
         "poisson_mixture",
         (("Poisson(rate[z[n]])", "Poisson(7 * rate[z[n]])"),),
@@ -144,8 +151,8 @@ REWRITINGS: dict[str, tuple[str, tuple[tuple[str, str], ...], Callable[[Params],
         "linear_regression",
         (
             (
-                "    data  y[n] ~ Normal(dot(beta, u[n]), sd)",
-                "    let m[n] = dot(beta, u[n])\n    data  y[n] ~ Normal(m[n], sd)",
+                "    data  y[n] ~ Normal(intercept + dot(beta, u[n]), sd)",
+                "    let m[n] = intercept + dot(beta, u[n])\n    data  y[n] ~ Normal(m[n], sd)",
             ),
         ),
         same,

@@ -87,7 +87,7 @@ TRUTHS = (
         {"weight": 0, "prob": 1},
         {"J": 5},
     ),
-    Truth("linear_regression", {"beta": [1, -2], "sd": 0.5}),
+    Truth("linear_regression", {"intercept": 4, "beta": [1, -2], "sd": 0.5}),
     Truth("zero_inflated_poisson", {"p": 0.7, "rate": 3}),
     Truth("normal_uniform_noise", {"clean": 0.9, "mean": 10, "sd": 5}),
     Truth("linkage", {"t": 0.6}),

@@ -267,7 +267,12 @@ NORMALS = (
     gaussians("iris", 3, "VVV", near=True),
     gaussians("banknote", 2, "EEE", restarts=30),
     gaussians("crabs", 4, "EEE", near=True),
-    one_shape(PROPORTIONAL_DIAGONAL, diagonal, "faithful_gmm2_VEI", 9),
+    one_shape(
+        PROPORTIONAL_DIAGONAL,
+        diagonal,
+        "faithful_gmm2_VEI",
+        9,
+    ),
     one_shape(PROPORTIONAL, full, "faithful_gmm2_VEE", 10),
     normals("waiting_mix2_V", "faithful", "waiting"),
     normals("waiting_mix2_E", "faithful", "waiting"),
@@ -455,15 +460,16 @@ CATEGORIES = (
 
 def regression(case: str, table: str, response: str, *covariates: str) -> Case:
     def data() -> Data:
-        heads = covariates or tuple(h for h in columns(table) if h not in {"one", response})
-        return {"u": design(table, *heads), "y": column(table, response)}
+        heads = covariates or tuple(h for h in columns(table) if h != response)
+        return {"u": matrix(table, *heads), "y": column(table, response)}
 
     return Case(
         case,
         "linear_regression",
         data,
         lambda r: {
-            "beta": array(r["coef"]),
+            "intercept": array(r["coef"])[0],
+            "beta": array(r["coef"])[1:],
             "sd": np.sqrt(array(r["sigma2_ml"])),
         },
     )
