@@ -75,8 +75,6 @@ def _sizes(n: int | None, result: FitResult, inputs: Mapping[str, Any]) -> dict[
     if n is None:
         return {name: result.sizes[name] for name in plates}
     if len(plates) != 1:
-        which = f"there are {len(plates)}: {', '.join(plates)}" if plates else "the inputs decide"
-        raise UsageError(
-            f"-n {n} is for a model with one open plate; {which}", "use --set NAME=SIZE"
-        )
+        which = f"this has {', '.join(plates)}" if plates else "here the inputs decide"
+        raise UsageError(f"-n is for a model with one open plate: {which}", "use --set NAME=SIZE")
     return {plates[0]: n}
