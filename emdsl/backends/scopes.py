@@ -65,17 +65,23 @@ def _walk(
     """References below `node`; `scopes` are the names of the functions around it."""
     if isinstance(node, ast.JoinedStr) and text is None:
         text = node
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        if not any(node.value.id in s for s in scopes):
-            yield Reference(node, node.value.id, node.attr, text)
-            return
+
+    def is_global(name: str) -> bool:
+        return not any(name in s for s in scopes)
+
+    if (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and is_global(node.value.id)
+    ):
+        yield Reference(node, node.value.id, node.attr, text)
+        return
     if isinstance(node, ast.Name):
-        if not any(node.id in s for s in scopes):
+        if is_global(node.id):
             yield Reference(node, node.id, None, text)
         return
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-        if not any(node.name in s for s in scopes):
-            yield Reference(node, node.name)
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and is_global(node.name):
+        yield Reference(node, node.name)
     if isinstance(node, _Function):
         inner = (*scopes, _locals(node))
         for child in _outer_parts(node):
@@ -91,9 +97,12 @@ def _walk(
         for part in (*node.decorator_list, *node.bases, *(k.value for k in node.keywords)):
             yield from _walk(part, scopes, text)
         own = frozenset(_stored(node.body))
-        for statement in node.body:  # a method doesn't see the names of its class
-            yield from _walk(statement, scopes if isinstance(statement, ast.FunctionDef) else
-                             (*scopes, own), text)  # fmt: skip
+        for statement in node.body:
+            if isinstance(statement, ast.FunctionDef):  # which doesn't see the names of its class
+                found = _walk(statement, scopes, text)
+                yield from (ref for ref in found if ref.node is not statement)
+            else:
+                yield from _walk(statement, (*scopes, own), text)
         return
     for child in ast.iter_child_nodes(node):
         yield from _walk(child, scopes, text)

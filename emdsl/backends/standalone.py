@@ -73,7 +73,7 @@ def standalone(text: str) -> str:
             "",
             *_imports([*(runtime[n] for n in order), model], kept | everything),
             "",
-            "# The runtime of emdsl, as far as this model needs it; the model itself comes after it.",
+            "# The runtime of emdsl, as far as this model needs it; the model is at the end.",
             *(line for section in sections for line in section),
             "",
             "",
@@ -247,8 +247,8 @@ def _names(runtime: Mapping[str, _Module], model: _Module, kept: set[Key]) -> di
     Equal definitions of one name (an alias that two modules spell out) share it.
     """
     used = set(dir(builtins)) | identifiers(model.text) | {"rt", "nm", "sampling"}
-    for module in runtime.values():
-        used |= identifiers(module.text) - set(module.defined) - set(module.foreign)
+    for part in runtime.values():
+        used |= identifiers(part.text) - set(part.defined) - set(part.foreign)
     texts: dict[str, str] = {}
     names: dict[Key, str] = {}
     for key in sorted(kept):
@@ -331,7 +331,7 @@ def _imports(modules: list[_Module], kept: set[Key]) -> list[str]:
             froms.setdefault(match[1], []).append(match[2])
         else:
             plain.append(text)
-    rows = plain + [f"from {m} import {', '.join(sorted(n))}" for m, n in sorted(froms.items())]
+    rows = plain + [f"from {m} import {', '.join(sorted(froms[m]))}" for m in sorted(froms)]
     own = [r for r in rows if r.split()[1].split(".")[0] in sys.stdlib_module_names]
     rest = [r for r in rows if r not in own]
     return ["from __future__ import annotations", "", *own, "", *rest]
