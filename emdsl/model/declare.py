@@ -151,7 +151,7 @@ def _declare_target(
 
 def _is_free(name: str, span: Span, table: Table, *, distribution: bool = False) -> bool:
     """Whether a name can be declared here; a report says why it can't."""
-    if distribution and table.is_distribution(name) and name not in table.families:
+    if distribution and name in ("Delta", "Censored", "Truncated"):
         table.report(diagnoses.reserved_name(span, name, "distribution"))
         return False
     if name in table.names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from emdsl.families import FAMILIES
+from emdsl.families.family import Family
 from emdsl.model import graph as g
 from emdsl.syntax import ast
 
@@ -93,9 +94,19 @@ def show_distribution(dist: g.Distribution) -> str:
             return f"{dist.kind.capitalize()}({', '.join(inner)})"
 
 
+def _takes(family: Family, names: list[str]) -> bool:
+    try:
+        family.alternative(names)
+    except KeyError:
+        return False
+    return True
+
+
 def _show_arguments(draw: g.Draw) -> list[str]:
     family = FAMILIES.get(draw.family)
-    own = [p.name for p in family.parameters] if family else [name for name, _ in draw.args]
+    own = [name for name, _ in draw.args]
+    if family is not None and _takes(family, own):  # else a density of the file's own
+        own = [p.name for p in family.parameters]
     shown: list[str] = []
     positional = True
     for i, (name, value) in enumerate(draw.args):

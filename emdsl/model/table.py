@@ -159,7 +159,8 @@ class Table:
         return name in FAMILIES or name in self.families or name in ("Censored", "Truncated")
 
     def family(self, name: str) -> Family | None:
-        return FAMILIES.get(name)
+        """The language's family of this name, unless the file declares a density of its own."""
+        return None if name in self.families else FAMILIES.get(name)
 
     def dims(self, name: str) -> tuple[g.Extent, ...] | None:
         """Every dimension of a declared array, plates and batch first; None if not known."""

@@ -261,6 +261,6 @@ _NAMED = {
 
 
 def _listed(terminals: frozenset[str]) -> str:
-    terminals = terminals - {"an operator"} or terminals
+    terminals = terminals - {"an operator"} or terminals or frozenset({"$END"})
     names = sorted(_NAMED.get(t) or f"`{literal_of(t) or t}`" for t in terminals)
     return " or ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]

@@ -43,7 +43,7 @@ def solve(block: Block) -> Update | None:
     if any(_foreign(basis, block) for basis in groups):
         return None
     found = None
-    for shape in (_two_powers, _two_logs, _two_waves, _algebraic):
+    for shape in (_two_powers, _two_exponentials, _two_logs, _two_waves, _algebraic):
         found = shape(groups, block)
         if found is not None:
             break
@@ -113,6 +113,33 @@ def _two_powers(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | Non
         else "a maximum where A > 0 > B; a root outside the support is not taken",
     )
     return Entries(root), collapse, record
+
+
+def _two_exponentials(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None:
+    """A e^(at) + B e^(bt) = 0, a < b  ⇒  t = log(-A / B) / (b - a): the powers of e^t."""
+    t, atoms = block.entry, block.atoms
+    rates: dict[sp.Expr, sp.Expr] = {}
+    for basis, pieces in groups.items():
+        factor, rest = sp.diff(basis, t).as_independent(t, as_Add=False)
+        exponent = sp.log(rest).expand(force=True) if rest != 1 else sp.Integer(0)
+        rate = sp.cancel(exponent / t)
+        if not rate.is_Rational:
+            return None
+        rates[rate] = rates.get(rate, sp.Integer(0)) + factor * coefficient(
+            pieces, block.cell, atoms
+        )
+    if len(rates) != 2 or block.param.type.kind != "real":
+        return None
+    (a, first), (b, second) = sorted(rates.items(), key=lambda item: item[0])
+    if first.is_nonpositive and second.is_nonnegative:
+        return None
+    root = sp.log(quotient(-first, second)) / (b - a)
+    record = (
+        f"dQ/dt = A e^({a} t) + B e^({b} t) with A = {first}, B = {second}",
+        f"so t = log(-A / B) / ({b - a}) = {root}",
+        "a maximum where A > 0 > B, as dQ/dt falls through zero",
+    )
+    return Entries(root), None, record
 
 
 def _as_power(slope: sp.Expr, t: sp.Symbol) -> tuple[sp.Expr, sp.Expr | None]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from emdsl.derive.mstep import affine, logdet, scalar, simplex
+from emdsl.derive.mstep import affine, affine_joint, logdet, scalar, simplex
 from emdsl.derive.mstep.block import Block, Update, block_of, own_atom
 from emdsl.derive.mstep.occurrences import entries_in
 from emdsl.derive.statistics import Derived
@@ -54,7 +54,45 @@ def m_step_of(derived: Derived) -> MStep:
             problems.append(_no_rule(param, block))
     if problems:
         raise CompileError(model.source, tuple(problems))
-    return _ordered(updates)
+    return _ordered(_together(updates, derived))
+
+
+def _together(updates: list[Update], derived: Derived) -> list[Update]:
+    """Affine updates that need each other's values, as one joint update."""
+    by_name = {u.param: u for u in updates}
+    model = derived.joint.model
+    left = [u.param for u in updates if u.rule == "affine"]
+    out = [u for u in updates if u.rule != "affine"]
+    while left:
+        group = _circle(left[0], left, by_name)
+        joint = None
+        if len(group) > 1:
+            joint = affine_joint.solve(
+                [model.param(n) for n in group],
+                (*derived.terms, *derived.priors),
+                derived.joint.atoms,
+            )
+        out += [joint] if joint is not None else [by_name[n] for n in group]
+        left = [n for n in left if n not in group]
+    return out
+
+
+def _circle(start: str, among: list[str], by_name: dict[str, Update]) -> list[str]:
+    """The parameters among these that reach `start` and are reached from it by their needs."""
+
+    def reached(name: str) -> set[str]:
+        seen: set[str] = set()
+        todo = [name]
+        while todo:
+            here = todo.pop()
+            for other in by_name[here].needs & set(among):
+                if other not in seen:
+                    seen.add(other)
+                    todo.append(other)
+        return seen
+
+    forward = reached(start)
+    return [n for n in among if n == start or (n in forward and start in reached(n))]
 
 
 def _unidentified(param: Param) -> Diagnostic:
@@ -105,12 +143,12 @@ def _in_the_way(block: Block) -> list[str]:
 
 def _ordered(updates: list[Update]) -> MStep:
     """Updates after those they need; where that is a circle, in the order of the file."""
-    solved = {u.param for u in updates}
+    solved = {n for u in updates for n in (u.param, *u.also)}
     todo = list(updates)
     done: list[Update] = []
     cyclic: set[str] = set()
     while todo:
-        known = {u.param for u in done}
+        known = {n for u in done for n in (u.param, *u.also)}
         ready = [u for u in todo if not (u.needs & solved) - known - {u.param}]
         if not ready:
             # of the circle, take the one fewest others wait for a new value of

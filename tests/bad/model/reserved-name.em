@@ -1,4 +1,4 @@
-density Normal(x : real; m : real) = exp(-(x - m)^2)
+density Delta(x : real; m : real) = exp(-(x - m)^2)
 model M
 for n in N:
-    data x[n] ~ Normal(0, 1)
+    data x[n] ~ Delta(0)
