@@ -45,10 +45,11 @@ class Elem:
 
 @dataclass(frozen=True)
 class Centered:
-    """A data entry less its location at the pivot: `x[n, d] - pivot[d]`."""
+    """A data entry (or its log) less its location at the pivot: `x[n, d] - pivot[d]`."""
 
     of: Elem
     offset: sp.Expr
+    through: Literal["", "log"] = ""
 
 
 @dataclass(frozen=True)
@@ -288,10 +289,10 @@ class Atoms:
         match atom:
             case Elem() | Pivot() | Seen() | Stat():
                 return replace(atom, idx=ixs(atom.idx))
-            case Centered(of=elem, offset=offset):
+            case Centered(of=elem, offset=offset, through=through):
                 new = self.rename_atom(elem, names)
                 assert isinstance(new, Elem)
-                return Centered(new, self.rename(offset, names))
+                return Centered(new, self.rename(offset, names), through)
             case Value(axis=axis):
                 new_axis = names.get(axis, axis)
                 if not isinstance(new_axis, str):
@@ -420,8 +421,9 @@ class Atoms:
         match atom:
             case Elem(name=name, idx=idx) | Stat(name=name, idx=idx):
                 return f"{name}[{ixs(idx)}]" if idx else name
-            case Centered(of=elem, offset=offset):
-                return f"{elem.name}~[{ixs(elem.idx)}]"
+            case Centered(of=elem, through=through):
+                name = f"{elem.name}~[{ixs(elem.idx)}]" if elem.idx else f"{elem.name}~"
+                return f"log_{name}" if through else name
             case Pivot(name=name, idx=idx):
                 return f"{name}0[{ixs(idx)}]" if idx else f"{name}0"
             case Seen(name=name, idx=idx):

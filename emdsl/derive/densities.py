@@ -58,19 +58,21 @@ def branches(dist: Distribution, s: Scalarizer) -> list[tuple[sp.Basic, Draw]]:
 class DensityOf:
     """A draw with its family, ready to be evaluated at event places.
 
-    `override` may give a variate's or argument's entry in another form than the model's.
+    `tree` is the log density to evaluate where it isn't the family's own; `override` may give a
+    symbol's entry in another form than the model's.
     """
 
     family: Family
     draw: Draw
     variate: Variate
     scalarizer: Scalarizer
+    tree: sp.Expr | None = None
     override: Callable[[sp.Symbol, tuple[Ix, ...]], Guarded | None] | None = None
 
     def at(self, place: tuple[Ix, ...]) -> Guarded:
         """The log density at an event place, conditions of the support as `LogInd` atoms."""
         names = [name for name, _ in self.draw.args]
-        tree = self.family.log_density_in(names)
+        tree = self.family.log_density_in(names) if self.tree is None else self.tree
         density = self._eval(tree, place)
         if self.family.condition is None:
             return density

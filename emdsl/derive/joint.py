@@ -15,7 +15,7 @@ import sympy as sp
 
 from emdsl.derive.atoms import Atoms, Elem, Ix, LogInd, Seen
 from emdsl.derive.densities import DensityOf, Variate, branches
-from emdsl.derive.location import centered, linear_params, location_argument
+from emdsl.derive.location import CARRIER, Location, centered, linear_params, location_of
 from emdsl.derive.monomials import Monomial, monomials
 from emdsl.derive.refusal import Refused
 from emdsl.derive.scalarize import Guarded, Scalarizer, certain
@@ -151,10 +151,10 @@ class _Deriver:
         self, v: Variable, draw: Draw, s: Scalarizer
     ) -> tuple[Elem, ...] | None:
         family = self.families[draw.family]
-        name = location_argument(family, tuple(n for n, _ in draw.args))
-        if name is None:
+        location = location_of(family, tuple(n for n, _ in draw.args))
+        if location is None:
             return None
-        arg = dict(draw.args)[name]
+        arg = dict(draw.args)[location.argument]
         place = tuple(self.atoms.fresh(e) for e in v.type.shape)
         found = linear_params(arg, place, s)
         return found
@@ -224,44 +224,44 @@ class _Deriver:
         family = self.families[draw.family]
         self._fits(draw, family, ref)
         density = DensityOf(family, draw, Variate(ref, axis), s)
-        name = location_argument(family, tuple(n for n, _ in draw.args)) if observed else None
-        if name is not None and axis is None:
-            about = self._about_pivot(density, name)
+        location = location_of(family, tuple(n for n, _ in draw.args)) if observed else None
+        if location is not None and axis is None:
+            about = self._about_pivot(density, location)
             if about is not None:
                 density = about
         parts = density.at(places)
         return sp.Add(*(s.indicator(c) * value for c, value in parts))
 
-    def _about_pivot(self, density: DensityOf, name: str) -> DensityOf | None:
+    def _about_pivot(self, density: DensityOf, found: Location) -> DensityOf | None:
         """The density with variate and location about the pivot, where the location is linear."""
         pivots = self.pivots or {}
-        arg = dict(density.draw.args)[name]
+        arg = dict(density.draw.args)[found.argument]
+        argument = density.family.symbol(found.argument)
         variate = density.variate.expr
         assert isinstance(variate, Ref)
         s = self._scalarizer(centered=True)
 
         def linear(place: tuple[Ix, ...]) -> sp.Expr | None:
-            found = linear_params(arg, place, s)
-            if found is None or any(e.name not in pivots for e in found):
+            params = linear_params(arg, place, s)
+            if params is None or any(e.name not in pivots for e in params):
                 return None
             return s.scalar(arg, place)[0][1]
 
         probe = tuple(self.atoms.fresh(e) for e in variate.shape)
         if linear(probe) is None:
             return None
-        family = density.family
 
         def override(symbol: sp.Symbol, place: tuple[Ix, ...]) -> Guarded | None:
-            if symbol not in (family.variable, family.symbol(name)):
+            if symbol not in (CARRIER, argument):
                 return None
             rank = len(variate.shape)
             at = place[len(place) - rank :] if rank else ()
             location = linear(at)
             assert location is not None
-            x, m = centered(s.elem(variate, at), location, pivots, s.atoms)
-            return certain(x if symbol == family.variable else m)
+            x, m = centered(s.elem(variate, at), found.through, location, pivots, s.atoms)
+            return certain(x if symbol == CARRIER else m)
 
-        return replace(density, override=override)
+        return replace(density, tree=found.tree, override=override)
 
     def _fits(self, draw: Draw, family: Family, ref: Ref) -> None:
         """Refuse a branch whose support is narrower than its variate's declared values."""

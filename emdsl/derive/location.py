@@ -4,36 +4,58 @@
 
 Such a node is written about a pivot, a fixed value of its location's parameters: the data become
 x - location(pivot), the parameters theta - pivot, and sums of squares lose no digits at any offset.
+The same holds of log x where the density is that of a logarithm.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import sympy as sp
 
 from emdsl.derive.atoms import Atoms, Centered, Elem, Ix, Pivot, SumOf
 from emdsl.derive.scalarize import Scalarizer
 from emdsl.families.family import Family
-from emdsl.families.vocabulary import Dim
-from emdsl.model.graph import Draw, Expr
+from emdsl.model.graph import Expr
+
+CARRIER = sp.Symbol("carrier", real=True)  # the variate (or its log) where the location meets it
+
+
+@dataclass(frozen=True)
+class Location:
+    """A density's location argument, and its log density with `CARRIER` where they meet."""
+
+    argument: str
+    through: Literal["", "log"]
+    tree: sp.Expr
 
 
 @cache
-def location_argument(family: Family, names: tuple[str, ...]) -> str | None:
-    """The argument that is a location of the variate, if there is one."""
-    if family.kind != "real":
-        return None
-    # the length of a vector doesn't change when it is shifted
-    tree = family.log_density_in(names).replace(Dim, lambda v: sp.Symbol("D", positive=True))
+def location_of(family: Family, names: tuple[str, ...]) -> Location | None:
+    """The argument that is a location of the variate or of its log, if there is one."""
+    tree = family.log_density_in(names)
     x, c = family.variable, sp.Symbol("c", real=True)
+    carriers: dict[str, tuple[Literal["", "log"], sp.Expr]] = {
+        "real": ("", x),
+        "positive": ("log", sp.log(x)),
+    }
+    if family.kind not in carriers:
+        return None
+    through, carrier = carriers[family.kind]
     for name in names:
         m = family.symbol(name)
         if m not in tree.free_symbols or not m.is_real or m.is_positive:
             continue
-        shifted = tree.xreplace({x: x + c, m: m + c})
-        if x in tree.free_symbols and sp.expand(shifted - tree) == 0:
-            return name
+        terms = sp.Add.make_args(tree)
+        meeting = sp.Add(*(t for t in terms if m in t.free_symbols)).xreplace({carrier: CARRIER})
+        if x in meeting.free_symbols or CARRIER not in meeting.free_symbols:
+            continue
+        shifted = meeting.xreplace({CARRIER: CARRIER + c, m: m + c})
+        if sp.expand(shifted - meeting) == 0:
+            rest = sp.Add(*(t for t in terms if m not in t.free_symbols))
+            return Location(name, through, rest + meeting)
     return None
 
 
@@ -68,11 +90,15 @@ def _linear(expr: sp.Expr, atoms: Atoms) -> tuple[Elem, ...] | None:
 
 
 def centered(
-    of: Elem, location: sp.Expr, pivots: dict[str, tuple[int, ...]], atoms: Atoms
+    of: Elem,
+    through: Literal["", "log"],
+    location: sp.Expr,
+    pivots: dict[str, tuple[int, ...]],
+    atoms: Atoms,
 ) -> tuple[sp.Expr, sp.Expr]:
     """The centred variate, and the location in parameters about the pivot, offsets dropped."""
     return (
-        atoms.symbol(Centered(of, _at_pivot(location, pivots, atoms))),
+        atoms.symbol(Centered(of, _at_pivot(location, pivots, atoms), through)),
         _params_only(location, atoms),
     )
 

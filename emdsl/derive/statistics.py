@@ -303,7 +303,9 @@ class _Splitter:
     def _word(self, base: sp.Expr) -> str | None:
         if isinstance(base, sp.Symbol):
             match self.atoms.atom(base):
-                case Elem(name=name) | Centered(of=Elem(name=name)):
+                case Centered(of=Elem(name=name), through=through):
+                    return f"{through}_{name}" if through else name
+                case Elem(name=name):
                     return name
                 case Seen(name=name):
                     return f"{name}_seen"

@@ -204,7 +204,8 @@ class PieceLowering:
             assert isinstance(atom, Centered)
             elem = s.lower(self.atoms.symbol(atom.of))
             offset = s.lower(-atom.offset)
-            value = Map("add", (elem, offset))
+            whole: Expr = Map(atom.through, (elem,)) if atom.through else elem
+            value = Map("add", (whole, offset))
             tail.append(Assign(name, Whole(value, axes_of(elem))))
         known: list[Stmt] = []
         for key in sorted(s.wants):

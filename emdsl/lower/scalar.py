@@ -189,13 +189,14 @@ class ScalarLowering:
                 name, first = known
                 if self._same_but_axes(first, atom):
                     return self._entry(name, idx)
-        name = self.names.fresh(f"{self.names[elem.name]}_centered")
+        stem = f"{atom.through}_" if atom.through else ""
+        name = self.names.fresh(f"{stem}{self.names[elem.name]}_centered")
         self.wants[f"centered {name}"] = (name, atom)
         return self._entry(name, idx)
 
     def _same_but_axes(self, one: Centered, two: Centered) -> bool:
         """Whether two centred entries are of one array: equal once their places are renamed."""
-        if one.of.name != two.of.name:
+        if (one.of.name, one.through) != (two.of.name, two.through):
             return False
         names: Mapping[str, Ix] = {
             a: b

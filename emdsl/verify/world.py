@@ -179,7 +179,25 @@ def _own(density: Density, x: Any, given: Mapping[str, Any], world: World) -> fl
         world.model, world.sizes, world.arrays, world.places, {density.variable[0]: x, **given}
     )
     with np.errstate(all="ignore"):
-        return float(np.log(value(density.body, inside)))
+        return float(_log(density.body, inside))
+
+
+def _log(expr: Expr, world: World) -> Any:
+    """log of a scalar expression; products and exponentials don't underflow on the way."""
+    match expr:
+        case Apply(op="mul", args=(a, b)):
+            return _log(a, world) + _log(b, world)
+        case Apply(op="div", args=(a, b)):
+            return _log(a, world) - _log(b, world)
+        case Apply(op="pow", args=(a, b)):
+            power = value(b, world)
+            return power * _log(a, world) if power != 0 else 0.0
+        case Apply(op="exp", args=(a,)):
+            return value(a, world)
+        case Apply(op="if", args=(test, then, orelse)):
+            return _log(then if value(test, world) else orelse, world)
+        case _:
+            return np.log(value(expr, world))
 
 
 def _known(name: str, x: Any, given: Mapping[str, Any]) -> float:

@@ -1,0 +1,254 @@
+"""The complete-data log likelihood, the objective, and the statistics they come down to."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from emdsl.derive.atoms import LogInd, Pivot, Seen, Stat
+from emdsl.derive.joint import Joint, Node
+from emdsl.derive.mstep.solve import MStep
+from emdsl.derive.statistics import Derived, Statistic
+from emdsl.model.graph import Extent, Fixed
+from emdsl.report.forms import expressions
+from emdsl.report.model import parents_of
+from emdsl.report.page import Page
+from emdsl.report.printer import PRODUCT, Printer
+from emdsl.report.style import Math
+
+
+def write_joint(page: Page, joint: Joint) -> None:
+    """The section on the log joint, a node at a time, and what is maximised."""
+    page.section("Complete-data log likelihood")
+    page.say("With every node known, the log likelihood is a sum over the nodes:")
+    for node in joint.nodes:
+        _write_node(page, joint, node)
+    seen = any(_mentions(n.log_density, joint, Seen) for n in joint.nodes)
+    ruled = any(_mentions(n.log_density, joint, LogInd) for n in joint.nodes)
+    brackets = Math(page.style.bracket("..."))
+    words = ["Square brackets are 1 where what they say holds, and 0 elsewhere."]
+    if ruled:
+        words.append(" The log of a bracket that is 0 is minus infinity: it rules the case out.")
+    if seen:
+        words.append(" Missing data have a bracket of 0, so they drop out of the likelihood.")
+    del brackets
+    page.say("".join(words))
+    _write_given(page, joint)
+    _write_pivots(page, joint)
+
+
+def _mentions(expr: sp.Expr, joint: Joint, kind: type) -> bool:
+    return any(isinstance(a, kind) for a in joint.atoms.deep(expr))
+
+
+def _write_node(page: Page, joint: Joint, node: Node) -> None:
+    p = Printer(page.style, joint, elements=True)
+    page.formula(_density_name(p, joint, node.name), plate_sum(p, joint, node) + _body(p, node))
+
+
+def _body(p: Printer, node: Node) -> str:
+    """The log density; a mask stands before a bracket of its own."""
+    return p.show(node.log_density, PRODUCT)
+
+
+def plate_sum(p: Printer, joint: Joint, node: Node) -> str:
+    """The sums over a node's plates and entries, with the weights of the plates."""
+    out = ""
+    for axis in node.plates:
+        plate = joint.model.plate(axis)
+        out += p.style.sum([p.index(axis)]) + " "
+        if plate.weight is not None and axis == node.plates[0]:
+            out += weight_of(p, joint, axis) + " "
+    free = joint.atoms.axes_of(node.log_density)
+    events = sorted(a for a in free if joint.atoms.axes[a].role == "event")
+    if events:
+        out += p.style.sum([p.index(a) for a in events]) + " "
+    return out
+
+
+def weight_of(p: Printer, joint: Joint, axis: str) -> str:
+    """How often an element of a plate counts."""
+    weight = joint.model.plate(axis).weight
+    assert weight is not None
+    if len(weight.indices) == 1:
+        return p.style.element(p.style.name(weight.name), p.index(axis))
+    plates = [a for a in (*joint.model.plate(axis).outer, axis)]
+    return p.style.at(p.style.name(weight.name), [p.index(a) for a in plates])
+
+
+def _density_name(p: Printer, joint: Joint, name: str) -> str:
+    """log p(x | z, theta), with the node's own parents."""
+    style = p.style
+    parents = [style.name(n) for n in parents_of(joint.model, name)]
+    given = f" | {', '.join(parents)}" if parents else ""
+    if not p.inline:
+        given = given.replace("|", r"\mid")
+    return style.function("log p", style.name(name) + given, bare=False)
+
+
+def _write_given(page: Page, joint: Joint) -> None:
+    """Discrete data whose missing cells are summed over."""
+    p = Printer(page.style, joint, elements=True)
+    for name, axis in joint.latent_axes.items():
+        v = joint.model.variable(name)
+        if v.role == "data":
+            page.say(
+                Math(p.latent(axis)), " is the value of ", Math(p.entry(name, v.plates)),
+                ", which is summed over where it is missing.",
+            )  # fmt: skip
+
+
+def _write_pivots(page: Page, joint: Joint) -> None:
+    if not joint.pivots:
+        return
+    style = page.style
+    names = sorted(joint.pivots)
+    data = sorted({m.name for n in joint.nodes for m in _centered(n, joint)})
+    page.say(
+        "Written about a pivot: ",
+        *_listed([Math(style.about(style.name(n))) for n in (*data, *names)]),
+        " are ",
+        *_listed([Math(style.name(n)) for n in (*data, *names)]),
+        " less the location at a fixed ",
+        *_listed([Math(style.pivot(style.name(n))) for n in names]),
+        ". Only differences enter the density, so this changes nothing in it, and second moments"
+        " about the pivot lose no digits where the data are far from 0.",
+    )
+    for name in names:
+        p = Printer(style, joint)
+        param = joint.model.param(name)
+        idx = tuple(p.names.fresh(e) for e in param.shape)
+        kept = [idx[i] for i in joint.pivots[name]]
+        dropped = [i for j, i in enumerate(idx) if j not in joint.pivots[name]]
+        base = style.name(name)
+        how = (
+            ["its value before the iteration, averaged over ",
+             *_listed([Math(style.name(d)) for d in dropped])]  # fmt: skip
+            if dropped
+            else ["its value before the iteration"]
+        )
+        page.item(
+            Math(style.at(style.pivot(base), [style.name(k) for k in kept])),
+            " of ", Math(style.at(base, [style.name(i) for i in idx])), " is ", *how, ".",
+        )  # fmt: skip
+
+
+def _centered(node: Node, joint: Joint) -> list[object]:
+    return [a.of for a in joint.atoms.deep(node.log_density) if hasattr(a, "offset")]
+
+
+def _listed(parts: list[Math]) -> list[str]:
+    out: list[str] = []
+    for i, part in enumerate(parts):
+        if i:
+            out.append(" and " if i == len(parts) - 1 else ", ")
+        out.append(part)
+    return out
+
+
+# --- the objective -----------------------------------------------------------------------------
+
+
+def write_objective(page: Page, joint: Joint) -> None:
+    """The section on what is maximised."""
+    page.section("Objective")
+    latents = [v.name for v in joint.model.variables if v.role == "latent"]
+    about = "the log likelihood of the data"
+    if latents:
+        about += f", with {' and '.join(latents)} summed out"
+    if not joint.priors:
+        page.say(f"EM maximises {about}.")
+        return
+    page.say(f"EM maximises the log posterior: {about}, plus the log priors")
+    for node in joint.priors:
+        p = Printer(page.style, joint, elements=True)
+        free = sorted(joint.atoms.axes_of(node.log_density))
+        head = p.style.sum([p.index(a) for a in free]) + " " if free else ""
+        left = p.style.function("log p", p.style.name(node.name), bare=False)
+        page.formula(left, head + p.show(_whole(node.log_density, joint), PRODUCT))
+
+
+def _whole(expr: sp.Expr, joint: Joint) -> sp.Expr:
+    """A prior as it was declared: of the parameter itself, not about its pivot."""
+    atoms = joint.atoms
+    zero = {s: sp.Integer(0) for s in expr.free_symbols if isinstance(atoms.atom(s), Pivot)}
+    return expr.xreplace(zero)
+
+
+# --- statistics --------------------------------------------------------------------------------
+
+
+def write_statistics(page: Page, derived: Derived, m_step: MStep) -> None:
+    """The section on the expected sufficient statistics."""
+    page.section("Expected sufficient statistics")
+    page.say(
+        "The expectation of the complete-data log likelihood under the posterior of the latents"
+        " depends on the data only through these sums. They are all that the E-step computes and"
+        " all that the M-step is given."
+    )
+    used = {u.param: _statistics_in(u.form, derived) for u in m_step.updates}
+    rows = []
+    only_constant = []
+    for s in derived.statistics:
+        users = [n for n, stats in used.items() if s.name in stats]
+        if users:
+            rows.append((s, users))
+        else:
+            only_constant.append(s)
+    for s, users in rows:
+        page.formula(*_definition(page, derived.joint, s))
+    page.say("Shapes and uses:")
+    style = page.style
+    page.table(
+        [
+            (Math(style.statistic(s.name)), _shape(derived.joint, s), f"for {', '.join(users)}")
+            for s, users in rows
+        ]
+    )
+    if only_constant:
+        page.say("No update needs these, which only add to the value of the log likelihood:")
+        for s in only_constant:
+            page.formula(*_definition(page, derived.joint, s))
+
+
+def _statistics_in(form: object, derived: Derived) -> frozenset[str]:
+    atoms = derived.joint.atoms
+    return frozenset(
+        a.name for e in expressions(form) for a in atoms.deep(e) if isinstance(a, Stat)
+    )
+
+
+def _definition(page: Page, joint: Joint, s: Statistic) -> tuple[str, str]:
+    """The statistic's entry and the sum it is."""
+    p = Printer(page.style, joint)
+    style = p.style
+    left = style.at(style.statistic(s.name), [p.index(a) for a in s.axes])
+    out = style.sum([p.index(s.plate)]) + " "
+    if joint.model.plate(s.plate).weight is not None:
+        out += weight_of(p, joint, s.plate) + " "
+    inner = ""
+    if s.feature.sums:
+        inner = style.sum([p.index(a) for a in s.feature.sums]) + " "
+    feature = "" if s.feature.expr == 1 else p.show(s.feature.expr, PRODUCT)
+    if not s.scope:
+        return left, (out + inner + feature) if feature else out.rstrip() + " 1"
+    places = ", ".join(f"{p.latent(a)} = {p.index(a)}" for a in s.scope)
+    given = r" \mid " if not p.inline else " | "
+    bar = style.function("P", f"{places}{given}{style.word('data')}", bare=False)
+    return left, out + bar + (f" {inner}{feature}" if feature else "")
+
+
+def _shape(joint: Joint, s: Statistic) -> str:
+    extents = [str(joint.atoms.axes[a].extent) for a in s.axes]
+    return " x ".join(extents) if extents else "one number"
+
+
+def count(joint: Joint, axes: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+    """How many entries axes have: a number times named sizes."""
+    number, names = 1, []
+    for axis in axes:
+        extent: Extent = joint.atoms.axes[axis].extent
+        if isinstance(extent, Fixed):
+            number *= extent.value
+        else:
+            names.append(str(extent))
+    return number, tuple(sorted(names))
