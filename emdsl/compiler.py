@@ -111,7 +111,7 @@ def import_text(text: str, name: str) -> ModuleType:
     module = ModuleType(f"emdsl_generated_{name}")
     module.__dict__["__file__"] = f"<generated {name}>"
     sys.modules[module.__name__] = module
-    exec(compile(text, f"<generated {name}>", "exec"), module.__dict__)  # our own printed code
+    exec(compile(text, f"<generated {name}>", "exec"), module.__dict__)  # noqa: S102 # our own printed code
     return module
 
 
@@ -125,5 +125,16 @@ def dump_stage(source: Source, stage: str) -> str:
     return dump(source, stage)
 
 
-__all__ = ["STAGES", "Compiled", "CompileError", "Derivation", "compile_source", "derive",
-           "dump_stage", "families_of", "import_text", "load", "show"]  # fmt: skip
+__all__ = [
+    "STAGES",
+    "CompileError",
+    "Compiled",
+    "Derivation",
+    "compile_source",
+    "derive",
+    "dump_stage",
+    "families_of",
+    "import_text",
+    "load",
+    "show",
+]  # fmt: skip

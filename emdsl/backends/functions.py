@@ -14,8 +14,8 @@ from emdsl.ir.nodes import (
     Item,
     Return,
     Stmt,
-    Whole,
     When,
+    Whole,
 )
 
 

@@ -5,57 +5,51 @@ from __future__ import annotations
 _WIDTH = 99
 
 
-def wrapped(head: str, code: str, comment: str, indent: str, tail: str = "") -> list[str]:
-    """`head + code + tail`, on one line if it fits, otherwise broken and indented.
+_BINARY = ((" + ", " - "), (" * ", " / ", " @ ", " | ", " & "))
 
-    `tail` is the comma after an argument.
-    """
-    if len(head + code + tail + comment) <= _WIDTH:
-        return [head + code + tail + comment]
+
+def wrapped(head: str, code: str, comment: str, indent: str) -> list[str]:
+    """`head + code`, on one line if it fits, otherwise broken and indented."""
+    if len(head + code + comment) <= _WIDTH:
+        return [head + code + comment]
     lines = [f"{indent}{comment.strip()}"] if comment else []
-    if len(head + code + tail) <= _WIDTH:
-        return [*lines, head + code + tail]
-    inner = indent + "    "
-    for signs in ((" + ", " - "), (" * ", " / ", " @ ", " | ", " & ")):
-        parts = split(code, signs)
-        if len(parts) > 1:
-            return [*lines, f"{head}(", *_nested(parts, inner), f"{indent}){tail}"]
+    if len(head + code) <= _WIDTH:
+        return [*lines, head + code]
+    if any(len(split(code, signs)) > 1 for signs in _BINARY):
+        return [*lines, f"{head}(", *_inside(code, indent + "    "), f"{indent})"]
     opened = _call(code)
-    if opened is not None:
-        start, args = opened
-        out = [*lines, f"{head}{start}"]
-        for arg in args:
-            out.extend(wrapped(inner, arg, "", inner, ","))
-        return [*out, f"{indent}){tail}"]
-    return [*lines, head + code + tail]
+    if opened is None:
+        return [*lines, head + code]
+    return [*lines, head + opened[0], *_arguments(opened[1], indent + "    "), f"{indent})"]
 
 
-def _nested(parts: list[str], indent: str) -> list[str]:
-    out: list[str] = []
-    for part in parts:
-        out.extend([indent + part] if len(indent + part) <= _WIDTH else _long(part, indent))
-    return out
+def _inside(code: str, indent: str, lead: str = "", tail: str = "") -> list[str]:
+    """Code that stands within brackets, where a line may break at any operator."""
+    if len(indent + lead + code + tail) <= _WIDTH:
+        return [indent + lead + code + tail]
+    for signs in _BINARY:
+        first, *rest = split(code, signs)
+        if rest:
+            out = _inside(first, indent, lead)
+            for i, part in enumerate(rest):
+                last = tail if i == len(rest) - 1 else ""
+                out += _inside(part[2:], indent, part[:2], last)
+            return out
+    if code.startswith("(") and _closes_at_end(code):
+        inner = _inside(code[1:-1], indent + "    ")
+        return [f"{indent}{lead}(", *inner, f"{indent}){tail}"]
+    opened = _call(code)
+    if opened is None:
+        return [indent + lead + code + tail]
+    start, args = opened
+    return [indent + lead + start, *_arguments(args, indent + "    "), f"{indent}){tail}"]
 
 
-def _long(part: str, indent: str) -> list[str]:
-    """A part of a sum or product that is itself too long for a line."""
-    lead = ""
-    for sign in ("+ ", "- ", "* ", "/ ", "@ ", "| ", "& "):
-        if part.startswith(sign):
-            lead, part = sign, part[len(sign) :]
-            break
-    factors = split(part, (" * ", " / ", " @ "))
-    if len(factors) > 1:
-        first, *rest = factors
-        out = wrapped(indent + lead, first, "", indent)
-        for factor in rest:
-            out += [indent + factor] if len(indent + factor) <= _WIDTH else _long(factor, indent)
-        return out
-    if part.startswith("(") and _closes_at_end(part):
-        inner = indent + "    "
-        terms = split(part[1:-1], (" + ", " - "))
-        return [f"{indent}{lead}(", *_nested(terms, inner), f"{indent})"]
-    return wrapped(indent + lead, part, "", indent)
+def _arguments(args: list[str], indent: str) -> list[str]:
+    """A call's arguments, one below the other; a lone one needs no comma."""
+    if len(args) == 1:
+        return _inside(args[0], indent)
+    return [line for arg in args for line in _inside(arg, indent, "", ",")]
 
 
 def _closes_at_end(code: str) -> bool:

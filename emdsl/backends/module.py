@@ -31,7 +31,9 @@ def _docstring(doc: str) -> list[str]:
 
 def _api(m: Module) -> list[str]:
     """The functions users call; each hands the program to the common runtime."""
-    with_default = [f"    {py}: int = {default}," for py, _, default in m.hyper if default is not None]
+    with_default = [
+        f"    {py}: int = {default}," for py, _, default in m.hyper if default is not None
+    ]
     required = [f"    {py}: int," for py, _, default in m.hyper if default is None]
     chosen = ", ".join(f"{name!r}: {py}" for py, name, _ in m.hyper)
     sizes = f"{{{chosen}}}"

@@ -1,7 +1,7 @@
 """Prints the array program as readable NumPy. Knows only `ir`.
 
-Every expression is printed for a target: an ordered tuple of axes. A leaf gets the `None`s that make
-it broadcast there; a sum of products becomes `@`, `.sum`, or an einsum.
+Every expression is printed for a target: an ordered tuple of axes. A leaf gets the `None`s that
+make it broadcast there; a sum of products becomes `@`, `.sum`, or an einsum.
 """
 
 from __future__ import annotations
@@ -53,17 +53,19 @@ class Printer:
             return f"np.broadcast_to({code}, ({shape}{',' * (len(value.axes) == 1)}))"
         return code
 
-    def argument(self, arg: Whole | int | float | str | None) -> str:
+    def argument(self, arg: Whole | float | str | None) -> str:
         return self.whole(arg) if isinstance(arg, Whole) else str(arg)
 
     # -- expressions: (code, binding strength) --
 
     @singledispatchmethod
     def text(self, expr: Expr, target: Target) -> tuple[str, int]:
+        del target
         raise Bug(f"no NumPy form of {expr}")
 
     @text.register
     def _(self, expr: Lit, target: Target) -> tuple[str, int]:
+        del target
         code = repr(expr.value)
         return code, _NEG if code.startswith("-") else _ATOM
 

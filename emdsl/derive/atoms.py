@@ -155,9 +155,7 @@ class Atoms:
 
     # -- axes --
 
-    def add_axis(
-        self, name: str, role: Literal["plate", "latent", "event"], extent: Extent
-    ) -> str:
+    def add_axis(self, name: str, role: Literal["plate", "latent", "event"], extent: Extent) -> str:
         self.axes[name] = AxisInfo(name, role, extent)
         return name
 
@@ -326,12 +324,12 @@ class Atoms:
                 return sp.Add(
                     *(self.sum(rest, self.at_place(body, axis, j)) for j in range(extent.value))
                 )
-        inside, outside = [], []
+        inside: list[sp.Expr] = []
+        outside: list[sp.Expr] = []
         for factor in sp.Mul.make_args(body):
             (inside if self.axes_of(factor) & set(axes) else outside).append(factor)
         unused = [a for a in axes if not any(a in self.axes_of(f) for f in inside)]
-        for axis in unused:
-            outside.append(self.size_of(axis))
+        outside.extend(self.size_of(axis) for axis in unused)
         axes = tuple(a for a in axes if a not in unused)
         if not axes:
             return sp.Mul(*outside)

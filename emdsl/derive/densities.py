@@ -103,9 +103,7 @@ class DensityOf:
         if isinstance(tree, sp.And | sp.Or | sp.Not):
             return tree.func(*(self._boolean(a, place) for a in tree.args))
         if isinstance(tree, sp.core.relational.Relational):
-            sides = combine(
-                [self._eval(a, place) for a in tree.args], lambda *x: sp.Tuple(*x)
-            )
+            sides = combine([self._eval(a, place) for a in tree.args], sp.Tuple)
             return sp.Or(*(sp.And(c, tree.func(*pair)) for c, pair in sides))
         return tree
 
@@ -145,7 +143,7 @@ class DensityOf:
                 return certain(tree)
             case _:
                 parts = [self._eval(a, place) for a in tree.args]
-                return combine(parts, lambda *x: tree.func(*x))
+                return combine(parts, tree.func)
 
     def _leaf(self, symbol: sp.Symbol, place: tuple[Ix, ...]) -> Guarded:
         if self.override is not None:
@@ -195,4 +193,3 @@ class DensityOf:
     @property
     def span(self) -> Span:
         return self.draw.span
-

@@ -147,25 +147,20 @@ class _Deriver:
         for name, dims in kept.items():
             yield name, tuple(sorted(dims))
 
-    def _location_params(
-        self, v: Variable, draw: Draw, s: Scalarizer
-    ) -> tuple[Elem, ...] | None:
+    def _location_params(self, v: Variable, draw: Draw, s: Scalarizer) -> tuple[Elem, ...] | None:
         family = self.families[draw.family]
         location = location_of(family, tuple(n for n, _ in draw.args))
         if location is None:
             return None
         arg = dict(draw.args)[location.argument]
         place = tuple(self.atoms.fresh(e) for e in v.type.shape)
-        found = linear_params(arg, place, s)
-        return found
+        return linear_params(arg, place, s)
 
     # -- nodes --
 
     def variable(self, v: Variable) -> Node:
         assert v.dist is not None
-        ref = Ref(
-            v.name, v.role, tuple(AxisRef(a, v.span) for a in v.plates), v.span, v.type.shape
-        )
+        ref = Ref(v.name, v.role, tuple(AxisRef(a, v.span) for a in v.plates), v.span, v.type.shape)
         axis = self.latent_axes.get(v.name)
         total, places = self._log_density(v.dist, ref, axis, observed=v.role == "data")
         if v.role == "data" and axis is not None:
@@ -190,9 +185,7 @@ class _Deriver:
         ref = Ref(p.name, "param", tuple(AxisRef(a, p.span) for a in axes), p.span, p.type.shape)
         total, places = self._log_density(p.prior, ref, None, observed=False)
         bound = frozenset((*axes, *places))
-        return Node(
-            p.name, "prior", (), total, monomials(total, bound, self.atoms, p.span), p.span
-        )
+        return Node(p.name, "prior", (), total, monomials(total, bound, self.atoms, p.span), p.span)
 
     def _log_density(
         self, dist: Distribution, ref: Ref, axis: str | None, *, observed: bool

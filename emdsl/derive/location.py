@@ -65,7 +65,7 @@ def linear_params(arg: Expr, place: tuple[Ix, ...], s: Scalarizer) -> tuple[Elem
     if len(parts) != 1 or parts[0][0] != sp.true:
         return None
     found = _linear(parts[0][1], s.atoms)
-    return found if found else None
+    return found or None
 
 
 def _linear(expr: sp.Expr, atoms: Atoms) -> tuple[Elem, ...] | None:

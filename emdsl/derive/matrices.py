@@ -1,8 +1,8 @@
 """Matrix arguments by structure: what their log determinant and inverse are, entry by entry.
 
-    logdet(diag(v))   ⇒ sum_i log v[i]            inv(diag(v))[i, j]  ⇒ [i = j] / v[i]
-    logdet(c * M)     ⇒ D log c + logdet(M)       inv(c * M)          ⇒ inv(M) / c
-    logdet(inv(M))    ⇒ -logdet(M)                inv(inv(M))         ⇒ M
+logdet(diag(v))   ⇒ sum_i log v[i]            inv(diag(v))[i, j]  ⇒ [i = j] / v[i]
+logdet(c * M)     ⇒ D log c + logdet(M)       inv(c * M)          ⇒ inv(M) / c
+logdet(inv(M))    ⇒ -logdet(M)                inv(inv(M))         ⇒ M
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sympy as sp
 from emdsl.derive.atoms import InvOf, Ix, LogDetOf, Matrix
 from emdsl.derive.refusal import Refused
 from emdsl.derive.scalarize import Guarded, Scalarizer, certain, combine
-from emdsl.model.graph import Apply, Expr, Extent, Fixed, Ref
+from emdsl.model.graph import Apply, Expr, Extent, Ref
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,8 @@ Structure = Whole | Diagonal | Scaled | Inverse
 def structure(expr: Expr, s: Scalarizer) -> Structure:
     """The structure of a positive definite argument; Refused where none is known."""
     match expr:
-        case Ref(role="param" | "const"):
+        case Ref(role=("param" | "const") as role):
             batch = tuple(s.index(e) for e in expr.indices)
-            role = "param" if expr.role == "param" else "const"
             return Whole(Matrix(role, expr.name, batch, expr.shape[-1]), expr)
         case Apply(op="eye"):
             return Diagonal(None, expr.shape[0])
@@ -95,7 +94,7 @@ def log_det(m: Structure, s: Scalarizer) -> Guarded:
             assert v is not None
             return certain(s.summed((axis,), s.scalar(v, (axis,)), sp.log))
         case Scaled(scale=scale, of=inner, divide=divide):
-            size = s._size(order(inner))
+            size = s.size(order(inner))
             sign = -1 if divide else 1
             return combine(
                 [s.scalar(scale), log_det(inner, s)], lambda c, d: sign * size * sp.log(c) + d
@@ -152,7 +151,9 @@ def inverse_entry(m: Structure, i: Ix, j: Ix, s: Scalarizer) -> Guarded:
             return entry(inner, i, j, s)
 
 
-def sum_over_entries(m: Structure, s: Scalarizer, other: Structure | None, vector: object) -> Guarded:
+def sum_over_entries(
+    m: Structure, s: Scalarizer, other: Structure | None, vector: object
+) -> Guarded:
     """sum_ij inv(m)[i, j] w[i, j], where w is `other` transposed or the outer square of a vector.
 
     `vector(axis)` gives the vector's guarded entry. Only the diagonal is summed where either
@@ -168,4 +169,4 @@ def sum_over_entries(m: Structure, s: Scalarizer, other: Structure | None, vecto
     else:
         assert callable(vector)
         parts = [weight, vector(i), vector(j)]
-    return certain(s.summed(axes, combine(parts, lambda *x: sp.Mul(*x))))
+    return certain(s.summed(axes, combine(parts, sp.Mul)))

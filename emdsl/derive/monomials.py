@@ -13,7 +13,18 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atoms, Elem, Ind, Ix, LogInd, Matrix, Seen, SumOf, Value
+from emdsl.derive.atoms import (
+    Atoms,
+    Elem,
+    Ind,
+    InvOf,
+    Ix,
+    LogDetOf,
+    LogInd,
+    Seen,
+    SumOf,
+    Value,
+)
 from emdsl.derive.refusal import Refused
 from emdsl.source import Span
 
@@ -44,9 +55,7 @@ def monomials(
         key = (m.data, m.basis, m.axes)
         old = merged.get(key)
         if old is not None:
-            m = Monomial(
-                sp.expand(old.number + m.number), m.data, m.basis, m.axes, m.mixed, m.span
-            )
+            m = Monomial(sp.expand(old.number + m.number), m.data, m.basis, m.axes, m.mixed, m.span)
         merged[key] = m
     return tuple(m for m in merged.values() if m.number != 0)
 
@@ -183,9 +192,7 @@ def _indicators(factors: list[sp.Expr], atoms: Atoms) -> sp.Expr:
     if logs:
         merged = sp.Or(sp.Not(sp.And(*conditions)), sp.And(*logs)) if conditions else sp.And(*logs)
         return sp.Mul(*plain, atoms.symbol(LogInd(merged)))
-    known: list[sp.Expr] = []
-    for condition in dict.fromkeys(conditions):
-        known.append(_as_factor(condition, atoms))
+    known = [_as_factor(c, atoms) for c in dict.fromkeys(conditions)]
     return sp.Mul(*plain, *known)
 
 
@@ -200,8 +207,8 @@ def _as_factor(condition: sp.Basic, atoms: Atoms) -> sp.Expr:
 def _guard_params(m: Monomial, atoms: Atoms) -> Monomial:
     """Make every index of a parameter an axis of its own.
 
-        phi(b[group[n]])  ⇒  sum_g [group[n] = g] phi(b[g])
-        phi(p[2])         ⇒  sum_i [i = 2] phi(p[i])
+    phi(b[group[n]])  ⇒  sum_g [group[n] = g] phi(b[g])
+    phi(p[2])         ⇒  sum_i [i = 2] phi(p[i])
     """
     names: dict[object, str] = {}
     data = m.data
@@ -214,8 +221,7 @@ def _guard_params(m: Monomial, atoms: Atoms) -> Monomial:
                 new = tuple(_free(ix, name, k, names, atoms) for k, ix in enumerate(idx))
                 if new != idx:
                     replaced[symbol] = atoms.symbol(Elem("param", name, new, kind))
-            case _ if hasattr(atom, "matrix"):
-                matrix: Matrix = atom.matrix
+            case LogDetOf(matrix=matrix) | InvOf(matrix=matrix):
                 batch = tuple(
                     _free(ix, matrix.name, k, names, atoms) for k, ix in enumerate(matrix.batch)
                 )
@@ -236,9 +242,7 @@ def _guard_params(m: Monomial, atoms: Atoms) -> Monomial:
             there = sp.Integer(place)
         data = data * atoms.symbol(Ind(sp.Eq(there, atoms.symbol(Value(axis)))))
         axes.add(axis)
-    return Monomial(
-        m.number, data, m.basis.xreplace(replaced), frozenset(axes), m.mixed, m.span
-    )
+    return Monomial(m.number, data, m.basis.xreplace(replaced), frozenset(axes), m.mixed, m.span)
 
 
 def _free(ix: Ix, name: str, position: int, names: dict[object, str], atoms: Atoms) -> Ix:

@@ -20,7 +20,6 @@ from emdsl.model.graph import (
     Apply,
     ArrayOf,
     AxisRef,
-    Const,
     Expr,
     Extent,
     Fixed,
@@ -73,7 +72,7 @@ class Scalarizer:
             case Number(value=value):
                 return certain(number(value))
             case SizeRef(extent=extent):
-                return certain(self._size(extent))
+                return certain(self.size(extent))
             case AxisRef(axis=axis):
                 return certain(self.atoms.symbol(Value(axis)))
             case ArrayOf(items=items):
@@ -90,7 +89,7 @@ class Scalarizer:
         parts = self.scalar(expr)
         return sp.Or(*(sp.And(c, _truth(v)) for c, v in parts))
 
-    def _size(self, extent: Extent) -> sp.Expr:
+    def size(self, extent: Extent) -> sp.Expr:
         if isinstance(extent, Fixed):
             return sp.Integer(extent.value)
         return self.atoms.symbol(SizeOf(extent))
@@ -124,7 +123,7 @@ class Scalarizer:
                 f"latent `{ref.name}` isn't discrete",
                 ref.span,
             )
-        literal = self._literal(ref, at)
+        literal = self._literal(ref)
         if literal is not None:
             return literal
         elem = self.elem(ref, at)
@@ -134,7 +133,7 @@ class Scalarizer:
             symbol = symbol + self.atoms.symbol(Pivot(ref.name, kept))
         return certain(symbol)
 
-    def _literal(self, ref: Ref, at: tuple[Ix, ...]) -> Guarded | None:
+    def _literal(self, ref: Ref) -> Guarded | None:
         """A const scalar whose value the file gives is just that number."""
         if ref.role != "const":
             return None
@@ -154,7 +153,7 @@ class Scalarizer:
         if ref.role in ("data", "input"):
             self.own_plates(ref)
         idx = (*(self.index(e) for e in ref.indices), *at)
-        return Elem(ref.role, ref.name, idx, kind)  # type: ignore[arg-type] # not a latent
+        return Elem(ref.role, ref.name, idx, kind)
 
     def own_plates(self, ref: Ref) -> None:
         """Refuse a variable used at another place than its own (a lag, a gather by an index)."""
@@ -178,14 +177,14 @@ class Scalarizer:
                 self.own_plates(expr)
                 return self.latent_axes[expr.name]
             case Ref(role="data" | "input" | "const"):
-                literal = self._literal(expr, ())
+                literal = self._literal(expr)
                 return self.elem(expr, ()) if literal is None else int(literal[0][1])
             case _:
                 raise Refused(
                     "computed-index",
                     "an index that is computed can't be followed into the derivation",
                     expr.span,
-                    "index by a plate, a latent, a number, or an `input` holding the computed index",
+                    "index by a plate, a latent, a number, or an `input` with the computed index",
                 )
 
     # -- operations --
@@ -253,10 +252,6 @@ class Scalarizer:
         if isinstance(condition, sp.And):
             return sp.Mul(*(self.indicator(c) for c in condition.args))
         return self.atoms.symbol(Ind(condition))
-
-
-def const_shape(const: Const) -> tuple[Extent, ...]:
-    return const.shape
 
 
 def number(value: object) -> sp.Expr:

@@ -243,7 +243,11 @@ class _Splitter:
         if key not in self.features:
             symmetric = len(axes) == 2 and len(texts) == 1 and len(list(permutations(shared))) == 2
             self.features[key] = Feature(
-                self._name(expr), expr, axes, sum_axes, symmetric,
+                self._name(expr),
+                expr,
+                axes,
+                sum_axes,
+                symmetric,
                 None if sum_axes else self._seen(expr),
             )
         return self.features[key], order

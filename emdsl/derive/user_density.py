@@ -29,8 +29,6 @@ def family_of(density: Density, model: Model) -> Family:
         doc=f"Declared in the model file, line {density.span.line}.",
         variable=arguments[name],
         kind=type_.kind,
-        parameters=tuple(
-            Parameter(p, t.kind, event=len(t.shape)) for p, t in density.parameters
-        ),
+        parameters=tuple(Parameter(p, t.kind, event=len(t.shape)) for p, t in density.parameters),
         log_density=sp.expand_log(log_density, force=True),
     )

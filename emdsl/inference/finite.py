@@ -18,9 +18,9 @@ def observed_parents(model: Model, piece: Piece) -> tuple[str, ...]:
     out = []
     for name in piece.variables:
         v = model.variable(name)
-        if v.role == "data" and _finite(v) and len(v.plates) == 1:
-            if any(True for _ in users(model, name)):
-                out.append(name)
+        above = v.role == "data" and _finite(v) and len(v.plates) == 1
+        if above and any(True for _ in users(model, name)):
+            out.append(name)
     return tuple(out)
 
 

@@ -17,7 +17,6 @@ from emdsl.derive.statistics import Derived, Feature, Given, Statistic, Term
 from emdsl.inference.match import Match
 from emdsl.model.graph import Extent, Fixed
 
-
 CONSTANT = Feature("n", sp.Integer(1), (), (), False, None)
 
 
@@ -117,9 +116,8 @@ def _eliminate(
 
     Within one plate element there are a handful of latents, where greedy is as good as optimal.
     """
-    factors: list[tuple[frozenset[str], Term | Given | int]] = [
-        (_scope(x), x) for x in (*terms, *given)
-    ]
+    items: list[Term | Given] = [*terms, *given]
+    factors: list[tuple[frozenset[str], Term | Given | int]] = [(_scope(x), x) for x in items]
     left = list(latents)
     drafts: list[tuple[tuple[str, ...], list[Term], list[Given], list[int]]] = []
     while left:

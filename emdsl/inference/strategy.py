@@ -6,7 +6,6 @@ A strategy looks at the graph and says either what it will sum over or why it is
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from emdsl.diagnostics import CompileError, Diagnostic, Note
 from emdsl.inference import finite, none
@@ -29,19 +28,18 @@ def pieces_of(model: Model) -> tuple[Piece, ...]:
 
 
 def choose(model: Model) -> tuple[Match, ...]:
-    """The first strategy exact for each piece; CompileError with every refusal where there is none."""
-    problems: list[Diagnostic] = []
-    matches: list[Match] = []
-    known = {name for name, _ in STRATEGIES}
-    for request in model.infer:
-        problems.append(
-            Diagnostic(
-                "no-such-strategy",
-                f"no strategy named `{request.method}` to infer {', '.join(request.targets)} with",
-                request.span,
-                f"strategies: {', '.join(sorted(known))}; they are chosen from the graph",
-            )
+    """The first strategy exact for each piece; CompileError with all refusals where none is."""
+    known = ", ".join(sorted(name for name, _ in STRATEGIES))
+    problems = [
+        Diagnostic(
+            "no-such-strategy",
+            f"no strategy named `{request.method}` to infer {', '.join(request.targets)} with",
+            request.span,
+            f"strategies: {known}; they are chosen from the graph",
         )
+        for request in model.infer
+    ]
+    matches: list[Match] = []
     for piece in pieces_of(model):
         refusals: list[Refusal] = []
         for name, match in STRATEGIES:

@@ -158,7 +158,7 @@ class Bind:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """`name = mapping[key]`, or `mapping.get(key)` where it may be absent; `axes` for the comment."""
+    """`name = mapping[key]`, or `.get(key)` where it may be absent; `axes` are for the comment."""
 
     name: str
     mapping: str
@@ -169,7 +169,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """`if condition:` body, else orelse. The condition is a name, or `not` a name, or `x is None`."""
+    """`if condition:` body, else orelse; the condition is a name or a test of one."""
 
     condition: str
     body: tuple[Stmt, ...]

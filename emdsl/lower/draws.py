@@ -28,7 +28,7 @@ from emdsl.ir.nodes import (
     axes_of,
 )
 from emdsl.lower.names import Names, quoted
-from emdsl.lower.piece import names_in
+from emdsl.ir.used import names_in
 from emdsl.model import graph as g
 
 _OPS = {
@@ -54,10 +54,7 @@ class Sampling:
         for p in self.model.params:
             axes = tuple(Axis(f"{p.name}{i}", self._dim(e)) for i, e in enumerate(p.shape))
             fetched.append(Item(self.names[p.name], "params", quoted(p.name), axes))
-        fetched += [
-            Item(self.names[c.name], "given", quoted(c.name))
-            for c in self.model.consts
-        ]
+        fetched += [Item(self.names[c.name], "given", quoted(c.name)) for c in self.model.consts]
         fetched += [
             Item(self.names[v.name], "given", quoted(v.name))
             for v in self.model.variables
@@ -156,9 +153,7 @@ class Sampling:
             if not rank:
                 parts[-1] = Whole(value, batch if axes_of(value) else ())
         name = self._temporary()
-        self.body.append(
-            Bind((name,), f"sampling.{family.sampler}", (*parts, f"size={shape}"))
-        )
+        self.body.append(Bind((name,), f"sampling.{family.sampler}", (*parts, f"size={shape}")))
         return Array(name, (*batch, *own))
 
     def _unknown(self, draw: g.Draw, batch: tuple[Axis, ...], own: tuple[Axis, ...]) -> Expr:
@@ -167,7 +162,9 @@ class Sampling:
         left_out = ", ".join(
             p.name for p in self.families[draw.family].parameters if p.name not in dict(draw.args)
         )
-        self.body.append(Bind((name,), "nm.unknown_argument", (quoted(draw.family), quoted(left_out))))
+        self.body.append(
+            Bind((name,), "nm.unknown_argument", (quoted(draw.family), quoted(left_out)))
+        )
         return Array(name, (*batch, *own))
 
     def _temporary(self) -> str:
@@ -180,9 +177,7 @@ class Sampling:
             return ()
         return tuple(a for a in axes_of(value) if a.name.startswith("arg"))
 
-    def _arg(
-        self, expr: g.Expr, rank: int, batch: tuple[Axis, ...], own: tuple[Axis, ...]
-    ) -> Expr:
+    def _arg(self, expr: g.Expr, rank: int, batch: tuple[Axis, ...], own: tuple[Axis, ...]) -> Expr:
         """An argument over batch axes, and axes of its own where it is a vector or matrix."""
         del own
         shape = expr.shape

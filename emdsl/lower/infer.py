@@ -118,9 +118,7 @@ class Elimination:
             body.append(Comment(f"p({', '.join(cluster.latents)}) = p({cluster.latents[0]} | "
                                 f"{', '.join(cluster.latents[1:])}) p("
                                 f"{', '.join(cluster.latents[1:])})"))  # fmt: skip
-            body.append(
-                Assign(name, Whole(Map("mul", (Array(name, axes), marginal)), axes))
-            )
+            body.append(Assign(name, Whole(Map("mul", (Array(name, axes), marginal)), axes)))
         body.append(Assign("evidence", Whole(self._roots(), (self.plate,))))
         flat = [
             f"post_{c.latents[0]}" + (".reshape(-1, B)" if len(c.latents) > 1 else "")
@@ -146,9 +144,7 @@ class Elimination:
                 body.append(Bind((f"best_{out}",), "", (f"best_{out}[{index}]",)))
         body.append(Assign("evidence", Whole(self._roots(), (self.plate,))))
         names = [f"best_{a}" for a in self.plan.latents]
-        body.append(
-            Return((f"({', '.join(names)}{',' * (len(names) == 1)})", "evidence"))
-        )
+        body.append(Return((f"({', '.join(names)}{',' * (len(names) == 1)})", "evidence")))
         return Function(
             f"decode_{self.plan.plate}", _ARGS,
             "tuple[tuple[Any, ...], rt.Floats]",

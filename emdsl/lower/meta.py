@@ -92,12 +92,11 @@ def _params(model: Model, m_step: MStep) -> list[str]:
 def _arrays(model: Model, plan: Plan) -> list[str]:
     summed = {name for piece in plan.pieces for name in piece.match.summed}
     weights = {p.weight.name for p in model.plates if p.weight is not None and not p.outer}
-    used = {ref for ref in weights}
     out = []
     for v in model.variables:
         if v.role == "latent":
             continue
-        role = "weight" if v.name in used else v.role
+        role = "weight" if v.name in weights else v.role
         out.append(_array(v, role, model, _missing(v, plan, v.name in summed)))
     for c in model.consts:
         dims = _tuple([extent_literal(e) for e in c.shape])

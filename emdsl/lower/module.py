@@ -30,7 +30,7 @@ def module_of(
     m_function, wanted = steps.m_step()
     functions: list[Function] = []
     for piece in plan.pieces:
-        lowering = PieceLowering(piece, model, joint.atoms, names, joint.pivots)
+        lowering = PieceLowering(piece, model, joint.atoms, names, joint.pivots, joint.nodes)
         functions += [lowering.features(), lowering.coefficients()]
         if piece.clusters:
             elimination = Elimination(piece, joint.atoms, names)
@@ -42,9 +42,7 @@ def module_of(
     ]
     functions.append(Sampling(model, names, families).function())
     doc = _doc(model, version)
-    hyper = tuple(
-        (names[s.name], s.name, s.default) for s in model.sizes if s.hyper
-    )
+    hyper = tuple((names[s.name], s.name, s.default) for s in model.sizes if s.hyper)
     return (
         Module(
             doc,

@@ -7,15 +7,18 @@ from dataclasses import fields, is_dataclass, replace
 import sympy as sp
 
 from emdsl.derive.atoms import Pivot
+from emdsl.derive.display import tidy_axes
 from emdsl.derive.joint import Joint
 from emdsl.derive.mstep.block import (
     BestOf,
     Entries,
-    Joint as JointForm,
     Linear,
     MatrixValue,
     Normalized,
     Update,
+)
+from emdsl.derive.mstep.block import (
+    Joint as JointForm,
 )
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived
@@ -36,7 +39,7 @@ from emdsl.ir.nodes import (
     Stmt,
     Whole,
 )
-from emdsl.lower.names import Names, quoted
+from emdsl.lower.names import Names, mathematics, quoted
 from emdsl.lower.piece import fetch_param, fetch_params, matrix_function, sizes_of
 from emdsl.lower.scalar import ScalarLowering
 
@@ -86,7 +89,9 @@ class MStepLowering:
         result: list[tuple[str, str]] = []
         for p in self.model.params:
             value = self.names[p.name]
-            result.append((quoted(p.name), f"{value}_new" if p.name in self.joint.pivots else value))
+            result.append(
+                (quoted(p.name), f"{value}_new" if p.name in self.joint.pivots else value)
+            )
             if p.name in self.joint.pivots:
                 body.append(self._unpivot(p.name, s))
         whole = [*fetched, *body]
@@ -138,7 +143,15 @@ class MStepLowering:
     def _update(self, update: Update, s: ScalarLowering) -> list[Stmt]:
         name = self.names[update.param]
         axes = tuple(s.axis(a) for a in update.cell)
-        lines: list[Stmt] = [Blank(), Comment(f"{update.param}: {update.rule}")]
+        lines: list[Stmt] = [
+            Blank(),
+            Comment(f"{update.param}: {update.rule}"),
+            *(
+                Comment(line)
+                for text in tidy_axes(update.record, self.joint.atoms)
+                for line in mathematics(text)
+            ),
+        ]
         form = update.form
         match form:
             case Entries(value=value):
@@ -203,14 +216,15 @@ class MStepLowering:
                 names.append(f"({block}, {len(own)}, {len(other)})")
             rows.append(f"({', '.join(names)}{',' * (count == 1)})")
             right = f"g_{i}"
-            lines.append(
-                Assign(right, Whole(s.lower(form.right[i]), (*batch, *own), full=True))
-            )
+            lines.append(Assign(right, Whole(s.lower(form.right[i]), (*batch, *own), full=True)))
             rights.append(f"({right}, {len(own)})")
         pythons = tuple(self.names[p] for p in form.params)
         lines.append(
-            Bind(pythons, "nm.solve_blocks",
-                 (f"({', '.join(rows)})", f"({', '.join(rights)})", len(batch)))  # fmt: skip
+            Bind(
+                pythons,
+                "nm.solve_blocks",
+                (f"({', '.join(rows)})", f"({', '.join(rights)})", len(batch)),
+            )  # fmt: skip
         )
         lines += [self._settled(p, s) for p in form.params]
         return lines
@@ -293,6 +307,7 @@ class MStepLowering:
 
 def _replace(expr: Expr, old: Array, new: Array) -> Expr:
     """The expression with one array in place of another."""
+
     def walk(x: object) -> object:
         if isinstance(x, Array) and x.name == old.name:
             return Array(new.name, x.axes)

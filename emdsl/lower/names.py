@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 import keyword
+import textwrap
 import unicodedata
 from collections.abc import Iterable
 
@@ -26,6 +27,12 @@ _TAKEN = frozenset(
 def quoted(text: str) -> str:
     """Text as a Python string literal in double quotes, with nothing left to escape from."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def mathematics(text: str) -> list[str]:
+    """A formula as comment lines that fit, later ones indented."""
+    return textwrap.wrap(text, 88, initial_indent="  ", subsequent_indent="      ",
+                         break_long_words=False, break_on_hyphens=False)  # fmt: skip
 
 
 class Names:

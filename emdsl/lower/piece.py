@@ -7,13 +7,13 @@ A feature and its coefficient are the two halves of the same monomials, in the s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 
 import sympy as sp
 
 from emdsl.derive.atoms import Atoms, Centered, Ix, Seen
+from emdsl.derive.display import tidy_axes
+from emdsl.derive.joint import Node
 from emdsl.derive.statistics import Feature, Given, Statistic, Term
 from emdsl.inference.plan import PiecePlan
 from emdsl.ir.nodes import (
@@ -34,7 +34,8 @@ from emdsl.ir.nodes import (
     Whole,
     axes_of,
 )
-from emdsl.lower.names import Names, quoted
+from emdsl.ir.used import names_in
+from emdsl.lower.names import Names, mathematics, quoted
 from emdsl.lower.scalar import ScalarLowering
 from emdsl.model.graph import Model
 
@@ -52,7 +53,9 @@ class PieceLowering:
         atoms: Atoms,
         names: Names,
         pivots: Mapping[str, tuple[int, ...]],
+        nodes: tuple[Node, ...],
     ) -> None:
+        self.nodes = tuple(n for n in nodes if n.plates[0] == plan.plate)
         self.plan = plan
         self.pivots = pivots
         self.model = model
@@ -94,9 +97,7 @@ class PieceLowering:
             body.append(Bind((name,), "nm.rows", (*rows, "width=B")))
             returned.append(name)
         clusters = self._tuple(returned[1:])
-        body.append(
-            Return((returned[0], clusters, self._tuple(fixed)), call="rt.Features")
-        )
+        body.append(Return((returned[0], clusters, self._tuple(fixed)), call="rt.Features"))
         body = [*sizes_of(body, s, self.model), *body]
         doc = (
             "The data parts of the log joint's terms, one row each: (F, B).\n\n"
@@ -156,9 +157,7 @@ class PieceLowering:
         atom = self.atoms.atom(factor) if isinstance(factor, sp.Symbol) else None
         return atom if isinstance(atom, Seen) else None
 
-    def _masked(
-        self, value: Expr, atom: Seen, axes: tuple[Axis, ...], s: ScalarLowering
-    ) -> Expr:
+    def _masked(self, value: Expr, atom: Seen, axes: tuple[Axis, ...], s: ScalarLowering) -> Expr:
         """The value with zero in missing cells, whatever is in the data there."""
         s.wants[f"mask {atom.name}"] = atom
         own = [s.axis(str(ix)) for ix in (*atom.idx[1:], atom.idx[0])]
@@ -222,9 +221,7 @@ class PieceLowering:
                     assert isinstance(atom, Seen)
                     inner = [str(s.axis(str(ix)).dim) for ix in (*atom.idx[1:], atom.idx[0])]
                     shape = f"({', '.join(inner)}{',' * (len(inner) == 1)})"
-                    known.append(
-                        Bind((f"{self.names[name]}_known",), "nm.known", (seen, shape))
-                    )
+                    known.append(Bind((f"{self.names[name]}_known",), "nm.known", (seen, shape)))
             elif kind == "pivot":
                 body.append(Item(s.pivot_name(name), "pivot", quoted(name)))
         return [*body, *known, *tail]
@@ -240,6 +237,11 @@ class PieceLowering:
         first = [self.plate] if v.plates else []
         return (*inner, *event, *first)
 
+    def _mathematics(self, node: Node) -> list[str]:
+        given = ", ".join(node.plates)
+        text = f"log p({node.name}[{given}] | its parents) = {node.log_density}"
+        return mathematics(tidy_axes([text], self.atoms)[0])
+
     # -- coefficients: the parameter parts ------------------------------------------------------
 
     def coefficients(self) -> Function:
@@ -252,12 +254,11 @@ class PieceLowering:
         ))  # fmt: skip
         for label, cluster in zip(self._labels(), self.plan.clusters, strict=True):
             results.append(
-                self._coefficients(
-                    label, cluster.latents, cluster.terms, cluster.features, s, body
-                )
+                self._coefficients(label, cluster.latents, cluster.terms, cluster.features, s, body)
             )
         fetched = fetch_params(s, self.model, self.names, self.atoms, pivots=self.pivots)
-        body = [*fetched, *body, Return(tuple(results))]
+        joint = [Comment(line) for node in self.nodes for line in self._mathematics(node)]
+        body = [*joint, *fetched, *body, Return(tuple(results))]
         sizes = sizes_of(body, s, self.model)
         doc = "The parameter parts of the log joint's terms: (F,) direct, then (states, F) each."
         return Function(
@@ -289,8 +290,13 @@ class PieceLowering:
             if f.symmetric:
                 whole = Whole(value, (*states, *own), full=True)
                 body.append(
-                    Assign(name, Whole(Kernel("fold", (whole,), (*states, Axis("pairs", "..."))),
-                                       (*states, Axis("pairs", "..."))))  # fmt: skip
+                    Assign(
+                        name,
+                        Whole(
+                            Kernel("fold", (whole,), (*states, Axis("pairs", "..."))),
+                            (*states, Axis("pairs", "...")),
+                        ),
+                    )  # fmt: skip
                 )
             else:
                 body.append(Assign(name, Whole(value, (*states, *own), full=True)))
@@ -326,9 +332,7 @@ class PieceLowering:
         total: sp.Expr = sp.Integer(0)
         for t in terms:
             statistic = _of(t)
-            names: dict[str, Ix] = dict(
-                zip(t.places[len(statistic.scope) :], f.axes, strict=True)
-            )
+            names: dict[str, Ix] = dict(zip(t.places[len(statistic.scope) :], f.axes, strict=True))
             expr = self.atoms.rename(t.number * t.factor * t.basis, names)
             kept = {*statistic.scope, *f.axes}
             bound = tuple(sorted({str(names.get(a, a)) for a in t.axes} - kept))
@@ -495,44 +499,3 @@ def sizes_of(body: list[Stmt], s: ScalarLowering, model: Model) -> list[Stmt]:
         if name in used:
             out.append(Item(name, "layout.sizes", quoted(size.name)))
     return out
-
-
-def names_in(value: object) -> frozenset[str]:
-    """Every identifier in the code-bearing parts of statements: strings and axis sizes."""
-    found: set[str] = set()
-
-    def walk(x: object) -> None:
-        if isinstance(x, Comment):
-            return
-        if isinstance(x, str):
-            found.update(re.findall(r"[^\W\d]\w*", x))
-        elif isinstance(x, tuple | list):
-            for y in x:
-                walk(y)
-        elif isinstance(x, Kernel):
-            for y in x.args:
-                walk(y)
-        elif isinstance(x, Whole):
-            if x.full and set(axes_of(x.value)) != set(x.axes):
-                walk([str(a.dim) for a in x.axes])
-            walk(x.value)
-        elif isinstance(x, Axis):
-            return
-        elif type(x).__name__ == "Range":
-            found.add(str(x.axis.dim))  # type: ignore[attr-defined] # Range
-        elif type(x).__name__ == "Gather":
-            walk(x.name)  # type: ignore[attr-defined] # Gather
-            for p in x.places:  # type: ignore[attr-defined] # Gather
-                if isinstance(p, Axis):
-                    found.add(str(p.dim))
-                else:
-                    walk(p)
-        elif isinstance(x, Item):
-            return
-        elif is_dataclass(x):
-            for f in fields(x):
-                walk(getattr(x, f.name))
-
-    walk(value)
-    return frozenset(found)
-

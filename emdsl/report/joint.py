@@ -92,7 +92,7 @@ def _write_given(page: Page, joint: Joint) -> None:
         v = joint.model.variable(name)
         if v.role == "data":
             page.say(
-                Math(p.latent(axis)), " is the value of ", Math(p.entry(name, v.plates)),
+                Math(p.latent(axis)), " is the value of ", Math(p.entry(p.style.name(name), name, v.plates)),
                 ", which is summed over where it is missing.",
             )  # fmt: skip
 
@@ -223,14 +223,15 @@ def _definition(page: Page, joint: Joint, s: Statistic) -> tuple[str, str]:
     style = p.style
     left = style.at(style.statistic(s.name), [p.index(a) for a in s.axes])
     out = style.sum([p.index(s.plate)]) + " "
-    if joint.model.plate(s.plate).weight is not None:
+    weighted = joint.model.plate(s.plate).weight is not None
+    if weighted:
         out += weight_of(p, joint, s.plate) + " "
     inner = ""
     if s.feature.sums:
         inner = style.sum([p.index(a) for a in s.feature.sums]) + " "
     feature = "" if s.feature.expr == 1 else p.show(s.feature.expr, PRODUCT)
     if not s.scope:
-        return left, (out + inner + feature) if feature else out.rstrip() + " 1"
+        return left, out + inner + (feature or ("" if weighted else "1"))
     places = ", ".join(f"{p.latent(a)} = {p.index(a)}" for a in s.scope)
     given = r" \mid " if not p.inline else " | "
     bar = style.function("P", f"{places}{given}{style.word('data')}", bare=False)
@@ -251,4 +252,4 @@ def count(joint: Joint, axes: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
             number *= extent.value
         else:
             names.append(str(extent))
-    return number, tuple(sorted(names))
+    return number, tuple(names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emdsl.inference.references import refs, refs_in
+from emdsl.inference.references import refs_in
 from emdsl.model import graph as g
 from emdsl.model.show import show_distribution, show_expr
 from emdsl.report.page import Page
@@ -40,7 +40,7 @@ def graph(model: g.Model) -> list[tuple[str, str]]:
     for name, dist in drawn:
         if dist is None:
             continue
-        parents = list(dict.fromkeys(r.name for r in refs_in(dist)))
+        parents = _mentioned(dist)
         rows.append((name, "← " + (", ".join(parents) if parents else "no parents")))
     return rows
 
@@ -97,11 +97,10 @@ def _value(value: object) -> str:
 
 
 def parents_of(model: g.Model, name: str) -> tuple[str, ...]:
-    """The random and parameter parents of a variable, in order of mention."""
+    """The parents of a variable, in order of mention; constants are none."""
     v = model.variable(name)
-    return () if v.dist is None else tuple(dict.fromkeys(r.name for r in refs_in(v.dist)))
+    return () if v.dist is None else _mentioned(v.dist)
 
 
-def indices_of(expr: g.Expr) -> tuple[str, ...]:
-    """Names that an expression refers to."""
-    return tuple(dict.fromkeys(r.name for r in refs(expr)))
+def _mentioned(dist: g.Distribution) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(r.name for r in refs_in(dist) if r.role != "const"))

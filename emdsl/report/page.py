@@ -78,7 +78,7 @@ class TextPage:
 
     def formula(self, left: str, right: str, relation: str = "=") -> None:
         head = f"    {left} {relation} " if left else "    "
-        indent = min(len(head), 24)
+        indent = len(head) if len(head) <= 24 else 8
         if not self._lines or not self._lines[-1].startswith("    "):
             self._lines.append("")
         self._lines += broken(head + right, indent, WIDTH)
@@ -126,7 +126,7 @@ def _best_break(line: str, start: int, width: int) -> int | None:
         depth += (char in "([{⟨") - (char in ")]}⟩")
         operator = line[i + 1 : i + 2] in "+−=/·" and line[i + 2 : i + 3] == " "
         if char == " " and i > max(start, width // 3) and line[:i].strip():
-            rank = 2 * depth + (0 if operator else 3)
+            rank = 2 * depth + (0 if operator else 1)
             if best is None or rank <= best[0]:
                 best = (rank, i)
     return None if best is None else best[1]

@@ -50,6 +50,7 @@ class Printer:
     joint: Joint
     elements: bool = False
     names: AxisNames = field(init=False)
+    marks: dict[sp.Basic, str] = field(default_factory=dict)  # further symbols and their spelling
 
     def __post_init__(self) -> None:
         self.names = AxisNames(self.joint.model, self.joint.atoms)
@@ -115,7 +116,7 @@ class Printer:
         args = [a for a in expr.args if a.free_symbols] if large else list(expr.args)
         if large:
             args.append(sp.Float(sp.N(sp.Add(*numbers), 8)))
-        terms = sorted(args, key=lambda a: (self._degree(a), _rank(a), str(a)))
+        terms = sorted(args, key=lambda a: (a.is_Rational, self._degree(a), _rank(a), str(a)))
         for i, term in enumerate(terms):
             if not term.could_extract_minus_sign():
                 return [term, *terms[:i], *terms[i + 1 :]]
@@ -203,7 +204,7 @@ class Printer:
         """Where a factor stands in a product."""
         base = factor.as_base_exp()[0]
         if base.is_number:
-            return 0, str(factor)
+            return (8 if base.is_Function else 0), str(factor)
         if isinstance(base, sp.Symbol):
             if not self._known(base):
                 return 4, str(factor)
@@ -293,7 +294,7 @@ class Printer:
 
     def _symbol(self, symbol: sp.Symbol) -> Bound:
         if not self._known(symbol):
-            return self.style.name(symbol.name), ATOM
+            return self.marks.get(symbol) or self.style.name(symbol.name), ATOM
         style = self.style
         match self.joint.atoms.atom(symbol):
             case Elem(role=role, name=name, idx=idx):

@@ -143,7 +143,8 @@ class TextStyle:
         return f"√({inner})" if degree == 2 else f"({inner})^(1/{degree})"
 
     def sum(self, axes: Sequence[str]) -> str:
-        return f"Σ_{axes[0]}" if len(axes) == 1 else f"Σ_{{{','.join(axes)}}}"
+        inner = ",".join(axes)
+        return f"Σ_{inner}" if len(inner) == 1 else f"Σ_{{{inner}}}"
 
     def bracket(self, inner: str) -> str:
         return f"[{inner}]"
@@ -246,7 +247,7 @@ class LatexStyle:
     def function(self, name: str, argument: str, *, bare: bool) -> str:
         known = {"log": r"\log", "exp": r"\exp", "sin": r"\sin", "cos": r"\cos",
                  "tanh": r"\tanh", "log det": r"\log\det", "log Γ": r"\log\Gamma",
-                 "det": r"\det"}  # fmt: skip
+                 "det": r"\det", "log p": r"\log p", "P": "P", "O": "O", "tr": r"\operatorname{tr}"}  # fmt: skip
         head = known.get(name) or f"\\operatorname{{{escape(name)}}}"
         return f"{head} {argument}" if bare else f"{head}({argument})"
 

@@ -103,9 +103,9 @@ class Engine:
                 arrays, weight, inverse = found
                 size = len(weight)
         for array in meta.arrays:  # what isn't along this plate goes to every block as it is
-            if array.name not in arrays and array.role in ("const", "input"):
-                if array.name in bound.arrays and array.plates == 0:
-                    arrays[array.name] = bound.arrays[array.name]
+            whole = array.role in ("const", "input") and array.plates == 0
+            if whole and array.name in bound.arrays:
+                arrays[array.name] = bound.arrays[array.name]
         return PieceData(piece, size, arrays, weight, inverse, 0, {}, True)
 
     def _zero_pivot(self) -> Params:
@@ -210,9 +210,7 @@ class Engine:
                         )
                     if chunk.weight is not None:
                         posterior = tuple(p * chunk.weight for p in posterior)
-                    new = tuple(
-                        p @ r.T for p, r in zip(posterior, features.rows, strict=True)
-                    )
+                    new = tuple(p @ r.T for p, r in zip(posterior, features.rows, strict=True))
                     sums = (
                         new
                         if sums is None

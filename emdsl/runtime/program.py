@@ -169,9 +169,7 @@ class Piece:
     infer: Callable[
         [Features, Coefficients, Layout, Bias | None], tuple[Floats, tuple[Floats, ...]]
     ]
-    decode: Callable[
-        [Features, Coefficients, Layout], tuple[tuple[NDArray[np.int64], ...], Floats]
-    ]
+    decode: Callable[[Features, Coefficients, Layout], tuple[tuple[NDArray[np.int64], ...], Floats]]
     marginals: Callable[[tuple[Floats, ...], Layout], Mapping[str, Floats]]
     collect: Callable[[Floats, tuple[Floats, ...], Layout], Mapping[str, Floats]]
 

@@ -95,7 +95,7 @@ def solve(block: Block) -> Update | None:
     else:
         names = dict(zip(block.cell, twin_all, strict=True))
         flipped = {**names, **{v: k for k, v in names.items()}}
-        hessian = half + atoms.rename(half, {k: v for k, v in flipped.items()})
+        hessian = half + atoms.rename(half, dict(flipped))
         record += [
             f"-H x = g with g = {right}",
             f"H = {hessian}",

@@ -67,9 +67,7 @@ def solve(params: Sequence[Param], terms: Sequence[Term], atoms: Atoms) -> Updat
         matrix.append(tuple(row))
         mine = [x.piece for x in placed if x.row == i and x.column is None]
         right.append(coefficient(mine, (*batch, *cells[i]), atoms))
-    form = Joint(
-        tuple(p.name for p in params), batch, cells, twins, tuple(matrix), tuple(right)
-    )
+    form = Joint(tuple(p.name for p in params), batch, cells, twins, tuple(matrix), tuple(right))
     every = [*(e for row in matrix for e in row), *right]
     needs = frozenset().union(*(params_in(e, atoms) for e in every))
     listed = ", ".join(p.name for p in params)
@@ -90,9 +88,7 @@ def solve(params: Sequence[Param], terms: Sequence[Term], atoms: Atoms) -> Updat
     )  # fmt: skip
 
 
-def _products(
-    terms: Sequence[Term], names: dict[str, int], atoms: Atoms
-) -> list[Product] | None:
+def _products(terms: Sequence[Term], names: dict[str, int], atoms: Atoms) -> list[Product] | None:
     """The terms with any of the parameters, each a product of one or two of their entries."""
     out = []
     for term in terms:
@@ -125,9 +121,7 @@ def _share_first(params: Sequence[Param], products: list[Product]) -> bool:
     """Whether every product takes its entries at one place of a first dimension all have."""
     if len({p.batch[:1] for p in params}) != 1 or not params[0].batch:
         return False
-    return all(
-        len(x.entries) == 1 or x.entries[0].idx[0] == x.entries[1].idx[0] for x in products
-    )
+    return all(len(x.entries) == 1 or x.entries[0].idx[0] == x.entries[1].idx[0] for x in products)
 
 
 def _place(

@@ -131,8 +131,9 @@ def own_atom(atom: Atom, name: str) -> bool:
     match atom:
         case Elem(role="param", name=n):
             return n == name
-        case LogDetOf(matrix=Matrix(role="param", name=n)) | InvOf(
-            matrix=Matrix(role="param", name=n)
+        case (
+            LogDetOf(matrix=Matrix(role="param", name=n))
+            | InvOf(matrix=Matrix(role="param", name=n))
         ):
             return n == name
         case _:
@@ -144,14 +145,19 @@ def block_of(param: Param, terms: Iterable[Term], atoms: Atoms) -> Block:
     cell = tuple(atoms.fresh(e) for e in param.shape)
     pieces = []
     for term in terms:
-        own, other = [], []
+        own: list[sp.Expr] = []
+        other: list[sp.Expr] = []
         for factor in sp.Mul.make_args(term.basis):
             mine = any(own_atom(a, param.name) for a in atoms.deep(factor))
             (own if mine else other).append(factor)
         if own:
             pieces.append(
                 Piece(
-                    term.weight(atoms), sp.Mul(*other), sp.Mul(*own), term.axes, term.span,
+                    term.weight(atoms),
+                    sp.Mul(*other),
+                    sp.Mul(*own),
+                    term.axes,
+                    term.span,
                     term.node,
                 )  # fmt: skip
             )
@@ -180,9 +186,9 @@ def coefficient(pieces: Iterable[Piece], keep: Iterable[str], atoms: Atoms) -> s
     return total
 
 
-def without_common_factor(pieces: tuple[Piece, ...], cell: tuple[str, ...], atoms: Atoms) -> tuple[
-    tuple[Piece, ...], sp.Expr
-]:
+def without_common_factor(
+    pieces: tuple[Piece, ...], cell: tuple[str, ...], atoms: Atoms
+) -> tuple[tuple[Piece, ...], sp.Expr]:
     """Cancel positive factors of other parameters that all pieces share, entry by entry.
 
     They don't move the maximum: the noise variance drops out of a mean's update.
@@ -197,9 +203,7 @@ def without_common_factor(pieces: tuple[Piece, ...], cell: tuple[str, ...], atom
             if (base**power).is_positive and atoms.axes_of(base) <= set(cell)
         }
         shared = (
-            powers
-            if shared is None
-            else {b: e for b, e in shared.items() if powers.get(b) == e}
+            powers if shared is None else {b: e for b, e in shared.items() if powers.get(b) == e}
         )
     common = sp.Mul(*(b**e for b, e in (shared or {}).items()))
     if common == 1:
@@ -220,8 +224,9 @@ def params_in(expr: sp.Basic, atoms: Atoms) -> frozenset[str]:
         match atom:
             case Elem(role="param", name=name):
                 out.add(name)
-            case LogDetOf(matrix=Matrix(role="param", name=name)) | InvOf(
-                matrix=Matrix(role="param", name=name)
+            case (
+                LogDetOf(matrix=Matrix(role="param", name=name))
+                | InvOf(matrix=Matrix(role="param", name=name))
             ):
                 out.add(name)
             case _:

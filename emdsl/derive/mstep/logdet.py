@@ -1,7 +1,7 @@
 """Log determinant against trace, for a positive definite matrix.
 
-    max a logdet S + tr(inv(S) B)   ⇒   S = B / a            (a < 0, B negative definite)
-    max a logdet P + tr(P B)        ⇒   P = inv(-B / a)      (a > 0, B negative definite)
+max a logdet S + tr(inv(S) B)   ⇒   S = B / a            (a < 0, B negative definite)
+max a logdet P + tr(P B)        ⇒   P = inv(-B / a)      (a > 0, B negative definite)
 """
 
 from __future__ import annotations

@@ -56,9 +56,7 @@ def solve(block: Block) -> Update | None:
         lines.append(f"the positive factor {common} is common to all terms and cancels")
     values = form.roots if isinstance(form, BestOf) else (form.value,)  # type: ignore[union-attr] # Entries
     needs = frozenset().union(*(params_in(v, block.atoms) for v in values)) - {block.param.name}
-    return Update(
-        block.param.name, "scalar", block.cell, form, needs, (*lines, *record), collapse
-    )
+    return Update(block.param.name, "scalar", block.cell, form, needs, (*lines, *record), collapse)
 
 
 def _foreign(basis: sp.Expr, block: Block) -> bool:
@@ -197,12 +195,9 @@ def _algebraic(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None
     roots = [r for r in sp.solve(top, t) if sp.simplify(top.subs(t, r)) == 0]
     if not roots:
         return None
-    values = {
-        a: coefficient(groups[b], block.cell, atoms) for a, b in names.items()
-    }
+    values = {a: coefficient(groups[b], block.cell, atoms) for a, b in names.items()}
     record = (
-        f"dQ/dt = 0 is {top} = 0 with "
-        + ", ".join(f"{a} = {v}" for a, v in values.items()),
+        f"dQ/dt = 0 is {top} = 0 with " + ", ".join(f"{a} = {v}" for a, v in values.items()),
         "roots " + "; ".join(str(r) for r in roots),
         "the root in the support with the highest Q is taken at run time",
     )

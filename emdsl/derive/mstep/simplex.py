@@ -1,6 +1,6 @@
 """Log-linear on a simplex: a Lagrange multiplier.
 
-    max sum_k A_k log p_k  subject to  sum_k p_k = 1   ⇒   p_k = A_k / sum_j A_j
+max sum_k A_k log p_k  subject to  sum_k p_k = 1   ⇒   p_k = A_k / sum_j A_j
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ def solve(block: Block) -> Update | None:
         f"Q = sum_{last} A[{last}] log {block.entry}",
         f"with A[{last}] = {counts}",
         f"stationary with multiplier m on sum_{last} {block.entry} = 1:  A / {block.entry} = m",
-        f"so {block.entry} = A[{last}] / sum_{last} A[{last}], a maximum: Q is concave where A >= 0",
+        f"so {block.entry} = A[{last}] / sum_{last} A[{last}]",
+        "a maximum: Q is concave where A >= 0",
     )
     return Update(
         block.param.name, "simplex", block.cell, Normalized(counts),

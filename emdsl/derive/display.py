@@ -1,0 +1,26 @@
+"""Formulas for people: the compiler's unique axis names as the short ones a reader expects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from emdsl.derive.atoms import Atoms
+
+
+def tidy_axes(texts: Iterable[str], atoms: Atoms) -> tuple[str, ...]:
+    """Rename axes alike in all the texts: the first d_7 is d, the next is d', then d''."""
+    names: dict[str, str] = {}
+
+    def short(match: re.Match[str]) -> str:
+        axis = match.group()
+        if axis not in atoms.axes or atoms.axes[axis].role != "event":
+            return axis
+        if axis not in names:
+            stem = re.sub(r"(_|~|(?<=\D))\d+$", "", axis) or axis
+            while stem in names.values():
+                stem += "'"
+            names[axis] = stem
+        return names[axis]
+
+    return tuple(re.sub(r"[^\W\d]\w*(~\d+)?", short, text) for text in texts)

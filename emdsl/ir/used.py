@@ -1,0 +1,42 @@
+"""Which Python names statements use: so that a function fetches what it needs and no more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+
+from emdsl.ir.nodes import Axis, Comment, Gather, Item, Kernel, Range, Stmt, Whole, axes_of
+
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+def names_in(statements: Iterable[Stmt]) -> frozenset[str]:
+    """Every name in the printed code of the statements, sizes of printed axes included."""
+    return frozenset(name for s in statements for name in _names(s))
+
+
+def _names(x: object) -> Iterator[str]:
+    match x:
+        case str():
+            yield from _WORD.findall(x)
+        case Comment() | Item() | Axis():  # not code, or only a shape's comment
+            return
+        case Range(axis=axis):
+            yield str(axis.dim)
+        case Whole(value=value, axes=axes, full=full):
+            if full and set(axes_of(value)) != set(axes):
+                yield from (str(a.dim) for a in axes)
+            yield from _names(value)
+        case Kernel(args=args):
+            yield from _names(args)
+        case Gather(name=name, places=places):
+            yield from _names(name)
+            for place in places:
+                yield from [str(place.dim)] if isinstance(place, Axis) else _names(place)
+        case tuple():
+            for item in x:
+                yield from _names(item)
+        case _ if is_dataclass(x):
+            for f in fields(x):
+                yield from _names(getattr(x, f.name))

@@ -1,0 +1,146 @@
+"""The M-step: each update as a derivation, from its share of Q to its formula."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emdsl.derive.atoms import Atoms
+from emdsl.derive.joint import Joint
+from emdsl.derive.mstep.block import (
+    BestOf,
+    Entries,
+    Joint as JointForm,
+    Linear,
+    MatrixValue,
+    Normalized,
+    Update,
+)
+from emdsl.derive.mstep.solve import MStep
+from emdsl.derive.statistics import Derived, Term
+from emdsl.report.forms import expressions
+from emdsl.report.page import Page
+from emdsl.report.printer import Printer
+from emdsl.report.rules import entries, linear, logdet, simplex
+from emdsl.report.rules.context import Context
+from emdsl.report.style import Math
+
+
+@dataclass(frozen=True)
+class _When:
+    """Which values of other parameters an update uses."""
+
+    newer: tuple[str, ...]
+    older: tuple[str, ...]
+
+
+def write_updates(page: Page, derived: Derived, m_step: MStep) -> None:
+    """The section on the M-step."""
+    page.section("M-step")
+    kind = "Q, the expectation above" + (", plus the log prior" if derived.priors else "")
+    page.say(f"Each parameter maximises {kind}, with the statistics held fixed, in this order:")
+    done: list[str] = []
+    for number, update in enumerate(m_step.updates, 1):
+        own = (update.param, *update.also)
+        needs = update.needs - set(own)
+        model = derived.joint.model
+        when = _When(
+            tuple(p.name for p in model.params if p.name in needs and p.name in done),
+            tuple(p.name for p in model.params if p.name in needs and p.name not in done),
+        )
+        _write(page, number, update, derived)
+        _write_when(page, own, when, derived, cyclic=update.param in m_step.cyclic)
+        done += own
+    if m_step.cyclic:
+        page.say(
+            "Some updates use each other's values, so no order solves them all at once: each"
+            " maximises Q over its own parameter with the others held (conditional maximisation,"
+            " Meng and Rubin 1993). No step lowers Q, so the objective never falls."
+        )
+
+
+def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
+    joint = derived.joint
+    printer = Printer(page.style, joint)
+    context = Context(page, printer, derived, update)
+    shown: list[str] = []
+    for i, name in enumerate((update.param, *update.also)):
+        shown += [", " if i else "", Math(page.style.name(name))]
+    page.heading(f"{number}. ", *shown, f"  ({update.rule})")
+    written = False
+    match update.form:
+        case Normalized():
+            written = simplex.write(context, update.form)
+        case Entries() | BestOf():
+            written = entries.write(context, update.form)
+        case Linear():
+            written = linear.write(context, update.form)
+        case JointForm():
+            written = linear.write_joint(context, update.form)
+        case MatrixValue():
+            written = logdet.write(context, update.form)
+    if not written:
+        _write_record(context)
+    _write_unpivot(page, joint, (update.param, *update.also))
+
+
+def _write_record(context: Context) -> None:
+    """What the rule noted, where nothing better can be said of it."""
+    context.page.verbatim("\n".join(context.update.record))
+    for expr in expressions(context.update.form):
+        context.page.formula(context.entry(), context.show(expr))
+
+
+def _write_unpivot(page: Page, joint: Joint, names: tuple[str, ...]) -> None:
+    """A location is its pivot plus what was solved for."""
+    for name in names:
+        if name not in joint.pivots:
+            continue
+        p = Printer(page.style, joint)
+        idx = [page.style.name(p.names.fresh(e)) for e in joint.model.param(name).shape]
+        kept = [idx[i] for i in joint.pivots[name]]
+        base = page.style.name(name)
+        pivot = page.style.at(page.style.pivot(base), kept)
+        page.say("Back from the pivot:")
+        page.formula(
+            page.style.at(base, idx), f"{pivot} + {page.style.at(page.style.about(base), idx)}"
+        )
+
+
+def _write_when(
+    page: Page, own: tuple[str, ...], when: _When, derived: Derived, *, cyclic: bool
+) -> None:
+    style = page.style
+
+    def names(which: tuple[str, ...]) -> list[str]:
+        out: list[str] = []
+        for i, n in enumerate(which):
+            out += [" and " if i == len(which) - 1 else ", "] if i else []
+            out.append(Math(style.name(n)))
+        return out
+
+    if when.newer:
+        page.say("It uses the new ", *names(when.newer), ".")
+    if when.older:
+        reason = " (one of a circle of updates)" if cyclic else ""
+        page.say(
+            "It uses ", *names(when.older), f" as the previous iteration left it{reason}."
+            if len(when.older) == 1
+            else f" as the previous iteration left them{reason}.",
+        )  # fmt: skip
+    collapsing = [n for n in own if _may_collapse(n, derived)]
+    del collapsing
+
+
+def _may_collapse(name: str, derived: Derived) -> bool:
+    return derived.joint.model.param(name).type.kind in ("positive", "posdef")
+
+
+def terms_of(derived: Derived, name: str) -> tuple[Term, ...]:
+    """The terms of Q with a parameter."""
+    from emdsl.derive.mstep.block import own_atom
+
+    atoms: Atoms = derived.joint.atoms
+    return tuple(
+        t for t in (*derived.terms, *derived.priors)
+        if any(own_atom(a, name) for a in atoms.deep(t.basis))
+    )  # fmt: skip
