@@ -19,6 +19,6 @@ def explain(compiled: Compiled, *, latex: bool = False) -> str:
     write_joint(page, d.joint)
     write_objective(page, d.joint)
     write_statistics(page, d.derived, d.m_step)
-    write_plan(page, compiled.plan)
+    write_plan(page, compiled.plan, cyclic=bool(d.m_step.cyclic))
     write_updates(page, d.derived, d.m_step)
     return page.finish()

@@ -12,8 +12,9 @@ from emdsl.model.graph import Extent, Fixed
 from emdsl.report.forms import expressions
 from emdsl.report.model import parents_of
 from emdsl.report.page import Page
-from emdsl.report.printer import PRODUCT, Printer
+from emdsl.report.printer import PRODUCT, SUM, Printer
 from emdsl.report.style import Math
+from emdsl.report.tidy import plain_logs
 
 
 def write_joint(page: Page, joint: Joint) -> None:
@@ -24,13 +25,11 @@ def write_joint(page: Page, joint: Joint) -> None:
         _write_node(page, joint, node)
     seen = any(_mentions(n.log_density, joint, Seen) for n in joint.nodes)
     ruled = any(_mentions(n.log_density, joint, LogInd) for n in joint.nodes)
-    brackets = Math(page.style.bracket("..."))
     words = ["Square brackets are 1 where what they say holds, and 0 elsewhere."]
     if ruled:
         words.append(" The log of a bracket that is 0 is minus infinity: it rules the case out.")
     if seen:
         words.append(" Missing data have a bracket of 0, so they drop out of the likelihood.")
-    del brackets
     page.say("".join(words))
     _write_given(page, joint)
     _write_pivots(page, joint)
@@ -42,12 +41,8 @@ def _mentions(expr: sp.Expr, joint: Joint, kind: type) -> bool:
 
 def _write_node(page: Page, joint: Joint, node: Node) -> None:
     p = Printer(page.style, joint, elements=True)
-    page.formula(_density_name(p, joint, node.name), plate_sum(p, joint, node) + _body(p, node))
-
-
-def _body(p: Printer, node: Node) -> str:
-    """The log density; a mask stands before a bracket of its own."""
-    return p.show(node.log_density, PRODUCT)
+    body = p.show(plain_logs(node.log_density), PRODUCT)
+    page.formula(_density_name(p, joint, node.name), plate_sum(p, joint, node) + body)
 
 
 def plate_sum(p: Printer, joint: Joint, node: Node) -> str:
@@ -160,11 +155,12 @@ def write_objective(page: Page, joint: Joint) -> None:
         return
     page.say(f"EM maximises the log posterior: {about}, plus the log priors")
     for node in joint.priors:
-        p = Printer(page.style, joint, elements=True)
+        p = Printer(page.style, joint, elements=True, plain=True)
         free = sorted(joint.atoms.axes_of(node.log_density))
         head = p.style.sum([p.index(a) for a in free]) + " " if free else ""
         left = p.style.function("log p", p.style.name(node.name), bare=False)
-        page.formula(left, head + p.show(_whole(node.log_density, joint), PRODUCT))
+        body = plain_logs(_whole(node.log_density, joint))
+        page.formula(left, head + p.show(body, PRODUCT if head else SUM))
 
 
 def _whole(expr: sp.Expr, joint: Joint) -> sp.Expr:

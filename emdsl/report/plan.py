@@ -14,28 +14,28 @@ from emdsl.report.printer import Printer
 from emdsl.report.style import Math, Style
 
 
-def write_plan(page: Page, plan: Plan) -> None:
-    """The section on the E-step."""
+def write_plan(page: Page, plan: Plan, *, cyclic: bool) -> None:
+    """The section on the E-step; `cyclic` says that an update uses an old value."""
     page.section("E-step")
     for piece in plan.pieces:
         _write_piece(page, plan, piece)
+    if all(not piece.clusters for piece in plan.pieces):
+        page.say(
+            "The statistics are sums over the data, the same in every iteration: "
+            + ("the iterations are those of the M-step alone." if cyclic
+               else "the first M-step is the maximum.")  # fmt: skip
+        )
 
 
 def _write_piece(page: Page, plan: Plan, piece: PiecePlan) -> None:
     joint = plan.derived.joint
-    names = " and ".join(piece.match.piece.variables)
-    page.heading(f"Plate {piece.plate}: {names}, by the strategy {piece.match.strategy!r}"
-                 .replace("'", ""))  # fmt: skip
+    names = ", ".join(piece.match.piece.variables)
+    page.heading(f"Plate {piece.plate} ({names}): strategy {piece.match.strategy}")
     for name, reason in refusals(plan, piece):
         page.item(f"{name} isn't exact here: {reason}")
     page.item(f"{piece.match.strategy}: {_WHY.get(piece.match.strategy, 'the first that fits')}")
     if piece.clusters:
         _write_elimination(page, joint, piece)
-    else:
-        page.say(
-            "The statistics are sums over the data, the same in every iteration: where no update"
-            " uses an old value, one M-step is the maximum likelihood estimate."
-        )
     held = "features and the posterior" if piece.clusters else "features"
     page.say(
         "Time of an iteration: ", cost(page.style, joint, piece), ". Memory beside the data: ",
@@ -95,12 +95,23 @@ def _message(
     parts = []
     for name in (n for n in nodes if n in found):
         part = style.function("log p", _conditional(p, joint, name), bare=False)
-        parts.append(part)
+        parts.append(part + _share(p, piece, name, cluster))
     parts += [_name(p, child, piece.clusters[child]) for child in cluster.children]
     inner = " + ".join(parts) if parts else "0"
     total = style.sum([p.latent(cluster.latents[0])])
     exp = style.function("exp", inner, bare=False)
     return _name(p, i, cluster), style.function("log", f"{total} {exp}", bare=True)
+
+
+def _share(p: Printer, piece: PiecePlan, name: str, cluster: Cluster) -> str:
+    """Which terms of a node are meant, where several sums have some."""
+    have = [c for c in piece.clusters if any(t.node == name for t in c.terms)]
+    if len(have) < 2 or cluster not in have:
+        return ""
+    later = have.index(cluster) > 0
+    word = p.style.word(" where only " if later else " where ")
+    verb = p.style.word(" enters")
+    return f"{word}{p.latent(cluster.latents[0])}{verb}"
 
 
 def _conditional(p: Printer, joint: Joint, name: str) -> str:
@@ -131,7 +142,7 @@ def cost(style: Style, joint: Joint, piece: PiecePlan) -> Math:
     n = str(joint.model.plate(piece.plate).extent)
     found: dict[tuple[tuple[str, ...], tuple[Counted, ...]], int] = {}
     parts: list[tuple[Counted, tuple[Feature, ...]]] = [
-        (count(joint, c.latents), c.features) for c in piece.clusters
+        (count(joint, _in_order(piece, c)), c.features) for c in piece.clusters
     ]
     if piece.direct_features or not parts:
         parts.append(((1, ()), piece.direct_features))
@@ -145,6 +156,10 @@ def cost(style: Style, joint: Joint, piece: PiecePlan) -> Math:
     ]  # fmt: skip
     shown = [_product(style, n, names, entries, number) for names, entries, number in kept]
     return Math(style.function("O", " + ".join(dict.fromkeys(shown)), bare=False))
+
+
+def _in_order(piece: PiecePlan, cluster: Cluster) -> tuple[str, ...]:
+    return tuple(a for a in piece.latents if a in cluster.latents)
 
 
 _Part = tuple[tuple[str, ...], tuple[Counted, ...], int]

@@ -49,6 +49,7 @@ class Printer:
     style: Style
     joint: Joint
     elements: bool = False
+    plain: bool = False  # parameters as they are declared, where nothing is about a pivot
     names: AxisNames = field(init=False)
     marks: dict[sp.Basic, str] = field(default_factory=dict)  # further symbols and their spelling
 
@@ -299,7 +300,7 @@ class Printer:
         match self.joint.atoms.atom(symbol):
             case Elem(role=role, name=name, idx=idx):
                 base = style.name(name)
-                if role == "param" and name in self.joint.pivots:
+                if role == "param" and name in self.joint.pivots and not self.plain:
                     base = style.about(base)
                 return self.entry(base, name, idx), ATOM
             case Centered(of=of):

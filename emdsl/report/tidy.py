@@ -49,6 +49,14 @@ def _canonical_atom(atom: Atom, atoms: Atoms, symmetric: frozenset[str]) -> Atom
             return atom
 
 
+def plain_logs(expr: sp.Expr) -> sp.Expr:
+    """log(sqrt(v))  ⇒  1/2 log(v)."""
+    return expr.replace(
+        lambda e: isinstance(e, sp.log) and e.args[0].is_Pow and e.args[0].exp.is_Rational,
+        lambda e: e.args[0].exp * sp.log(e.args[0].base),
+    )
+
+
 def fraction(expr: sp.Expr) -> sp.Expr:
     """A quotient with its signs and halves cancelled, its roots of one degree together."""
     for degree in (2, 3, 4):
@@ -56,7 +64,7 @@ def fraction(expr: sp.Expr) -> sp.Expr:
         fractional = [p for p in powered.atoms(sp.Pow) if p.exp.is_Rational and p.exp.q != 1]
         if any(p.exp.is_Rational and p.exp.q == degree for p in expr.atoms(sp.Pow)):
             if not fractional:
-                return _quotient(powered) ** sp.Rational(1, degree)
+                return sp.Pow(_quotient(powered), sp.Rational(1, degree), evaluate=False)
     return _quotient(expr)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emdsl.derive.atoms import Atoms
 from emdsl.derive.joint import Joint
 from emdsl.derive.mstep.block import (
     BestOf,
@@ -16,7 +15,7 @@ from emdsl.derive.mstep.block import (
     Update,
 )
 from emdsl.derive.mstep.solve import MStep
-from emdsl.derive.statistics import Derived, Term
+from emdsl.derive.statistics import Derived
 from emdsl.report.forms import expressions
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
@@ -48,7 +47,7 @@ def write_updates(page: Page, derived: Derived, m_step: MStep) -> None:
             tuple(p.name for p in model.params if p.name in needs and p.name not in done),
         )
         _write(page, number, update, derived)
-        _write_when(page, own, when, derived, cyclic=update.param in m_step.cyclic)
+        _write_when(page, when, cyclic=update.param in m_step.cyclic)
         done += own
     if m_step.cyclic:
         page.say(
@@ -92,22 +91,22 @@ def _write_record(context: Context) -> None:
 
 def _write_unpivot(page: Page, joint: Joint, names: tuple[str, ...]) -> None:
     """A location is its pivot plus what was solved for."""
-    for name in names:
-        if name not in joint.pivots:
-            continue
+    pivoted = [n for n in names if n in joint.pivots]
+    if pivoted:
+        page.say("Back from the pivot:")
+    for name in pivoted:
         p = Printer(page.style, joint)
         idx = [page.style.name(p.names.fresh(e)) for e in joint.model.param(name).shape]
         kept = [idx[i] for i in joint.pivots[name]]
         base = page.style.name(name)
         pivot = page.style.at(page.style.pivot(base), kept)
-        page.say("Back from the pivot:")
         page.formula(
             page.style.at(base, idx), f"{pivot} + {page.style.at(page.style.about(base), idx)}"
         )
 
 
 def _write_when(
-    page: Page, own: tuple[str, ...], when: _When, derived: Derived, *, cyclic: bool
+    page: Page, when: _When, *, cyclic: bool
 ) -> None:
     style = page.style
 
@@ -127,20 +126,3 @@ def _write_when(
             if len(when.older) == 1
             else f" as the previous iteration left them{reason}.",
         )  # fmt: skip
-    collapsing = [n for n in own if _may_collapse(n, derived)]
-    del collapsing
-
-
-def _may_collapse(name: str, derived: Derived) -> bool:
-    return derived.joint.model.param(name).type.kind in ("positive", "posdef")
-
-
-def terms_of(derived: Derived, name: str) -> tuple[Term, ...]:
-    """The terms of Q with a parameter."""
-    from emdsl.derive.mstep.block import own_atom
-
-    atoms: Atoms = derived.joint.atoms
-    return tuple(
-        t for t in (*derived.terms, *derived.priors)
-        if any(own_atom(a, name) for a in atoms.deep(t.basis))
-    )  # fmt: skip

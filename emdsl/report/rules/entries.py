@@ -15,7 +15,7 @@ from emdsl.derive.mstep.occurrences import by_basis, singles
 from emdsl.report.rules.context import Context
 from emdsl.report.rules.shared import write_by_matrix
 from emdsl.report.style import Math
-from emdsl.report.tidy import mostly_negative
+from emdsl.report.tidy import fraction, mostly_negative
 
 
 def write(c: Context, form: Entries | BestOf) -> bool:
@@ -67,9 +67,9 @@ class _Entry:
         t = Math(self.spelled)
         entry = c.entry()
         if c.update.cell:
-            page.say("Q in one entry, ", t, " = ", entry, ", but for the terms free of it:")
+            page.say("Q in one entry, ", t, " = ", entry, ", without the terms that are free of it:")
         else:
-            page.say("Q in ", t, ", but for the terms free of it:")
+            page.say("Q in ", t, ", without the terms that are free of it:")
         page.formula(f"Q({t})", self._show(self.objective))
         for name, value in self.values.items():
             page.formula(name.name, c.show(value))
@@ -92,7 +92,7 @@ class _Entry:
             return
         final = c.show(form.value)
         if root is not None:
-            page.formula(t, self._show(root))
+            page.formula(t, self._show(fraction(root)))
         page.say("so that")
         page.formula(entry, final)
         page.say(why)
@@ -120,11 +120,13 @@ class _Entry:
         if low == 0 and high == 1 and second.is_negative:
             return "It is the maximum: Q is a parabola that opens downwards."
         if first.is_positive and second.is_negative:
-            names = " and ".join(sorted(s.name for s in (first * second).free_symbols))
-            are = "are" if " and " in names else "is"
+            free = (first * second).free_symbols
+            names = " and ".join(sorted(x.name for x in free))
+            sure = all(self.values[x].is_nonnegative for x in free)
+            are = "are" if len(free) > 1 else "is"
             return (
-                f"It is the maximum: as {names} {are} positive, the derivative is positive"
-                " below it and negative above it."
+                f"It is the maximum{', as' if sure else ' where'} {names} {are} positive: the"
+                " derivative is positive below it and negative above it."
             )
         return "It is the maximum where the derivative is positive below it and negative above it."
 
