@@ -1,4 +1,4 @@
-# emdsl explain models/dawid_skene.em
+# emdsl check models/dawid_skene.em
 model DawidSkene
     "The truth behind several annotators' labels, each annotator with errors of their own."
     "Dawid and Skene, Appl. Stat. 28 (1979)."

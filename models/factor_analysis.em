@@ -1,4 +1,4 @@
-# emdsl explain models/factor_analysis.em
+# emdsl check models/factor_analysis.em
 model FactorAnalysis(L = 2)
     "D variables explained by L unseen normal factors."
     "Rubin and Thayer, Psychometrika 47 (1982)."

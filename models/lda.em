@@ -1,4 +1,4 @@
-# emdsl explain models/lda.em
+# emdsl check models/lda.em
 model LDA(K = 10)
     "Latent Dirichlet allocation: every document mixes the K topics in its own proportions."
     "Blei, Ng and Jordan, J. Mach. Learn. Res. 3 (2003)."

@@ -1,4 +1,4 @@
-# emdsl explain models/linear_dynamical_system.em
+# emdsl check models/linear_dynamical_system.em
 model LinearDynamicalSystem(L = 2)
     "A normal state that moves linearly, seen through linear noise: the Kalman filter's model."
     "Shumway and Stoffer, J. Time Ser. Anal. 3 (1982); Ghahramani and Hinton 1996."

@@ -1,4 +1,4 @@
-# emdsl explain models/random_intercept.em
+# emdsl check models/random_intercept.em
 model RandomIntercept
     "A regression whose groups each have their own level, drawn from a normal."
     "Laird and Ware, Biometrics 38 (1982)."

@@ -1,4 +1,4 @@
-# emdsl explain models/rasch.em
+# emdsl check models/rasch.em
 model Rasch
     "Item response theory: a person's ability against an item's difficulty."
     "Rasch 1960; Bock and Aitkin, Psychometrika 46 (1981)."

@@ -1,4 +1,4 @@
-# emdsl explain models/student_t.em
+# emdsl check models/student_t.em
 model StudentT
     "Student's t as a normal whose precision was drawn from a gamma."
     "Dempster, Laird and Rubin 1977, section 4.6; Lange, Little and Taylor 1989."

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
 import emdsl
+from emdsl.cli import main
 from emdsl.diagnostics import CompileError
 from emdsl.model.build import build
 from emdsl.syntax.parse import parse
-from tests.gallery.models import REFUSED, each_refused, source
+from tests.gallery.models import REFUSED, ROOT, command, each_refused, source
 
 
 @each_refused
@@ -25,6 +27,15 @@ def test_is_refused_at_its_latents(path: Path) -> None:
     for diagnostic in refusal.value.diagnostics:
         assert diagnostic.span is not None
         assert diagnostic.notes or diagnostic.hint
+
+
+@each_refused
+def test_the_command_says_so(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(shlex.split(command(path))[1:]) == 1
+    assert f"models/{path.name}:" in capsys.readouterr().err
 
 
 def test_some_are() -> None:

@@ -36,7 +36,7 @@ def test_names_its_source(path: Path) -> None:
 
 @each_model
 def test_says_how_to_run_it(path: Path) -> None:
-    assert re.match(rf"emdsl (fit|explain) models/{path.name}\b", command(path))
+    assert re.match(rf"emdsl (fit|check) models/{path.name}\b", command(path))
 
 
 def test_the_documentation_has_every_model_with_its_command() -> None:

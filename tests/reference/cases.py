@@ -264,7 +264,7 @@ NORMALS = (
     *(gaussians("faithful", 2, shape) for shape in COVARIANCES),
     *(gaussians("faithful", 3, shape, restarts=20) for shape in ("EII", "EEI", "EEE")),
     *(gaussians("iris", 3, shape, restarts=10) for shape in ("EII", "VII", "EEI", "VVI", "EEE")),
-    gaussians("iris", 3, "VVV", near=True),
+    gaussians("iris", 3, "VVV", restarts=10),
     gaussians("banknote", 2, "EEE", restarts=30),
     gaussians("crabs", 4, "EEE", near=True),
     one_shape(
@@ -525,10 +525,10 @@ REGRESSIONS = (
     regression("longley_lm", "longley", "Employed"),
     regression("diabetes_lm", "diabetes_efron", "y"),
     regression("stackloss_lm", "stackloss", "loss"),
-    regressions("npreg_mixreg2", npreg, near=True),
-    regressions("tone_mixreg2", tone, near=True),
+    regressions("npreg_mixreg2", npreg, restarts=10),
+    regressions("tone_mixreg2", tone),
     regressions("tone_mixreg2_eq", tone, restarts=20),
-    regressions("co2gnp_mixreg2", co2, near=True),
+    regressions("co2gnp_mixreg2", co2, restarts=10),
     regressions("co2gnp_mixreg2_eq", co2, restarts=20),
 )
 
