@@ -80,7 +80,7 @@ def _api(m: Module) -> list[str]:
         "def e_step(",
         "    data: Any, params: Mapping[str, Any], *, pivot: rt.Params | None = None",
         ") -> rt.Statistics:",
-        '    """Expected sufficient statistics and log likelihood: additive over chunks of data."""',
+        '    """Expected sufficient statistics and the log likelihood: they add over chunks."""',
         "    return rt.e_step(PROGRAM, data, params, pivot=pivot)",
         "",
         "",

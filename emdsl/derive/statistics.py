@@ -17,6 +17,7 @@ from itertools import permutations
 import sympy as sp
 
 from emdsl.derive.atoms import Atoms, Centered, Elem, Ind, Ix, LogInd, Seen, Stat
+from emdsl.derive.display import tidy_axes
 from emdsl.derive.joint import Joint, Node
 from emdsl.derive.monomials import Monomial
 from emdsl.derive.refusal import Refused
@@ -146,12 +147,14 @@ class _Splitter:
         plate = node.plates[0]
         atoms = self.atoms
         if m.mixed:
+            names = {a.name for a in atoms.deep(m.basis) if isinstance(a, Elem) and a.role == "param"}
+            listed = ", ".join(f"`{n}`" for n in sorted(names))
             raise Refused(
                 "not-separated",
-                f"the term `{describe(m, atoms)}` mixes data and parameters and doesn't "
-                "separate into a statistic times a function of the parameters",
+                f"no closed-form update of {listed}: the term `{describe(m, atoms)}` doesn't "
+                "separate into a statistic of the data times a function of the parameters",
                 m.span,
-                "no closed-form update exists; a numeric M-step is needed",
+                "fix what stands in it as a `const`, or write the model so that it separates",
             )
         moving, still, both = self._sort(m, plate)
         free = atoms.axes_of(m.basis) | atoms.axes_of(still)
@@ -344,6 +347,7 @@ def _tidy(number: sp.Expr) -> sp.Expr:
 
 
 def describe(m: Monomial, atoms: Atoms) -> str:
-    """A monomial for people."""
-    del atoms
-    return str(m.number * m.data * m.basis)
+    """A monomial as the model writes it: without masks and pivots, axes with short names."""
+    masks = {x: 1 for x in m.data.free_symbols if isinstance(atoms.atom(x), Seen)}
+    text = str(m.number * m.data.xreplace(masks) * m.basis)
+    return tidy_axes([text], atoms)[0].replace("~[", "[")

@@ -33,7 +33,7 @@ def match(model: Model, piece: Piece) -> Match | Refusal:
                            v.span)  # fmt: skip
         for user, ref in users(model, v.name):
             if not at_own_place(ref, v.plates):
-                return Refusal("finite", _coupling(v, user, model), ref.span)
+                return Refusal("finite", _coupling(v, user), ref.span)
         if len(v.plates) != 1:
             inner = ", ".join(f"`{a}`" for a in v.plates[1:])
             return Refusal(
@@ -57,7 +57,7 @@ def _finite(v: Variable) -> bool:
     )
 
 
-def _coupling(v: Variable, user: Variable, model: Model) -> str:
+def _coupling(v: Variable, user: Variable) -> str:
     if user.name == v.name:
         return f"`{v.name}` depends on itself at another place of `{v.plates[-1]}`: a chain or tree"
     return f"`{user.name}` takes `{v.name}` by an index, which couples elements of `{v.plates[0]}`"

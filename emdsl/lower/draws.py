@@ -27,8 +27,8 @@ from emdsl.ir.nodes import (
     Whole,
     axes_of,
 )
-from emdsl.lower.names import Names, quoted
 from emdsl.ir.used import names_in
+from emdsl.lower.names import Names, quoted
 from emdsl.model import graph as g
 
 _OPS = {
@@ -137,9 +137,7 @@ class Sampling:
                 values.append(self._arg(args[p.name], p.event, batch, own))
             else:
                 assert alternative is not None
-                values.append(
-                    self._canonical(p.name, family, alternative, args, batch, own, p.event)
-                )
+                values.append(self._canonical(p.name, family, alternative, args, batch, own))
         if family.sampler is None:
             return self._from_density(family, draw, batch)
         size = ", ".join(str(a.dim) for a in batch)
@@ -147,7 +145,7 @@ class Sampling:
         parts: list[Whole | str] = ["rng"]
         for value, rank in zip(values, ranks, strict=True):
             assert value is not None
-            inner = self._inner(rank, own, value)
+            inner = self._inner(rank, value)
             code = Whole(value, (*[a for a in batch if a in axes_of(value)], *inner))
             parts.append(Whole(value, (*batch, *inner), full=bool(rank)) if rank else code)
             if not rank:
@@ -171,7 +169,7 @@ class Sampling:
         self.count += 1
         return self.names.fresh(f"drawn_{self.count}")
 
-    def _inner(self, rank: int, own: tuple[Axis, ...], value: Expr) -> tuple[Axis, ...]:
+    def _inner(self, rank: int, value: Expr) -> tuple[Axis, ...]:
         """The event axes of an argument: a vector's or matrix's last ones."""
         if rank == 0:
             return ()
@@ -195,7 +193,6 @@ class Sampling:
         args: Mapping[str, g.Expr],
         batch: tuple[Axis, ...],
         own: tuple[Axis, ...],
-        rank: int,
     ) -> Expr:
         """A parameter from the alternative's arguments: sd from var."""
         formula = dict(alternative.canonical)[name]  # type: ignore[attr-defined] # Alternative

@@ -8,13 +8,15 @@ from emdsl.derive.mstep.solve import MStep
 from emdsl.families.family import Family
 from emdsl.inference.plan import Plan
 from emdsl.ir.nodes import Function, Module
+from emdsl.lower.coefficients import CoefficientLowering
+from emdsl.lower.collect import CollectLowering
 from emdsl.lower.density import log_density
 from emdsl.lower.draws import Sampling
+from emdsl.lower.features import FeatureLowering
 from emdsl.lower.infer import Elimination
 from emdsl.lower.meta import meta_lines, piece_lines
 from emdsl.lower.mstep import MStepLowering
 from emdsl.lower.names import Names
-from emdsl.lower.piece import PieceLowering
 from emdsl.model.graph import Model
 from emdsl.model.show import show
 
@@ -30,12 +32,13 @@ def module_of(
     m_function, wanted = steps.m_step()
     functions: list[Function] = []
     for piece in plan.pieces:
-        lowering = PieceLowering(piece, model, joint.atoms, names, joint.pivots, joint.nodes)
-        functions += [lowering.features(), lowering.coefficients()]
+        shared = (piece, model, joint.atoms, names, joint.pivots, joint.nodes)
+        functions.append(FeatureLowering(*shared).features())
+        functions.append(CoefficientLowering(*shared).coefficients())
         if piece.clusters:
             elimination = Elimination(piece, joint.atoms, names)
             functions += [elimination.infer(), elimination.decode(), elimination.marginals()]
-        functions.append(lowering.collect(wanted))
+        functions.append(CollectLowering(*shared).collect(wanted))
     functions += [m_function, steps.log_prior(), steps.pivot()]
     functions += [
         log_density(d, names) for d in model.densities if families[d.name].sampler is None

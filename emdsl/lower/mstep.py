@@ -39,8 +39,8 @@ from emdsl.ir.nodes import (
     Stmt,
     Whole,
 )
+from emdsl.lower.fetch import fetch_param, fetch_params, matrix_function, sizes_of
 from emdsl.lower.names import Names, mathematics, quoted
-from emdsl.lower.piece import fetch_param, fetch_params, matrix_function, sizes_of
 from emdsl.lower.scalar import ScalarLowering
 
 
@@ -96,8 +96,9 @@ class MStepLowering:
                 body.append(self._unpivot(p.name, s))
         whole = [*fetched, *body]
         sizes = sizes_of(whole, s, self.model)
-        sizes = [Item(x.name, "statistics.layout.sizes", x.key)
-                 for x in sizes if isinstance(x, Item)]  # fmt: skip
+        sizes = [
+            Item(x.name, "statistics.layout.sizes", x.key) for x in sizes if isinstance(x, Item)
+        ]
         function = Function(
             "m_step",
             (("statistics", "rt.Statistics"), ("params", "rt.Params")),
@@ -118,19 +119,15 @@ class MStepLowering:
         wanted = {k.partition(" ")[2] for k in s.wants if k.startswith("stat ")}
         for statistic in self.derived.statistics:
             if statistic.name in wanted:
-                axes = tuple(self._axis(a, s) for a in statistic.axes)
+                axes = tuple(s.axis(a) for a in statistic.axes)
                 body.append(
                     Item(s.stat_name(statistic.name), "statistics", quoted(statistic.name), axes)
                 )
         pivots = {k.partition(" ")[2] for k in s.wants if k.startswith("pivot ")}
         if self.joint.pivots:
             body.append(Bind(("pivot",), "", ("statistics.pivot",)))
-        for name in sorted(pivots):
-            body.append(Item(s.pivot_name(name), "pivot", quoted(name)))
+        body += [Item(s.pivot_name(name), "pivot", quoted(name)) for name in sorted(pivots)]
         return body, frozenset(wanted)
-
-    def _axis(self, name: str, s: ScalarLowering) -> Axis:
-        return s.axis(name)
 
     def _unpivot(self, name: str, s: ScalarLowering) -> Stmt:
         param = self.model.param(name)
@@ -224,7 +221,7 @@ class MStepLowering:
                 pythons,
                 "nm.solve_blocks",
                 (f"({', '.join(rows)})", f"({', '.join(rights)})", len(batch)),
-            )  # fmt: skip
+            )
         )
         lines += [self._settled(p, s) for p in form.params]
         return lines
@@ -317,5 +314,4 @@ def _replace(expr: Expr, old: Array, new: Array) -> Expr:
             return replace(x, **{f.name: walk(getattr(x, f.name)) for f in fields(x)})
         return x
 
-    out = walk(expr)
-    return out  # type: ignore[return-value] # the same kind of node
+    return walk(expr)  # type: ignore[return-value] # the same kind of node

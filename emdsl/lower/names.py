@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 import keyword
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable
@@ -22,6 +23,15 @@ _TAKEN = frozenset(
         "predict", "sample", "init_params", "evidence", "self", "numpy", "scipy",
     }
 )  # fmt: skip
+
+
+# how generated functions name what they derive from the model's names: a model name of that form
+# gets a prefix, so that the two can't meet
+_OURS = re.compile(
+    r"(f|c|s|h|g|post|rows|possible|message|best|joint|inv|logdet|pivot|parts|term|drawn|all|log|em"
+    r"|features|coefficients|infer|decode|marginals|collect)_.*"
+    r"|.*_(seen|known|centered|new|q|root_\d+)|possible|evidence|direct_rows|width"
+)
 
 
 def quoted(text: str) -> str:
@@ -46,6 +56,8 @@ class Names:
             python = unicodedata.normalize("NFKC", name)
             if not python.isidentifier():
                 raise Bug(f"{name!r} can't be a Python identifier")
+            if _OURS.fullmatch(python):
+                python = f"em_{python}"
             while python in used or python.startswith("__"):
                 python = f"{python.lstrip('_') or 'name'}_"
             used.add(python)

@@ -49,6 +49,12 @@ class AxisNames:
 
     def _names(self, extent: Extent) -> set[str]:
         """What the model uses as names; a plate over the same extent may lend its own."""
-        m = self.model
-        declared = {x.name for x in (*m.params, *m.variables, *m.consts, *m.sizes, *m.lets)}
-        return declared | {p.axis for p in m.plates if p.extent != extent} | {"t"}
+        plates = {p.axis for p in self.model.plates if p.extent != extent}
+        return declared(self.model) | plates | {"t"}
+
+
+def declared(model: Model) -> set[str]:
+    """The names that a model's declarations make."""
+    names = {p.name for p in model.params} | {v.name for v in model.variables}
+    names |= {c.name for c in model.consts} | {s.name for s in model.sizes}
+    return names | {x.name for x in model.lets}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from emdsl.derive.atoms import LogInd, Pivot, Seen, Stat
+from emdsl.derive.atoms import Centered, Elem, LogInd, Pivot, Seen, Stat
 from emdsl.derive.joint import Joint, Node
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived, Statistic
@@ -66,7 +66,7 @@ def weight_of(p: Printer, joint: Joint, axis: str) -> str:
     assert weight is not None
     if len(weight.indices) == 1:
         return p.style.element(p.style.name(weight.name), p.index(axis))
-    plates = [a for a in (*joint.model.plate(axis).outer, axis)]
+    plates = (*joint.model.plate(axis).outer, axis)
     return p.style.at(p.style.name(weight.name), [p.index(a) for a in plates])
 
 
@@ -86,10 +86,13 @@ def _write_given(page: Page, joint: Joint) -> None:
     for name, axis in joint.latent_axes.items():
         v = joint.model.variable(name)
         if v.role == "data":
+            observed = Math(p.entry(p.style.name(name), name, v.plates))
             page.say(
-                Math(p.latent(axis)), " is the value of ", Math(p.entry(p.style.name(name), name, v.plates)),
+                Math(p.latent(axis)),
+                " is the value of ",
+                observed,
                 ", which is summed over where it is missing.",
-            )  # fmt: skip
+            )
 
 
 def _write_pivots(page: Page, joint: Joint) -> None:
@@ -115,20 +118,21 @@ def _write_pivots(page: Page, joint: Joint) -> None:
         kept = [idx[i] for i in joint.pivots[name]]
         dropped = [i for j, i in enumerate(idx) if j not in joint.pivots[name]]
         base = style.name(name)
-        how = (
-            ["its value before the iteration, averaged over ",
-             *_listed([Math(style.name(d)) for d in dropped])]  # fmt: skip
-            if dropped
-            else ["its value before the iteration"]
-        )
+        over: list[str] = []
+        if dropped:
+            over = [", averaged over ", *_listed([Math(style.name(d)) for d in dropped])]
         page.item(
             Math(style.at(style.pivot(base), [style.name(k) for k in kept])),
-            " of ", Math(style.at(base, [style.name(i) for i in idx])), " is ", *how, ".",
-        )  # fmt: skip
+            " is ",
+            Math(style.at(base, [style.name(i) for i in idx])),
+            " as a first pass over the data gives it",
+            *over,
+            ".",
+        )
 
 
-def _centered(node: Node, joint: Joint) -> list[object]:
-    return [a.of for a in joint.atoms.deep(node.log_density) if hasattr(a, "offset")]
+def _centered(node: Node, joint: Joint) -> list[Elem]:
+    return [a.of for a in joint.atoms.deep(node.log_density) if isinstance(a, Centered)]
 
 
 def _listed(parts: list[Math]) -> list[str]:
@@ -190,7 +194,7 @@ def write_statistics(page: Page, derived: Derived, m_step: MStep) -> None:
             rows.append((s, users))
         else:
             only_constant.append(s)
-    for s, users in rows:
+    for s, _ in rows:
         page.formula(*_definition(page, derived.joint, s))
     page.say("Shapes and uses:")
     style = page.style

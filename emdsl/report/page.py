@@ -107,7 +107,7 @@ class TextPage:
 
 
 def broken(line: str, indent: int, width: int) -> list[str]:
-    """A long formula on several lines, broken before operators outside as many brackets as can be."""
+    """A long formula on several lines, broken outside as many brackets as can be."""
     out: list[str] = []
     while len(line) > width:
         place = _best_break(line, indent if out else 0, width)
@@ -124,7 +124,7 @@ def _best_break(line: str, start: int, width: int) -> int | None:
     best: tuple[int, int] | None = None
     for i, char in enumerate(line[:width]):
         depth += (char in "([{⟨") - (char in ")]}⟩")
-        operator = line[i + 1 : i + 2] in "+−=/·" and line[i + 2 : i + 3] == " "
+        operator = line[i + 1 : i + 2] in "+−=" and line[i + 2 : i + 3] == " "
         if char == " " and i > max(start, width // 3) and line[:i].strip():
             rank = 2 * depth + (0 if operator else 1)
             if best is None or rank <= best[0]:
@@ -166,7 +166,7 @@ class LatexPage:
             self._lines[-1] += r" \\"
 
     def _inline(self, parts: Iterable[str]) -> str:
-        return "".join(f"${p}$" if isinstance(p, Math) else escape(p) for p in parts)
+        return "".join(f"${p}$" if isinstance(p, Math) else _prose(p) for p in parts)
 
     def title(self, text: str, doc: str) -> None:
         self._lines += [
@@ -201,10 +201,10 @@ class LatexPage:
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
         self._close()
-        columns = "l" * (len(rows[0]) - 1) + "p{0.55\\textwidth}"
+        columns = "l" * (len(rows[0]) - 1) + "p{0.45\\textwidth}"
         self._lines += ["", f"\\begin{{tabular}}{{{columns}}}"]
         self._lines += [
-            " & ".join(f"${c}$" if isinstance(c, Math) else escape(c) for c in row) + r" \\"
+            " & ".join(self._inline([c]) for c in row) + r" \\"
             for row in rows
         ]
         self._lines.append(r"\end{tabular}\par")
@@ -219,6 +219,16 @@ class LatexPage:
     def finish(self) -> str:
         self._close()
         return "\n".join([*self._lines, r"\end{document}"]) + "\n"
+
+
+def _prose(text: str) -> str:
+    """Prose for LaTeX; `code` is set as such."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return "".join(
+        f"\\texttt{{{escape(p)}}}" if i % 2 else escape(p) for i, p in enumerate(parts)
+    )
 
 
 _LINE = 80  # characters of a formula as they are seen, about a line's width
@@ -237,19 +247,15 @@ def split_latex(formula: str) -> list[str]:
             end = i + 1
             while end < len(formula) and formula[end].isalpha():
                 end += 1
-            if end == i + 1:
-                braces_step = 0
-                end += 1
-                del braces_step
             seen += 1
-            i = end
+            i = max(end, i + 2)
             continue
         braces += (char == "{") - (char == "}")
         depth += (char in "([") - (char in ")]")
         seen += char not in "{} _^"
-        if char in "+-" and braces == 0 and formula[i - 1 : i] == " " and i > start + 1:
-            if best is None or depth <= best[0]:
-                best = (depth, i, seen)
+        signs = char in "+-" and braces == 0 and formula[i - 1 : i] == " " and i > start + 1
+        if signs and (best is None or depth <= best[0]):
+            best = (depth, i, seen)
         if seen > _LINE and best is not None:
             parts.append(formula[start : best[1]].rstrip())
             start, seen = best[1], seen - best[2]

@@ -22,8 +22,7 @@ def write_plan(page: Page, plan: Plan, *, cyclic: bool) -> None:
     if all(not piece.clusters for piece in plan.pieces):
         page.say(
             "The statistics are sums over the data, the same in every iteration: "
-            + ("the iterations are those of the M-step alone." if cyclic
-               else "the first M-step is the maximum.")  # fmt: skip
+            + ("only the M-step is iterated." if cyclic else "the first M-step is the maximum.")
         )
 
 
@@ -88,14 +87,13 @@ def _message(
     p: Printer, joint: Joint, piece: PiecePlan, i: int, cluster: Cluster
 ) -> tuple[str, str]:
     style = p.style
-    nodes = [n.name for n in joint.nodes]
-    found = {t.node for t in cluster.terms}
     spans = {g.span for g in cluster.given}
-    found |= {n.name for n in joint.nodes if n.span in spans}
+    found = {t.node for t in cluster.terms} | {n.name for n in joint.nodes if n.span in spans}
     parts = []
-    for name in (n for n in nodes if n in found):
+    for name in (n.name for n in joint.nodes if n.name in found):
         part = style.function("log p", _conditional(p, joint, name), bare=False)
-        parts.append(part + _share(p, piece, name, cluster))
+        inner = "".join(f"{style.sum([a])} " for a in joint.model.variable(name).plates[1:])
+        parts.append(inner + _share(p, part, piece, name, cluster))
     parts += [_name(p, child, piece.clusters[child]) for child in cluster.children]
     inner = " + ".join(parts) if parts else "0"
     total = style.sum([p.latent(cluster.latents[0])])
@@ -103,15 +101,15 @@ def _message(
     return _name(p, i, cluster), style.function("log", f"{total} {exp}", bare=True)
 
 
-def _share(p: Printer, piece: PiecePlan, name: str, cluster: Cluster) -> str:
+def _share(p: Printer, part: str, piece: PiecePlan, name: str, cluster: Cluster) -> str:
     """Which terms of a node are meant, where several sums have some."""
     have = [c for c in piece.clusters if any(t.node == name for t in c.terms)]
     if len(have) < 2 or cluster not in have:
-        return ""
+        return part
     later = have.index(cluster) > 0
     word = p.style.word(" where only " if later else " where ")
     verb = p.style.word(" enters")
-    return f"{word}{p.latent(cluster.latents[0])}{verb}"
+    return f"({part}{word}{p.latent(cluster.latents[0])}{verb})"
 
 
 def _conditional(p: Printer, joint: Joint, name: str) -> str:

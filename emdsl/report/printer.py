@@ -276,11 +276,21 @@ class Printer:
             unequal = isinstance(expr, sp.Ne)
             if isinstance(atoms[0], Seen):
                 word = self.style.word(" seen" if unequal else " missing")
-                return self.entry(self.style.name(atoms[0].name), atoms[0].name, atoms[0].idx) + word
+                name = atoms[0].name
+                return self.entry(self.style.name(name), name, atoms[0].idx) + word
             if unequal and self._is_bool(atoms[0]):
                 return f"{self.show(left)} {self.style.equals} 1"
+        if isinstance(expr, sp.Eq | sp.Ne) and self._is_index(left) and not self._is_index(right):
+            left, right = right, left  # y = v, and not v = y
         op = self.style.relation(_RELATIONS[type(expr)])
         return f"{self.show(left)} {op} {self.show(right)}"
+
+    def _is_index(self, side: sp.Basic) -> bool:
+        """Whether one side of a relation is an index or a number, not a variable."""
+        if side.is_number or not side.is_Symbol:
+            return bool(side.is_number)
+        atom = self.joint.atoms.atom(side)
+        return isinstance(atom, Value) and not (self.elements and atom.axis in self._latents)
 
     def _is_bool(self, atom: Atom) -> bool:
         match atom:
@@ -327,8 +337,6 @@ class Printer:
             case SumOf(axes=axes, body=body):
                 shown = [self.index(a) for a in axes]
                 return f"{style.sum(shown)} {self.show(body, PRODUCT)}", PRODUCT
-            case other:
-                return style.name(self.joint.atoms.text(other)), ATOM
 
     def matrix(self, m: Matrix) -> str:
         """A whole matrix."""
@@ -363,7 +371,7 @@ class Printer:
 
 
 def _params(joint: Joint) -> set[str]:
-    return {p.name for p in (*joint.model.params, *joint.model.consts)}
+    return {p.name for p in joint.model.params} | {c.name for c in joint.model.consts}
 
 
 def _rank(expr: sp.Expr) -> int:

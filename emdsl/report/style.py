@@ -167,6 +167,13 @@ _ESCAPES = {
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}",
     '"': r"\textquotedbl{}", "−": "$-$", "–": "--", "—": "---", "’": "'", "“": "``", "”": "''",
+    "←": r"$\leftarrow$",
+}  # fmt: skip
+
+
+_COMMANDS = {
+    "log": r"\log", "exp": r"\exp", "sin": r"\sin", "cos": r"\cos", "tanh": r"\tanh",
+    "log det": r"\log\det", "log Γ": r"\log\Gamma", "log p": r"\log p", "P": "P", "O": "O",
 }  # fmt: skip
 
 
@@ -217,11 +224,9 @@ class LatexStyle:
         if len(name) == 1 and name.isascii() and name.isalpha():
             return name
         inner = "".join(r"\_" if c == "_" else _letter(c, math=False) for c in name)
-        return f"\\mathit{{{inner}}}" if inner.isascii() and "$" not in inner else self.word_raw(inner)
-
-    @staticmethod
-    def word_raw(escaped: str) -> str:
-        return f"\\text{{\\itshape {escaped}}}"
+        if inner.isascii() and "$" not in inner:
+            return f"\\mathit{{{inner}}}"
+        return f"\\text{{\\itshape {inner}}}"
 
     def at(self, base: str, indices: Sequence[str]) -> str:
         return f"{{{base}}}_{{{', '.join(indices)}}}" if indices else base
@@ -245,10 +250,7 @@ class LatexStyle:
         return f"({matrix}^{{-1}})"
 
     def function(self, name: str, argument: str, *, bare: bool) -> str:
-        known = {"log": r"\log", "exp": r"\exp", "sin": r"\sin", "cos": r"\cos",
-                 "tanh": r"\tanh", "log det": r"\log\det", "log Γ": r"\log\Gamma",
-                 "det": r"\det", "log p": r"\log p", "P": "P", "O": "O", "tr": r"\operatorname{tr}"}  # fmt: skip
-        head = known.get(name) or f"\\operatorname{{{escape(name)}}}"
+        head = _COMMANDS.get(name) or f"\\operatorname{{{escape(name)}}}"
         return f"{head} {argument}" if bare else f"{head}({argument})"
 
     def absolute(self, inner: str) -> str:

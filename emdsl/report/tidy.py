@@ -62,9 +62,9 @@ def fraction(expr: sp.Expr) -> sp.Expr:
     for degree in (2, 3, 4):
         powered = sp.expand_power_base(expr**degree, force=True)
         fractional = [p for p in powered.atoms(sp.Pow) if p.exp.is_Rational and p.exp.q != 1]
-        if any(p.exp.is_Rational and p.exp.q == degree for p in expr.atoms(sp.Pow)):
-            if not fractional:
-                return sp.Pow(_quotient(powered), sp.Rational(1, degree), evaluate=False)
+        rooted = any(p.exp.is_Rational and p.exp.q == degree for p in expr.atoms(sp.Pow))
+        if rooted and not fractional:
+            return sp.Pow(_quotient(powered), sp.Rational(1, degree), evaluate=False)
     return _quotient(expr)
 
 
@@ -74,12 +74,12 @@ def _quotient(expr: sp.Expr) -> sp.Expr:
         return expr
     terms = [*sp.Add.make_args(sp.expand(top)), *sp.Add.make_args(bottom)]
     scale = 2 if any(t.as_coeff_Mul()[0].q == 2 for t in terms) else 1
-    if all(t.could_extract_minus_sign() for t in sp.Add.make_args(bottom)):
+    if mostly_negative(bottom):
         scale = -scale
-    return sp.Mul(
-        sp.expand(top * scale), sp.Pow(sp.expand(bottom * scale), -1, evaluate=False),
-        evaluate=False,
-    ) if scale != 1 else expr  # fmt: skip
+    if scale == 1:
+        return expr
+    below = sp.Pow(sp.expand(bottom * scale), -1, evaluate=False)
+    return sp.Mul(sp.expand(top * scale), below, evaluate=False)
 
 
 def _parts(expr: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
@@ -101,7 +101,8 @@ def mostly_negative(expr: sp.Expr) -> bool:
     if expr.is_nonpositive:
         return True
     terms = sp.Add.make_args(sp.expand(expr))
-    return 2 * sum(t.could_extract_minus_sign() for t in terms) > len(terms)
+    negative = [t for t in terms if t.could_extract_minus_sign()]
+    return 2 * len(negative) > len(terms)
 
 
 def gathered(

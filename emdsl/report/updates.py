@@ -8,11 +8,13 @@ from emdsl.derive.joint import Joint
 from emdsl.derive.mstep.block import (
     BestOf,
     Entries,
-    Joint as JointForm,
     Linear,
     MatrixValue,
     Normalized,
     Update,
+)
+from emdsl.derive.mstep.block import (
+    Joint as JointForm,
 )
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived

@@ -104,34 +104,23 @@ class Guard:
 
 
 def undefined(program: Program, statistics: Statistics, params: Params) -> list[str]:
-    """The variances that the M-step leaves where they were, whatever they were: their update is
-    undefined, as the square root of a sum that rounding made negative, or one over zero.
+    """The variances whose update is undefined, as one over zero or the root of a negative sum.
+
+    There the M-step leaves the old value, so an old value that is no number shows through.
     """
-    watched = [p for p in program.meta.params if p.collapse is not None]
-    if not watched:
-        return []
-    moved = {**params, **{p.name: _moved(p, params[p.name]) for p in watched}}
-    new = program.m_step(statistics, moved)
     places = []
-    for param in watched:
-        same = new[param.name] == moved[param.name]
+    for param in program.meta.params:
+        if param.collapse is None:
+            continue
+        blank = np.full_like(params[param.name], np.nan)
+        new = program.m_step(statistics, {**params, param.name: blank})[param.name]
+        lost = np.isnan(new)
         if param.kind == "posdef":
-            same = same.all(axis=(-1, -2))
-        if np.any(same):
-            index = tuple(int(i) for i in np.argwhere(same)[0])
-            places.append(param.name if np.all(same) else cell_text(param.name, index))
+            lost = lost.any(axis=(-1, -2))
+        if np.any(lost):
+            index = tuple(int(i) for i in np.argwhere(lost)[0])
+            places.append(param.name if np.all(lost) else cell_text(param.name, index))
     return places
-
-
-def _moved(param: Param, value: Floats) -> Floats:
-    """The value with every entry scaled by a factor of its own.
-
-    One factor for all would come back by chance where two parameters share a scale.
-    """
-    if param.kind == "posdef":
-        root = np.sqrt(1.5 + 0.1 * np.arange(value.shape[-1]))
-        return value * root[:, None] * root
-    return value * (1.5 + 0.1 * np.arange(value.size).reshape(value.shape))
 
 
 def _whiten(watch: _Watch, params: Params) -> Floats:

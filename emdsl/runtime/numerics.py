@@ -16,7 +16,8 @@ _LOWEST = -690.0  # exp of less is subnormal, which costs ten to forty times as 
 
 def log(x: Floats) -> Floats:
     """log x with log 0 = -708 in place of minus infinity, so that 0 log 0 is 0."""
-    return np.log(np.maximum(x, _TINY))
+    found: Floats = np.log(np.maximum(x, _TINY))
+    return found
 
 
 def normalize(log_joint: Floats, axes: int = 1) -> Floats:
@@ -53,7 +54,8 @@ def inverse(matrix: Floats) -> Floats:
     Raises numpy.linalg.LinAlgError where one isn't positive definite.
     """
     factor = np.linalg.inv(np.linalg.cholesky(matrix))
-    return np.swapaxes(factor, -1, -2) @ factor
+    found: Floats = np.swapaxes(factor, -1, -2) @ factor
+    return found
 
 
 def logdet(matrix: Floats) -> Floats:

@@ -229,6 +229,7 @@ def no_latents(
     features: Features, coefficients: Coefficients, layout: Layout, bias: Bias | None = None
 ) -> tuple[Floats, tuple[Floats, ...]]:
     """The `infer` of a piece without latents: no evidence beside the direct terms."""
+    del coefficients, layout, bias
     return np.zeros(features.direct.shape[1]), ()
 
 
@@ -236,9 +237,11 @@ def no_values(
     features: Features, coefficients: Coefficients, layout: Layout
 ) -> tuple[tuple[NDArray[np.int64], ...], Floats]:
     """The `decode` of a piece without latents."""
+    del coefficients, layout
     return (), np.zeros(features.direct.shape[1])
 
 
 def no_marginals(clusters: tuple[Floats, ...], layout: Layout) -> Mapping[str, Floats]:
     """The `marginals` of a piece without latents."""
+    del clusters, layout
     return {}

@@ -120,9 +120,19 @@ class FitResult:
         seed: Seed = 0,
         inputs: Mapping[str, Any] | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """Draw from the fitted model: `sizes` elements, or how many of each plate."""
+        """Draw from the fitted model: `sizes` elements, or how many of each plate.
+
+        Consts that the fit was given hold unless `inputs` has others.
+        """
+        known = {
+            a.name: self.bound.arrays[a.name]
+            for a in self.program.meta.arrays
+            if a.role == "const" and self.bound is not None and a.name in self.bound.arrays
+            and a.name not in dict(self.program.meta.constants)
+        }  # fmt: skip
+        given = {**known, **(inputs or {})}
         return queries.sample(
-            self.program, self.params, sizes, seed=seed, inputs=inputs, fixed=self._fixed()
+            self.program, self.params, sizes, seed=seed, inputs=given, fixed=self._fixed()
         )
 
     def save(self, path: str | Path) -> None:

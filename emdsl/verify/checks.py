@@ -73,7 +73,7 @@ def check_e_step(case: Case, tolerance: float = 1e-9) -> list[str]:
         chosen = tuple(int(predicted[name][e.place]) for name in e.latents)
         odds = dict(e.configurations)
         if odds.get(chosen, 0.0) < max(odds.values()) - 1e-8:
-            best = max(odds, key=lambda c: odds[c])  # noqa: B023 # called at once
+            best = max(odds, key=lambda c: odds[c])
             wrong.append(
                 f"predict {e.latents}[{e.place}] is {chosen} of probability "
                 f"{odds.get(chosen, 0.0):.6g}, but {best} has {odds[best]:.6g}"
@@ -104,7 +104,7 @@ def check_fisher(case: Case, tolerance: float = 1e-6) -> list[str]:
 def check_m_step(
     case: Case, rng: np.random.Generator, tolerance: float = 1e-6, moves: int = 20
 ) -> list[str]:
-    """Each block's update is where Q is highest, given the blocks before it new and after it old."""
+    """Each block's update is where Q is highest, given the blocks before it new, after it old."""
     model = case.compiled.model
     wrong: list[str] = []
     found = case.elements()
@@ -116,7 +116,7 @@ def check_m_step(
             wrong.append(f"{p.name} has shape {new[p.name].shape}, not {old[p.name].shape}")
         elif not np.isfinite(new[p.name]).all():
             wrong.append(f"{p.name} is {new[p.name]}")
-    if wrong:
+    if wrong or collapsed(case, new):
         return wrong
     scale = max(1.0, abs(case.q(found, old)))
     at = dict(old)
@@ -135,6 +135,17 @@ def check_m_step(
         wrong += _stationary(case, found, at, every, tolerance * scale, "all together")
         wrong += _highest(case, found, at, every, rng, moves, 1e-9 * scale)
     return wrong
+
+
+def collapsed(case: Case, params: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether the data leave a scale no room, so that Q has no highest point to compare with."""
+    for p in case.compiled.model.params:
+        value = np.asarray(params[p.name])
+        if p.type.kind == "positive" and not (1e-5 < value.min() and value.max() < 1e5):
+            return True
+        if p.type.kind == "posdef" and np.linalg.eigvalsh(value).min() < 1e-8:
+            return True
+    return False
 
 
 def _stationary(

@@ -31,11 +31,12 @@ def _scalar(p: Param, place: tuple[int, ...]) -> Move:
     def move(array: NDArray[Any], step: float) -> NDArray[Any]:
         out = np.array(array, dtype=float)
         t = out[place]
+        if t == 0.0 and p.type.kind in ("positive", "unit") or t == 1.0 and p.type.kind == "unit":
+            return out  # at the edge: no way to go in these coordinates
         if p.type.kind == "positive":
             out[place] = t * np.exp(step)
         elif p.type.kind == "unit":
-            odds = t / (1.0 - t) * np.exp(step)
-            out[place] = odds / (1.0 + odds)
+            out[place] = t / (t + (1.0 - t) * np.exp(-step))
         else:
             out[place] = t + step * max(1.0, abs(t)) * 0.1
         return out

@@ -18,8 +18,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emdsl.model.graph import Apply, ArrayOf, Choice, Draw, Expr, Limited, Model, Plate, Ref
-from emdsl.model.graph import Distribution, Variable  # fmt: skip
+from emdsl.model.graph import (
+    Apply,
+    ArrayOf,
+    Choice,
+    Distribution,
+    Draw,
+    Expr,
+    Limited,
+    Model,
+    Plate,
+    Ref,
+    Variable,
+)
 from emdsl.verify.world import Arrays, World, log_density, log_prior, value, world_of
 
 
@@ -222,5 +233,5 @@ def _walk(item: Distribution | Expr | None) -> Iterator[str]:
             for part in (test, then, orelse):
                 yield from _walk(part)
         case Limited(base=base, lower=lower, upper=upper):
-            for part in (base, lower, upper):
-                yield from _walk(part)
+            for bound in (base, lower, upper):
+                yield from _walk(bound)

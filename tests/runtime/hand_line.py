@@ -54,7 +54,8 @@ def program(ridge: float = 0.0) -> rt.Program:
 
     def m_step(s: rt.Statistics, old: rt.Params) -> rt.Params:
         weight = ridge * old["sd"] ** 2
-        beta = rt.solve(s["uu"] + weight * np.eye(len(s["uy"])), s["uy"], 1)
+        solved = rt.solve(s["uu"] + weight * np.eye(len(s["uy"])), s["uy"], 1)
+        beta = rt.settle(solved, old["beta"])
         rss = s["yy"] - 2.0 * beta @ s["uy"] + beta @ s["uu"] @ beta
         with np.errstate(all="ignore"):
             sd = rt.settle(np.sqrt(rss / s["n"]), old["sd"])

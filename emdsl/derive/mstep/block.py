@@ -159,7 +159,7 @@ def block_of(param: Param, terms: Iterable[Term], atoms: Atoms) -> Block:
                     term.axes,
                     term.span,
                     term.node,
-                )  # fmt: skip
+                )
             )
     return Block(param, cell, tuple(pieces), atoms)
 

@@ -10,6 +10,7 @@ from emdsl.derive.atoms import Atoms
 from emdsl.derive.mstep.block import Block, Piece, Update, block_of, own_atom
 from emdsl.derive.statistics import Derived, Term
 from emdsl.model.graph import Param
+from emdsl.report.axes import declared
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
 from emdsl.report.style import Math
@@ -76,8 +77,7 @@ class Context:
 
     def taken(self) -> set[str]:
         """The names that the model uses."""
-        m = self.derived.joint.model
-        return {x.name for x in (*m.params, *m.variables, *m.consts, *m.sizes)}
+        return declared(self.derived.joint.model)
 
     def letters(self) -> list[str]:
         """Capitals for coefficients that the model doesn't use."""

@@ -67,7 +67,8 @@ class _Entry:
         t = Math(self.spelled)
         entry = c.entry()
         if c.update.cell:
-            page.say("Q in one entry, ", t, " = ", entry, ", without the terms that are free of it:")
+            head = ("Q in one entry, ", t, " = ", entry)
+            page.say(*head, ", without the terms that are free of it:")
         else:
             page.say("Q in ", t, ", without the terms that are free of it:")
         page.formula(f"Q({t})", self._show(self.objective))
@@ -80,9 +81,7 @@ class _Entry:
             )  # fmt: skip
         slope = sp.expand(sp.diff(self.objective, self.t))
         page.say("The derivative vanishes at the maximum:")
-        derivative = c.printer.style.over(f"d{thin}Q", f"d{thin}{t}") if (
-            thin := "" if c.printer.inline else r"\,"
-        ) else f"dQ/d{t}"
+        derivative = f"dQ/d{t}" if c.printer.inline else f"\\frac{{dQ}}{{d{t}}}"
         page.formula(derivative, self._show(slope) + " = 0")
         root, why = self._root(slope)
         if isinstance(form, BestOf):
@@ -105,7 +104,9 @@ class _Entry:
         if self.objective.has(sp.log(1 - t)):
             a = self.objective.coeff(sp.log(t))
             b = self.objective.coeff(sp.log(1 - t))
-            return a / (a + b), "It is the maximum: Q is concave, as no count is negative."
+            sure = all(v.is_nonnegative for v in self.values.values())
+            why = "It is the maximum: Q is concave"
+            return a / (a + b), why + (", as" if sure else " where") + " no count is negative."
         if self.objective.has(sp.cos, sp.sin):
             a, b = self.objective.coeff(sp.cos(t)), self.objective.coeff(sp.sin(t))
             return sp.atan2(b, a), "It is the maximum of the one wave that the two add up to."

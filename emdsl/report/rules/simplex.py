@@ -27,5 +27,6 @@ def write(c: Context, form: Normalized) -> bool:
     page.formula(
         entry, style.over(count, f"{style.sum([other])} {style.at(style.name(letter), [other])}")
     )
-    page.say("This is the maximum: Q is concave, as no count is negative.")
+    sure = "as" if form.counts.is_nonnegative else "where"
+    page.say(f"It is the maximum: Q is concave, {sure} no count is negative.")
     return True

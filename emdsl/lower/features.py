@@ -1,0 +1,196 @@
+"""The data side of a piece: one row for each feature, computed once for all iterations.
+
+log joint of a cluster = coefficients (C, F) @ features (F, B)  + what has no parameter
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from emdsl.derive.atoms import Centered, Seen
+from emdsl.derive.statistics import Feature, Given
+from emdsl.ir.nodes import (
+    Assign,
+    Axis,
+    Bind,
+    Comment,
+    Expr,
+    Function,
+    Item,
+    Kernel,
+    Map,
+    Return,
+    Stmt,
+    Whole,
+    axes_of,
+)
+from emdsl.lower.context import PieceContext
+from emdsl.lower.fetch import sizes_of
+from emdsl.lower.names import quoted
+from emdsl.lower.scalar import ScalarLowering
+
+_FEATURES = (("block", "rt.Blocks"), ("layout", "rt.Layout"), ("pivot", "rt.Params"))
+
+
+class FeatureLowering(PieceContext):
+    """Writes the features function of one piece."""
+
+    def features(self) -> Function:
+        s = self.scalars()
+        body: list[Stmt] = []
+        groups: list[list[str]] = []
+        made: dict[Feature, str] = {}
+        everything = [self.plan.direct_features, *(c.features for c in self.plan.clusters)]
+        for features in everything:
+            groups.append([])
+            for f in features:
+                if f not in made:
+                    made[f] = self._feature_name(f)
+                    body += self._feature(f, made[f], s)
+                groups[-1].append(made[f])
+        fixed: list[str] = []
+        for i, cluster in enumerate(self.plan.clusters):
+            fixed.append(self._fixed(cluster.given, cluster.latents, i, s, body))
+        direct = list(groups[0])
+        for i, given in enumerate(self.plan.direct_given):
+            name = f"possible_{i}" if i else "possible"
+            value = s.lower(self._summed(given))
+            body.append(Assign(name, Whole(value, (self.plate,), full=True)))
+            direct.append(name)
+        body = [*self._data_arrays(s), *body]
+        returned: list[str] = []
+        for label, rows in zip(["direct", *self.labels()], [direct, *groups[1:]], strict=True):
+            name = f"rows_{label}" if label != "direct" else "direct_rows"
+            body.append(Bind((name,), "nm.rows", (*rows, "width=B")))
+            returned.append(name)
+        clusters = self._tuple(returned[1:])
+        body.append(Return((returned[0], clusters, self._tuple(fixed)), call="rt.Features"))
+        body = [*sizes_of(body, s, self.model), *body]
+        doc = (
+            "The data parts of the log joint's terms, one row each: (F, B).\n\n"
+            "They don't change between iterations.\n"
+        )
+        return Function(f"features_{self.plan.plate}", _FEATURES, "rt.Features", doc, tuple(body))
+
+    def _tuple(self, names: list[str]) -> str:
+        return f"({', '.join(names)}{',' * (len(names) == 1)})"
+
+    def _feature_name(self, f: Feature) -> str:
+        return f"f_{f.name}" if f.expr != 1 else "1.0"
+
+    def _feature(self, f: Feature, name: str, s: ScalarLowering) -> list[Stmt]:
+        if f.expr == 1:
+            return []
+        if f.seen is not None:
+            return self._mask(f, name, s)
+        seen = [a for a in map(self._seen_of, sp.Mul.make_args(f.expr)) if a is not None]
+        seen = [a for a in seen if not {*map(str, a.idx)} & {*f.sums}]
+        rest = sp.Mul(*(x for x in sp.Mul.make_args(f.expr) if self._seen_of(x) not in seen))
+        axes = tuple(s.axis(a) for a in f.axes)
+        value: Expr
+        if f.symmetric:
+            first, second = f.axes
+            one = sp.Mul(*(x for x in sp.Mul.make_args(rest) if first in self.atoms.axes_of(x)))
+            other = sp.Mul(*(x for x in sp.Mul.make_args(rest) if x not in sp.Mul.make_args(one)))
+            if self.atoms.rename(one, {first: second}) == other:
+                half = Whole(s.lower(one), (axes[0], self.plate))
+                pairs = Axis(f"{first}{second}", "...")
+                value = Kernel("pairs", (half,), (pairs, self.plate))
+                axes = (pairs,)
+            else:
+                value = Kernel("upper_rows", (Whole(s.lower(rest), (*axes, self.plate)),),
+                               (Axis("pairs", "..."), self.plate))  # fmt: skip
+                axes = (Axis("pairs", "..."),)
+        else:
+            value = s.lower(self._with_sums(rest, f.sums))
+        for atom in seen:
+            value = self._masked(value, atom, (*axes, self.plate), s)
+        full = set(axes_of(value)) != {*axes, self.plate}
+        return [Assign(name, Whole(value, (*axes, self.plate), full=full))]
+
+    def _with_sums(self, expr: sp.Expr, sums: tuple[str, ...]) -> sp.Expr:
+        return self.atoms.sum(sums, expr)
+
+    def _seen_of(self, factor: sp.Expr) -> Seen | None:
+        atom = self.atoms.atom(factor) if isinstance(factor, sp.Symbol) else None
+        return atom if isinstance(atom, Seen) else None
+
+    def _masked(self, value: Expr, atom: Seen, axes: tuple[Axis, ...], s: ScalarLowering) -> Expr:
+        """The value with zero in missing cells, whatever is in the data there."""
+        s.wants[f"mask {atom.name}"] = atom
+        own = [s.axis(str(ix)) for ix in (*atom.idx[1:], atom.idx[0])]
+        new = tuple(i for i, a in enumerate(axes) if a not in own)
+        mask = f"{self.names[atom.name]}_seen"
+        places = () if all(i < len(axes) - len(own) for i in new) else (str(new),)
+        return Kernel("masked", (Whole(value, axes), mask, *places), axes)
+
+    def _mask(self, f: Feature, name: str, s: ScalarLowering) -> list[Stmt]:
+        """A mask as a feature; None where every cell is seen: the constant row serves then."""
+        s.wants[f"mask {f.seen}"] = f
+        return [Bind((name,), "nm.mask_rows", (f"{self.names[str(f.seen)]}_seen",))]
+
+    def _fixed(
+        self,
+        given: tuple[Given, ...],
+        latents: tuple[str, ...],
+        index: int,
+        s: ScalarLowering,
+        body: list[Stmt],
+    ) -> str:
+        if not given:
+            return "None"
+        name = f"possible_{self.labels()[index]}"
+        axes = (*(s.axis(a) for a in latents), self.plate)
+        parts = tuple(s.lower(self._summed(g)) for g in given)
+        value = parts[0] if len(parts) == 1 else Map("add", parts)
+        body.append(Comment("what no parameter changes: minus infinity where it is impossible"))
+        body.append(Assign(name, Whole(value, axes)))
+        return name
+
+    def _summed(self, given: Given) -> sp.Expr:
+        return self.atoms.sum(tuple(a for a in given.sums if a in self.atoms.axes_of(given.expr)),
+                              given.expr)  # fmt: skip
+
+    def _data_arrays(self, s: ScalarLowering) -> list[Stmt]:
+        """Fetch what the features were found to need; centred arrays last."""
+        body: list[Stmt] = [Bind(("B",), "int", ('block["width"]',))]
+        centred = [(v[0], v[1]) for k, v in s.wants.items()
+                   if k.startswith("centered ") and isinstance(v, tuple)]  # fmt: skip
+        tail: list[Stmt] = []
+        for name, atom in centred:
+            assert isinstance(atom, Centered)
+            elem = s.lower(self.atoms.symbol(atom.of))
+            offset = s.lower(-atom.offset)
+            whole: Expr = Map(atom.through, (elem,)) if atom.through else elem
+            value = Map("add", (whole, offset))
+            tail.append(Assign(name, Whole(value, axes_of(elem))))
+        known: list[Stmt] = []
+        for key in sorted(s.wants):
+            kind, _, name = key.partition(" ")
+            atom = s.wants[key]
+            if kind == "data":
+                body.append(Item(self.names[name], "block", quoted(name), self._stored(name, s)))
+            elif kind in ("known", "mask"):
+                seen = f"{self.names[name]}_seen"
+                item = Item(seen, "block", quoted(f"{name}_observed"), (), optional=True)
+                if item not in body:
+                    body.append(item)
+                if kind == "known":
+                    assert isinstance(atom, Seen)
+                    inner = [str(s.axis(str(ix)).dim) for ix in (*atom.idx[1:], atom.idx[0])]
+                    shape = f"({', '.join(inner)}{',' * (len(inner) == 1)})"
+                    known.append(Bind((f"{self.names[name]}_known",), "nm.known", (seen, shape)))
+            elif kind == "pivot":
+                body.append(Item(s.pivot_name(name), "pivot", quoted(name)))
+        return [*body, *known, *tail]
+
+    def _stored(self, name: str, s: ScalarLowering) -> tuple[Axis, ...]:
+        """A data array's dimensions as the engine keeps them: the plate last."""
+        const = next((c for c in self.model.consts if c.name == name), None)
+        if const is not None:
+            return tuple(Axis(str(i), s.dim(e)) for i, e in enumerate(const.shape))
+        v = self.model.variable(name)
+        inner = [Axis(a, s.dim(self.model.plate(a).extent)) for a in v.plates[1:]]
+        event = [Axis(str(i), s.dim(e)) for i, e in enumerate(v.type.shape)]
+        first = [self.plate] if v.plates else []
+        return (*inner, *event, *first)

@@ -1,0 +1,189 @@
+"""One stage of the compiler as text, for those who work on the compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+
+import sympy as sp
+
+from emdsl.compiler import STAGES, Derivation, compile_source, derive
+from emdsl.diagnostics import Bug
+from emdsl.inference.plan import Plan, plan_of
+from emdsl.inference.strategy import choose
+from emdsl.model.build import build
+from emdsl.model.graph import Model
+from emdsl.model.show import show
+from emdsl.source import Source, Span
+from emdsl.syntax.layout import read_layout
+from emdsl.syntax.parse import parse
+
+
+def dump(source: Source, stage: str) -> str:
+    """What a stage makes of a source; raises CompileError as the stage does."""
+    if stage not in _STAGES:
+        raise ValueError(f"no stage {stage!r}; stages: {', '.join(STAGES)}")
+    return _STAGES[stage](source).rstrip("\n") + "\n"
+
+
+def _tokens(source: Source) -> str:
+    """Each logical line with its depth, a token a line with its place."""
+    out = []
+    for line in read_layout(source).lines:
+        out.append(f"line {line.span.line}, depth {line.depth}")
+        for t in line.tokens:
+            place = f"{t.line}:{t.column}"
+            out.append(f"  {place:<8} {t.type:<10} {str(t)!r}")
+    return "\n".join(out)
+
+
+def _tree(source: Source) -> str:
+    return "\n".join(outline(parse(source)))
+
+
+def _model(source: Source) -> str:
+    return show(_built(source))
+
+
+def _built(source: Source) -> Model:
+    return build(parse(source), source)[0]
+
+
+def _derivation(source: Source) -> str:
+    model = _built(source)
+    d = derive(model, choose(model))
+    return "\n".join(_derivation_lines(d))
+
+
+def _derivation_lines(d: Derivation) -> Iterator[str]:
+    yield "axes"
+    for axis in sorted(d.joint.atoms.axes.values(), key=lambda a: a.name):
+        yield f"  {axis.name}: {axis.role} over {axis.extent}"
+    for name, kept in sorted(d.joint.pivots.items()):
+        yield f"pivot {name}, dimensions kept: {list(kept)}"
+    for node in (*d.joint.nodes, *d.joint.priors):
+        over = f" over {', '.join(node.plates)}" if node.plates else ""
+        yield f"{node.role} {node.name}{over}"
+        yield f"  {node.log_density}"
+        for m in node.monomials:
+            axes = ", ".join(sorted(m.axes))
+            mixed = ", mixed" if m.mixed else ""
+            yield f"  ({m.number}) * ({m.data}) * ({m.basis})  over {axes or 'nothing'}{mixed}"
+    yield "statistics"
+    for s in d.derived.statistics:
+        f = s.feature
+        sums = f", summed over {', '.join(f.sums)}" if f.sums else ""
+        same = ", symmetric" if f.symmetric else ""
+        yield f"  {s.name}[{', '.join(s.axes)}] over {s.plate}: {f.expr}{sums}{same}"
+    for g in d.derived.given:
+        yield f"given {', '.join(g.scope) or 'nothing'} over {g.plate}: {g.expr}"
+    yield "terms of Q"
+    for t in (*d.derived.terms, *d.derived.priors):
+        stat = "1" if t.statistic is None else f"{t.statistic.name}[{', '.join(t.places)}]"
+        axes = ", ".join(sorted(t.axes)) or "nothing"
+        yield f"  {t.node}: ({t.number}) * ({t.factor}) * {stat} * ({t.basis})  over {axes}"
+    for u in d.m_step.updates:
+        names = ", ".join((u.param, *u.also))
+        held = " (holds others at their old values)" if u.param in d.m_step.cyclic else ""
+        yield f"update {names}[{', '.join(u.cell)}] by {u.rule}{held}"
+        needs = ", ".join(sorted(u.needs))
+        yield f"  needs {needs or 'statistics only'}; collapse {u.collapse}"
+        yield from (f"  {line}" for line in outline(u.form))
+        yield from (f"  # {line}" for line in u.record)
+
+
+def _plan(source: Source) -> str:
+    model = _built(source)
+    matches = choose(model)
+    return "\n".join(_plan_lines(plan_of(derive(model, matches).derived, matches)))
+
+
+def _plan_lines(plan: Plan) -> Iterator[str]:
+    for piece in plan.pieces:
+        yield f"plate {piece.plate}: {piece.match.strategy}"
+        yield f"  variables {', '.join(piece.match.piece.variables)}"
+        yield f"  summed {', '.join(piece.match.summed) or 'nothing'}"
+        yield f"  direct features {', '.join(f.name for f in piece.direct_features) or 'none'}"
+        for i, c in enumerate(piece.clusters):
+            rest = f" given {', '.join(c.latents[1:])}" if c.latents[1:] else ""
+            yield f"  cluster {i}: sum out {c.latents[0]}{rest}"
+            yield f"    features {', '.join(f.name for f in c.features) or 'none'}"
+            yield f"    nodes {', '.join(dict.fromkeys(t.node for t in c.terms)) or 'none'}"
+            yield f"    given {', '.join(str(g.expr) for g in c.given) or 'nothing'}"
+            children = ", ".join(map(str, c.children))
+            yield f"    messages from {children or 'none'}, to {c.parent}"
+        for s in piece.statistics:
+            yield f"  statistic {s.name}[{', '.join(s.axes)}]"
+
+
+def _ir(source: Source) -> str:
+    return "\n".join(outline(compile_source(source).ir))
+
+
+def _module(source: Source) -> str:
+    return compile_source(source).module
+
+
+_STAGES: Mapping[str, Callable[[Source], str]] = {
+    "tokens": _tokens,
+    "tree": _tree,
+    "model": _model,
+    "derivation": _derivation,
+    "plan": _plan,
+    "ir": _ir,
+    "module": _module,
+}
+
+
+# --- dataclasses as an outline -----------------------------------------------------------------
+
+_WIDTH = 96
+
+
+def outline(value: object, indent: str = "") -> Iterator[str]:
+    """A tree of dataclasses, an indented line a node; one that fits a line stays on it."""
+    flat = compact(value)
+    if len(indent) + len(flat) <= _WIDTH or not (_parts(value)):
+        yield from (indent + line for line in flat.split("\n"))
+        return
+    yield indent + (type(value).__name__ if is_dataclass(value) else "-")
+    for name, part in _parts(value):
+        inner = compact(part)
+        if len(indent) + len(name) + len(inner) + 4 <= _WIDTH:
+            yield f"{indent}  {name}{' ' if name else ''}{inner}"
+        elif name:
+            yield f"{indent}  {name}"
+            yield from outline(part, indent + "    ")
+        else:
+            yield from outline(part, indent + "  ")
+
+
+def _parts(value: object) -> list[tuple[str, object]]:
+    if isinstance(value, tuple):
+        return [("", v) for v in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return [
+            (f.name, getattr(value, f.name)) for f in fields(value)
+            if getattr(value, f.name) not in ((), None)
+        ]  # fmt: skip
+    return []
+
+
+def compact(value: object) -> str:
+    """A value on one line: `Name(part, part)`, spans as line:column."""
+    match value:
+        case Span():
+            return f"@{value.line}:{value.column}"
+        case str() | sp.Basic():
+            return str(value)
+        case tuple():
+            return f"[{', '.join(map(compact, value))}]"
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            inner = [f"{n}={compact(v)}" for n, v in _parts(value)]
+            return f"{type(value).__name__}({', '.join(inner)})"
+        case None | bool() | int() | float():
+            return str(value)
+        case frozenset():
+            return f"{{{', '.join(sorted(map(str, value)))}}}"
+        case _:
+            raise Bug(f"nothing says how to show a {type(value).__name__}")
