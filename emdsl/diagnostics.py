@@ -91,7 +91,9 @@ _WIDEST = 160  # a longer source line is shown around the caret only
 
 
 def _excerpt(source: Source, span: Span) -> list[str]:
-    text = source.line(span.line).replace("\t", " ")
+    # a control character could move the caret, or write to the terminal
+    line = source.line(span.line).replace("\t", " ")
+    text = "".join(c if c.isprintable() else "\ufffd" for c in line)
     first = span.column - 1
     last = span.end_column - 1 if span.end_line == span.line else len(text)
     if len(text) > _WIDEST:
