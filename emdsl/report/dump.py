@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 import sympy as sp
 
 from emdsl.compiler import STAGES, Derivation, compile_source, derive
-from emdsl.diagnostics import Bug
+from emdsl.diagnostics import Bug, CompileError
 from emdsl.inference.plan import Plan, plan_of
 from emdsl.inference.strategy import choose
 from emdsl.model.build import build
@@ -23,13 +23,17 @@ def dump(source: Source, stage: str) -> str:
     """What a stage makes of a source; raises CompileError as the stage does."""
     if stage not in _STAGES:
         raise ValueError(f"no stage {stage!r}; stages: {', '.join(STAGES)}")
-    return _STAGES[stage](source).rstrip("\n") + "\n"
+    text = _STAGES[stage](source)
+    return text if stage == "module" else "\n".join(map(str.rstrip, text.rstrip().split("\n"))) + "\n"
 
 
 def _tokens(source: Source) -> str:
     """Each logical line with its depth, a token a line with its place."""
     out = []
-    for line in read_layout(source).lines:
+    layout = read_layout(source)
+    if layout.problems:
+        raise CompileError(source, layout.problems)
+    for line in layout.lines:
         out.append(f"line {line.span.line}, depth {line.depth}")
         for t in line.tokens:
             place = f"{t.line}:{t.column}"
@@ -143,19 +147,21 @@ _WIDTH = 96
 def outline(value: object, indent: str = "") -> Iterator[str]:
     """A tree of dataclasses, an indented line a node; one that fits a line stays on it."""
     flat = compact(value)
-    if len(indent) + len(flat) <= _WIDTH or not (_parts(value)):
+    if len(indent) + len(flat) <= _WIDTH or not _parts(value):
         yield from (indent + line for line in flat.split("\n"))
         return
-    yield indent + (type(value).__name__ if is_dataclass(value) else "-")
+    if isinstance(value, tuple):
+        for part in value:
+            yield from outline(part, indent)
+        return
+    yield indent + type(value).__name__
     for name, part in _parts(value):
         inner = compact(part)
-        if len(indent) + len(name) + len(inner) + 4 <= _WIDTH:
-            yield f"{indent}  {name}{' ' if name else ''}{inner}"
-        elif name:
+        if len(indent) + len(name) + len(inner) + 4 <= _WIDTH and "\n" not in inner:
+            yield f"{indent}  {name} {inner}"
+        else:
             yield f"{indent}  {name}"
             yield from outline(part, indent + "    ")
-        else:
-            yield from outline(part, indent + "  ")
 
 
 def _parts(value: object) -> list[tuple[str, object]]:
