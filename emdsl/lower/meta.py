@@ -91,7 +91,7 @@ def _params(model: Model, m_step: MStep) -> list[str]:
 
 def _arrays(model: Model, plan: Plan) -> list[str]:
     summed = {name for piece in plan.pieces for name in piece.match.summed}
-    weights = {p.weight.name for p in model.plates if p.weight is not None and not p.outer}
+    weights = {p.weight.name for p in model.plates if p.weight is not None}
     out = []
     for v in model.variables:
         if v.role == "latent":

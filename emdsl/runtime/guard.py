@@ -114,9 +114,8 @@ def undefined(program: Program, statistics: Statistics, params: Params) -> list[
             continue
         blank = np.full_like(params[param.name], np.nan)
         new = program.m_step(statistics, {**params, param.name: blank})[param.name]
-        lost = np.isnan(new)
-        if param.kind == "posdef":
-            lost = lost.any(axis=(-1, -2))
+        missing = np.isnan(new)
+        lost = np.asarray(missing.any(axis=(-1, -2)) if param.kind == "posdef" else missing)
         if np.any(lost):
             index = tuple(int(i) for i in np.argwhere(lost)[0])
             places.append(param.name if np.all(lost) else cell_text(param.name, index))

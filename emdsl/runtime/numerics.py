@@ -40,7 +40,7 @@ def normalize(log_joint: Floats, axes: int = 1) -> Floats:
     np.exp(joint, out=joint)
     total = joint.sum(axis=0)
     joint *= 1.0 / total
-    evidence = np.log(total)
+    evidence: Floats = np.log(total)
     evidence += top
     if impossible.any():
         joint[:, impossible] = 0.0
@@ -61,7 +61,8 @@ def inverse(matrix: Floats) -> Floats:
 def logdet(matrix: Floats) -> Floats:
     """Log determinants of symmetric positive definite matrices (..., D, D), by Cholesky."""
     diagonal = np.diagonal(np.linalg.cholesky(matrix), axis1=-2, axis2=-1)
-    return 2.0 * np.log(diagonal).sum(axis=-1)
+    found: Floats = 2.0 * np.log(diagonal).sum(axis=-1)
+    return found
 
 
 def symmetric(matrix: Floats) -> Floats:
@@ -96,7 +97,8 @@ def simplex(counts: Floats) -> Floats:
     An all-zero row gives NaN, which `settle` turns into the row's old value.
     """
     counts = np.maximum(counts, 0.0)
-    return counts / counts.sum(axis=-1, keepdims=True)
+    found: Floats = counts / counts.sum(axis=-1, keepdims=True)
+    return found
 
 
 def sqrt(x: Floats) -> Floats:
