@@ -1,0 +1,58 @@
+"""Parameters near others, to see that none of them are better than a fit's.
+
+This needs nothing of the derivation but the objective, which the reference cases check.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import expm
+
+STEP = 1e-3
+DIRECTIONS = 12
+
+Floats = NDArray[np.float64]
+
+
+def moved(value: Floats, kind: str, rng: np.random.Generator, scale: float) -> Floats:
+    """A little further in a random direction, within the support."""
+    direction = rng.normal(size=value.shape)
+    if kind == "positive":
+        return value * np.exp(scale * direction)
+    if kind == "unit":
+        odds = value / np.maximum(1 - value, 1e-300) * np.exp(scale * direction)
+        return np.where(value < 1, odds / (1 + odds), value)
+    if kind == "simplex":
+        tilted = value * np.exp(scale * direction)
+        return tilted / tilted.sum(-1, keepdims=True)
+    if kind == "posdef":
+        turn = expm(scale * direction)
+        near = turn @ value @ np.swapaxes(turn, -1, -2)
+        return (near + np.swapaxes(near, -1, -2)) / 2
+    return value + scale * direction * np.maximum(np.std(value), np.abs(value).max() / 10)
+
+
+def verify_maximum(module: Any, data: Any, sizes: dict[str, int], restarts: int = 1) -> None:
+    """Fit; no small step of any one parameter may raise the objective."""
+
+    def objective(params: dict[str, Any]) -> float:
+        """The log likelihood plus log prior: zero iterations from the parameters."""
+        at = module.fit(data, **sizes, init=params, restarts=1, max_iter=0, progress=False)
+        return float(at.objective)
+
+    fit = module.fit(data, **sizes, restarts=restarts, tol=1e-12, max_iter=3000, progress=False)
+    assert fit.status in {"converged", "max_iter"}, fit.messages
+    best = objective(fit.params)
+    assert np.isclose(best, fit.objective, rtol=1e-10)
+    rng = np.random.default_rng(0)
+    for param in module.PROGRAM.meta.params:
+        for _ in range(DIRECTIONS):
+            state = rng.bit_generator.state
+            for scale in (STEP, -STEP):
+                rng.bit_generator.state = state
+                value = moved(fit.params[param.name], param.kind, rng, scale)
+                there = objective({**fit.params, param.name: value})
+                assert there <= best + 1e-8 * (1 + abs(best)), (param.name, there - best)
