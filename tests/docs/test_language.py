@@ -8,14 +8,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from emdsl.compiler import compile_source
 from emdsl.diagnostics import CompileError
+from emdsl.families import FAMILIES
 from emdsl.model.build import build
+from emdsl.model.extents import TYPES
+from emdsl.model.table import FUNCTIONS
 from emdsl.source import Source
+from emdsl.syntax.grammar import keywords
 from emdsl.syntax.parse import parse
 
 ROOT = Path(__file__).parents[2]
@@ -53,24 +58,30 @@ def test_the_language_page_shows_each_kind() -> None:
     assert set(marks) == {"", "excerpt", "refused"}
 
 
-@pytest.mark.parametrize("word", ["distributions", "functions", "types", "words"])
-def test_the_language_page_names_every(word: str) -> None:
-    from emdsl.model.extents import TYPES
-    from emdsl.model.table import FUNCTIONS
-    from emdsl.syntax.grammar import keywords
+NAMED: dict[str, tuple[Iterable[str], str]] = {
+    "distributions": (FAMILIES, "families.md"),
+    "functions": (FUNCTIONS, "language.md"),
+    "types": (TYPES, "language.md"),
+    "words": (keywords(), "language.md"),
+}
 
-    page = (ROOT / "docs" / "language.md").read_text()
-    families = (ROOT / "docs" / "families.md").read_text()
-    from emdsl.families import FAMILIES
 
-    named = {
-        "distributions": (FAMILIES, families),
-        "functions": (FUNCTIONS, page),
-        "types": (TYPES, page),
-        "words": (keywords(), page),
-    }
-    wanted, text = named[word]
-    assert [name for name in wanted if not re.search(rf"\b{name}\b", text)] == []
+@pytest.mark.parametrize("what", NAMED)
+def test_every_word_is_on_its_page(what: str) -> None:
+    names, page = NAMED[what]
+    text = (ROOT / "docs" / page).read_text()
+    assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
+
+
+# A message's code, where one is made.
+CODE = re.compile(r"\b(?:Diagnostic|Refused)\(\s*(?:f?\"[^\"]*\")?\"([a-z]+(?:-[a-z]+)*)\"")
+
+
+def test_every_code_is_on_the_page_of_errors() -> None:
+    text = (ROOT / "docs" / "errors.md").read_text()
+    codes = {c for f in (ROOT / "emdsl").rglob("*.py") for c in CODE.findall(f.read_text())}
+    assert {"no-closed-form", "no-strategy", "unused", "not-separated"} <= codes
+    assert [c for c in sorted(codes) if f"### {c}\n" not in text and f"| `{c}` |" not in text] == []
 
 
 def problems(text: str) -> set[str]:
