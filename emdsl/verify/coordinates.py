@@ -31,7 +31,7 @@ def _scalar(p: Param, place: tuple[int, ...]) -> Move:
     def move(array: NDArray[Any], step: float) -> NDArray[Any]:
         out = np.array(array, dtype=float)
         t = out[place]
-        if t == 0.0 and p.type.kind in ("positive", "unit") or t == 1.0 and p.type.kind == "unit":
+        if (t == 0.0 and p.type.kind in ("positive", "unit")) or (t == 1.0 and p.type.kind == "unit"):
             return out  # at the edge: no way to go in these coordinates
         if p.type.kind == "positive":
             out[place] = t * np.exp(step)
