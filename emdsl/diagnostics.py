@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
@@ -87,13 +88,14 @@ def _render_one(d: Diagnostic, source: Source, color: bool) -> str:
     return "\n".join(lines)
 
 
+_CONTROL = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _WIDEST = 160  # a longer source line is shown around the caret only
 
 
 def _excerpt(source: Source, span: Span) -> list[str]:
     # a control character could move the caret, or write to the terminal
     line = source.line(span.line).replace("\t", " ")
-    text = "".join(c if c.isprintable() else "\ufffd" for c in line)
+    text = "".join("\ufffd" if unicodedata.category(c) in _CONTROL else c for c in line)
     first = span.column - 1
     last = span.end_column - 1 if span.end_line == span.line else len(text)
     if len(text) > _WIDEST:
