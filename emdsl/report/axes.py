@@ -49,8 +49,9 @@ class AxisNames:
 
     def _names(self, extent: Extent) -> set[str]:
         """What the model uses as names; a plate over the same extent may lend its own."""
-        plates = {p.axis for p in self.model.plates if p.extent != extent}
-        return declared(self.model) | plates | {"t"}
+        lent = {p.axis for p in self.model.plates if p.extent == extent}
+        plates = {p.axis for p in self.model.plates}
+        return declared(self.model) | ((plates | {"t"}) - lent)  # t: the entry of an update
 
 
 def declared(model: Model) -> set[str]:

@@ -24,7 +24,9 @@ def dump(source: Source, stage: str) -> str:
     if stage not in _STAGES:
         raise ValueError(f"no stage {stage!r}; stages: {', '.join(STAGES)}")
     text = _STAGES[stage](source)
-    return text if stage == "module" else "\n".join(map(str.rstrip, text.rstrip().split("\n"))) + "\n"
+    if stage == "module":
+        return text
+    return "\n".join(line.rstrip() for line in text.rstrip().split("\n")) + "\n"
 
 
 def _tokens(source: Source) -> str:

@@ -125,7 +125,8 @@ def _best_break(line: str, start: int, width: int) -> int | None:
     for i, char in enumerate(line[:width]):
         depth += (char in "([{⟨") - (char in ")]}⟩")
         operator = line[i + 1 : i + 2] in "+−=" and line[i + 2 : i + 3] == " "
-        if char == " " and i > max(start, width // 3) and line[:i].strip():
+        after = line[i - 1 : i] in "+−=/"
+        if char == " " and not after and i > max(start, width // 3) and line[:i].strip():
             rank = 2 * depth + (0 if operator else 1)
             if best is None or rank <= best[0]:
                 best = (rank, i)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from emdsl.derive.joint import Joint
 from emdsl.derive.statistics import Feature
 from emdsl.inference.match import Match
@@ -142,8 +144,10 @@ def cost(style: Style, joint: Joint, piece: PiecePlan) -> Math:
     parts: list[tuple[Counted, tuple[Feature, ...]]] = [
         (count(joint, _in_order(piece, c)), c.features) for c in piece.clusters
     ]
-    if piece.direct_features or not parts:
-        parts.append(((1, ()), piece.direct_features))
+    every = [f for _, features in parts for f in features] + list(piece.direct_features)
+    once = tuple(replace(f, axes=(*f.axes, *f.sums)) for f in every if f.sums)
+    if piece.direct_features or once or not parts:
+        parts.append(((1, ()), (*piece.direct_features, *once)))
     for (number, names), features in parts:
         entries = {count(joint, f.axes)[1]: count(joint, f.axes) for f in features}
         key = (names, tuple(sorted(entries.values(), key=lambda e: (len(e[1]), e[1]))))

@@ -204,6 +204,8 @@ class Printer:
     def _place(self, factor: sp.Expr) -> tuple[int, str]:
         """Where a factor stands in a product."""
         base = factor.as_base_exp()[0]
+        if isinstance(factor, sp.exp):
+            return 8, str(factor)
         if base.is_number:
             return (8 if base.is_Function else 0), str(factor)
         if isinstance(base, sp.Symbol):
@@ -280,17 +282,18 @@ class Printer:
                 return self.entry(self.style.name(name), name, atoms[0].idx) + word
             if unequal and self._is_bool(atoms[0]):
                 return f"{self.show(left)} {self.style.equals} 1"
-        if isinstance(expr, sp.Eq | sp.Ne) and self._is_index(left) and not self._is_index(right):
+        if isinstance(expr, sp.Eq | sp.Ne) and self._rank_of(left) > self._rank_of(right):
             left, right = right, left  # y = v, and not v = y
         op = self.style.relation(_RELATIONS[type(expr)])
         return f"{self.show(left)} {op} {self.show(right)}"
 
-    def _is_index(self, side: sp.Basic) -> bool:
-        """Whether one side of a relation is an index or a number, not a variable."""
-        if side.is_number or not side.is_Symbol:
-            return bool(side.is_number)
+    def _rank_of(self, side: sp.Basic) -> int:
+        """A variable stands left of an index, and an index left of a number."""
+        if not side.is_Symbol:
+            return 2 if side.is_number else 0
         atom = self.joint.atoms.atom(side)
-        return isinstance(atom, Value) and not (self.elements and atom.axis in self._latents)
+        own = isinstance(atom, Value) and not (self.elements and atom.axis in self._latents)
+        return 1 if own else 0
 
     def _is_bool(self, atom: Atom) -> bool:
         match atom:

@@ -174,6 +174,7 @@ _ESCAPES = {
 _COMMANDS = {
     "log": r"\log", "exp": r"\exp", "sin": r"\sin", "cos": r"\cos", "tanh": r"\tanh",
     "log det": r"\log\det", "log Γ": r"\log\Gamma", "log p": r"\log p", "P": "P", "O": "O",
+    "log MultiGamma": r"\log\operatorname{MultiGamma}",
 }  # fmt: skip
 
 

@@ -18,11 +18,11 @@ from emdsl.derive.mstep.block import (
 )
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived
+from emdsl.report import entries, logdet, simplex, systems
+from emdsl.report.context import Context
 from emdsl.report.forms import expressions
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
-from emdsl.report.rules import entries, linear, logdet, simplex
-from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 
 
@@ -74,9 +74,9 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
         case Entries() | BestOf():
             written = entries.write(context, update.form)
         case Linear():
-            written = linear.write(context, update.form)
+            written = systems.write(context, update.form)
         case JointForm():
-            written = linear.write_joint(context, update.form)
+            written = systems.write_joint(context, update.form)
         case MatrixValue():
             written = logdet.write(context, update.form)
     if not written:

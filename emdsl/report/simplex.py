@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emdsl.derive.mstep.block import Normalized
-from emdsl.report.rules.context import Context
+from emdsl.report.context import Context
 from emdsl.report.style import Math
 
 
@@ -27,6 +27,6 @@ def write(c: Context, form: Normalized) -> bool:
     page.formula(
         entry, style.over(count, f"{style.sum([other])} {style.at(style.name(letter), [other])}")
     )
-    sure = "as" if form.counts.is_nonnegative else "where"
-    page.say(f"It is the maximum: Q is concave, {sure} no count is negative.")
+    sure = ", as" if form.counts.is_nonnegative else " where"
+    page.say(f"It is the maximum: Q is concave{sure} no count is negative.")
     return True

@@ -12,8 +12,8 @@ from emdsl.derive.mstep.block import (
     without_common_factor,
 )
 from emdsl.derive.mstep.occurrences import by_basis, singles
-from emdsl.report.rules.context import Context
-from emdsl.report.rules.shared import write_by_matrix
+from emdsl.report.context import Context
+from emdsl.report.share import write_by_matrix
 from emdsl.report.style import Math
 from emdsl.report.tidy import fraction, mostly_negative
 
@@ -111,6 +111,11 @@ class _Entry:
             a, b = self.objective.coeff(sp.cos(t)), self.objective.coeff(sp.sin(t))
             return sp.atan2(b, a), "It is the maximum of the one wave that the two add up to."
         powers = _powers(slope, t)
+        rates = _rates(slope, t)
+        if rates is not None and len(rates) == 2:
+            (low, first), (high, second) = sorted(rates.items())
+            root = sp.log(-first / second) / (high - low)
+            return root, self._why(first, second, sp.Integer(-1), sp.Integer(-1))
         if powers is None or len(powers) != 2:
             return None, "It is a maximum where the second derivative of Q is negative there."
         (low, first), (high, second) = sorted(powers.items())
@@ -130,6 +135,20 @@ class _Entry:
                 " derivative is positive below it and negative above it."
             )
         return "It is the maximum where the derivative is positive below it and negative above it."
+
+
+def _rates(slope: sp.Expr, t: sp.Symbol) -> dict[sp.Expr, sp.Expr] | None:
+    """The slope as exponentials of t, by their rates."""
+    rates: dict[sp.Expr, sp.Expr] = {}
+    if not slope.has(sp.exp):
+        return None
+    for term in sp.Add.make_args(slope):
+        factor, rest = term.as_independent(t, as_Add=False)
+        rate = sp.log(rest).expand(force=True) / t if rest != 1 else sp.Integer(0)
+        if not rate.is_Rational:
+            return None
+        rates[rate] = rates.get(rate, sp.Integer(0)) + factor
+    return rates
 
 
 def _powers(slope: sp.Expr, t: sp.Symbol) -> dict[sp.Expr, sp.Expr] | None:

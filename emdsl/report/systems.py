@@ -5,8 +5,11 @@ from __future__ import annotations
 import sympy as sp
 
 from emdsl.derive.mstep.block import Joint, Linear
-from emdsl.report.rules.context import Context
+from emdsl.report.context import Context
 from emdsl.report.style import Math
+
+
+_WHY = "It is the maximum: {} is a sum of squares with positive weights, so Q is concave."
 
 
 def write(c: Context, form: Linear) -> bool:
@@ -21,7 +24,8 @@ def write(c: Context, form: Linear) -> bool:
     columns = [p.index(a) for a in form.twin]
     entry = c.entry()
     twin = style.at(c.name(), [p.index(_twin(a, own, form.twin)) for a in c.update.cell])
-    g, h = style.at("g", rows), style.at("H", [*rows, *columns])
+    right, matrix = _names(c)
+    g, h = style.at(right, rows), style.at(matrix, [*rows, *columns])
     c.page.formula(
         "Q",
         f"{style.sum(rows)} {g} {entry} {style.minus} {style.half()}"
@@ -31,9 +35,17 @@ def write(c: Context, form: Linear) -> bool:
     c.page.formula(h, c.show(sp.expand(form.matrix)))
     c.page.say("The gradient vanishes at the solution of the linear system" + _each(c, batch))
     c.page.formula("", f"{style.sum(columns)} {h} {twin} = {g}")
-    c.page.formula(c.matrix(tuple(batch)), f"{style.inverse('H')} g")
-    c.page.say("It is the maximum: H is a sum of squares with positive weights, so Q is concave.")
+    c.page.formula(c.matrix(tuple(batch)), f"{style.inverse(matrix)} {right}")
+    c.page.say(_WHY.format(matrix))
     return True
+
+
+def _names(c: Context) -> tuple[str, str]:
+    """Names for the right side and the matrix that the model doesn't use."""
+    taken = c.taken()
+    right = next(x for x in ("g", "r", "v", "g0") if x not in taken)
+    matrix = next(x for x in ("H", "S", "M", "H0") if x not in taken)
+    return c.printer.style.name(right), c.printer.style.name(matrix)
 
 
 def _twin(axis: str, own: list[str], twin: tuple[str, ...]) -> str:
@@ -56,11 +68,12 @@ def write_joint(c: Context, form: Joint) -> bool:
         "Their shares of Q are quadratic and need each other, so they are solved together, as one"
         " vector" + _each(c, list(form.batch))
     )
+    right, matrix = _names(c)
     vector = ", ".join(c.name(n) for n in form.params)
-    c.page.formula("", f"H ({vector}) = g")
+    c.page.formula("", f"{matrix} ({vector}) = {right}")
     for i, name in enumerate(form.params):
         rows = [p.index(a) for a in form.cells[i]]
-        c.page.formula(style.at(f"g^{_label(c, name)}", rows), c.show(form.right[i]))
+        c.page.formula(style.at(f"{right}^{_label(c, name)}", rows), c.show(form.right[i]))
     for i, name in enumerate(form.params):
         for j in range(i, len(form.params)):
             rows = [p.index(a) for a in form.cells[i]]
@@ -68,9 +81,10 @@ def write_joint(c: Context, form: Joint) -> bool:
             label = f"{_label(c, name)},{_label(c, form.params[j])}"
             label = f"{{{label}}}" if not p.inline else f"({label})"
             entry = sp.expand(form.matrix[i][j])
-            c.page.formula(style.at(f"H^{label}", [*rows, *columns]), c.show(entry))
-    c.page.formula(f"({vector})", f"{style.inverse('H')} g")
-    c.page.say("H is symmetric, and a sum of squares with positive weights, so Q is concave.")
+            c.page.formula(style.at(f"{matrix}^{label}", [*rows, *columns]), c.show(entry))
+    c.page.say(f"The blocks of {matrix} below its diagonal are the transposes of those above.")
+    c.page.formula(f"({vector})", f"{style.inverse(matrix)} {right}")
+    c.page.say(_WHY.format(matrix))
     return True
 
 

@@ -1,0 +1,36 @@
+"""Write the golden reports anew:  PYTHONPATH=. python tests/report/regenerate.py
+
+Read the difference before you commit it: it is what people will see.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emdsl.compiler import compile_source
+from emdsl.report.explain import explain
+from emdsl.source import Source
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = Path(__file__).parent / "golden"
+MODELS = ("abo", "gaussian_mixture", "linkage", "mixture_of_mixtures", "normal_map", "user_density")
+LATEX = ("linkage",)
+START = "Complete-data log likelihood"
+
+
+def excerpt(name: str, *, latex: bool) -> str:
+    """A model's report from its joint on."""
+    path = ROOT / "models" / f"{name}.em"
+    text = explain(compile_source(Source(path.read_text(encoding="utf-8"), path.name)), latex=latex)
+    return text[text.index(START) :]
+
+
+def golden() -> dict[str, str]:
+    """The files and what they should hold."""
+    files = {f"{name}.txt": excerpt(name, latex=False) for name in MODELS}
+    return files | {f"{name}.tex.txt": excerpt(name, latex=True) for name in LATEX}
+
+
+if __name__ == "__main__":
+    for name, text in golden().items():
+        (GOLDEN / name).write_text(text, encoding="utf-8")

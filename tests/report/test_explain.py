@@ -1,0 +1,229 @@
+"""What `emdsl explain` says, of every model of the gallery that compiles."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from emdsl.compiler import Compiled, compile_source
+from emdsl.diagnostics import CompileError
+from emdsl.report.explain import explain
+from emdsl.report.style import escape
+from emdsl.source import Source
+from tests.report.regenerate import GOLDEN, LATEX, MODELS, ROOT, excerpt
+
+FILES = sorted((ROOT / "models").glob("*.em"))
+
+
+@cache
+def compiled(path: Path) -> Compiled | None:
+    try:
+        return compile_source(Source(path.read_text(encoding="utf-8"), path.name))
+    except CompileError:
+        return None
+
+
+COMPILABLE = [path for path in FILES if compiled(path) is not None]
+each = pytest.mark.parametrize("path", COMPILABLE, ids=lambda path: path.stem)
+
+
+@cache
+def report(path: Path, *, latex: bool) -> str:
+    found = compiled(path)
+    assert found is not None
+    return explain(found, latex=latex)
+
+
+def of(text: str, *, latex: bool = False) -> str:
+    return explain(compile_source(Source(text)), latex=latex)
+
+
+# --- golden ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_golden_text(name: str) -> None:
+    assert excerpt(name, latex=False) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", LATEX)
+def test_golden_latex(name: str) -> None:
+    assert excerpt(name, latex=True) == (GOLDEN / f"{name}.tex.txt").read_text(encoding="utf-8")
+
+
+# --- every model -------------------------------------------------------------------------------
+
+
+def test_there_are_models() -> None:
+    assert len(COMPILABLE) >= 30
+
+
+@each
+def test_text_names_everything(path: Path) -> None:
+    found, text = compiled(path), report(path, latex=False)
+    assert found is not None
+    for param in found.model.params:
+        assert re.search(rf"\d\. [^\n]*\b{re.escape(param.name)}\b", text), param.name
+    for statistic in found.derivation.derived.statistics:
+        assert f"⟨{statistic.name}⟩" in text
+    for size in found.model.sizes:
+        assert re.search(rf"^  {re.escape(size.name)} +(chosen|read)", text, re.MULTILINE)
+    for update in found.derivation.m_step.updates:
+        assert f"({update.rule}" in text
+    for piece in found.plan.pieces:
+        assert f"strategy {piece.match.strategy}" in text
+
+
+@each
+def test_text_fits_a_terminal(path: Path) -> None:
+    for line in report(path, latex=False).splitlines():
+        assert len(line) <= 100
+        assert line == line.rstrip()
+
+
+@each
+def test_no_python_leaks(path: Path) -> None:
+    for latex in (False, True):
+        text = report(path, latex=latex)
+        for leak in ("Integer(", "Symbol(", "Dummy", "frozenset", "Eq(", "Ne(", "**", "None", "~1"):
+            assert leak not in text, leak
+    assert not re.search(r"\b[a-z]_\d+\b", re.sub(r"⟨\w+⟩", "", report(path, latex=False)))
+
+
+@each
+def test_every_update_is_derived_and_not_only_noted(path: Path) -> None:
+    """Each ends in a formula for its parameter and says why it is a maximum."""
+    found, text = compiled(path), report(path, latex=False)
+    assert found is not None
+    parts = re.split(r"^\d+\. ", text[text.index("M-step\n---") :], flags=re.MULTILINE)[1:]
+    assert len(parts) == len(found.derivation.m_step.updates)
+    for part, update in zip(parts, found.derivation.m_step.updates, strict=True):
+        for name in (update.param, *update.also):
+            assert re.search(rf"^    \(?[^=\n]*{name}′?(\[[a-z0-9,]+\])?[^=\n]*\)? = ", part,
+                             re.MULTILINE)  # fmt: skip
+        assert "maximum" in part
+        assert "concave" in part or "derivative" in part or "parabola" in part
+
+
+@each
+def test_latex_is_well_formed(path: Path) -> None:
+    text = report(path, latex=True)
+    bare = re.sub(r"\\.", "", text, flags=re.DOTALL)
+    depth = 0
+    for char in bare:
+        depth += (char == "{") - (char == "}")
+        assert depth >= 0
+    assert depth == 0
+    stack = []
+    for kind, name in re.findall(r"\\(begin|end)\{([a-z*]+)\}", text):
+        if kind == "begin":
+            stack.append(name)
+        else:
+            assert stack.pop() == name
+    assert not stack
+    for line in text.splitlines():
+        assert len(re.findall(r"(?<!\\)\$", line)) % 2 == 0
+    for display in re.findall(r"\\begin\{align\*\}(.*?)\\end\{align\*\}", text, re.DOTALL):
+        assert "\n\n" not in display
+        assert not display.rstrip().endswith("\\\\")
+        for row in display.split("\\\\"):
+            assert row.count("&") == 1
+            assert not re.search(r"\^\{[^{}]*\}\^|'\^|\^\{[^{}]*\}'", row)  # double superscripts
+    assert all(ord(c) < 0x180 for c in text)
+
+
+@each
+def test_latex_escapes_names(path: Path) -> None:
+    body = report(path, latex=True).split(r"\begin{document}")[1]
+    math = re.findall(r"\$(.*?)\$|\\begin\{align\*\}(.*?)\\end\{align\*\}", body, re.DOTALL)
+    rest = re.sub(r"\$.*?\$|\\begin\{align\*\}.*?\\end\{align\*\}", "", body, flags=re.DOTALL)
+    assert not re.search(r"(?<!\\)[_^#]", rest)
+    for formulas in math:
+        for formula in formulas:
+            assert not re.search(r"[A-Za-z0-9]_[A-Za-z0-9]", re.sub(r"\\_", "", formula))
+
+
+@pytest.mark.parametrize("name", ["gaussian_mixture", "linkage", "linear_regression", "two_coins"])
+def test_is_the_same_byte_for_byte(name: str) -> None:
+    """Twice in one process, and in processes that hash otherwise."""
+    path = ROOT / "models" / f"{name}.em"
+    source = Source(path.read_text(encoding="utf-8"), path.name)
+    one = compile_source(source)
+    expected = explain(one) + explain(one, latex=True)
+    assert explain(one) + explain(one, latex=True) == expected
+    code = (
+        "import sys; from emdsl.compiler import compile_source;"
+        "from emdsl.report.explain import explain; from emdsl.source import Source;"
+        f"c = compile_source(Source(open({str(path)!r}, encoding='utf-8').read(), {path.name!r}));"
+        "sys.stdout.buffer.write((explain(c) + explain(c, latex=True)).encode())"
+    )
+    for seed in ("1", "2"):
+        found = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True, check=True, cwd=ROOT,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert found.stdout.decode() == expected
+
+
+# --- names -------------------------------------------------------------------------------------
+
+AWKWARD = """\
+model Awkward_Names(K = 2)
+    "100% of $5 & more: {a} \\\\b #1 ~ x^2 <y>"
+
+param my_weight : simplex[K]
+param σ_1[K]    : positive
+param mu[K]     : real
+param t         : positive
+
+for n in N:
+    latent z_ind[n] ~ Categorical(my_weight)
+    data   y_1[n] ~ Normal(mu[z_ind[n]], σ_1[z_ind[n]])
+    data   w[n] : positive ~ Exponential(t)
+"""
+
+
+def test_awkward_names_in_latex() -> None:
+    text = of(AWKWARD, latex=True)
+    assert r"\mathit{my\_weight}" in text
+    assert r"\mu" in text
+    assert r"100\% of \$5 \& more: \{a\}" in text
+    assert "my_weight" not in text
+    assert text.isascii()
+
+
+def test_awkward_names_in_text() -> None:
+    text = of(AWKWARD)
+    assert "σ_1[k] = √(" in text
+    assert "100% of $5 & more" in text
+    assert "Q(t) = A log t − B t" in text
+
+
+def test_letters_avoid_the_names_of_the_model() -> None:
+    """An index isn't called like a parameter, nor a coefficient like a size."""
+    text = of(
+        "model M(K = 2, A = 2)\n\nparam k[K] : simplex[A]\nparam w : simplex[K]\n\n"
+        "for n in N:\n    latent z[n] ~ Categorical(w)\n    data x[n] ~ Categorical(k[z[n]])\n"
+    )
+    assert "k[l,a]" in text
+    assert "B[l] = ⟨z⟩[l]" in text
+
+
+def test_escape() -> None:
+    assert escape("a_b%{}\\^~") == r"a\_b\%\{\}\textbackslash{}\textasciicircum{}\textasciitilde{}"
+    assert escape("é α 日") == r"é $\alpha$ U+65E5"
+
+
+def test_docs_show_what_is_printed() -> None:
+    page = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```text\n(.*?)\n```", page, re.DOTALL)
+    text = report(ROOT / "models" / "gaussian_mixture.em", latex=False)
+    assert len(shown) == 4
+    for excerpt_ in shown:
+        assert excerpt_ in text
