@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.numerics import expected
 from emdsl.runtime.program import (
     Bias,
     Bound,
@@ -32,6 +33,7 @@ from emdsl.runtime.program import (
 
 _CACHED = 2**28  # bytes of features kept between iterations; past that they are made anew
 _BLOCK = 2**19  # bytes of one block's features and posteriors together: about an L2 cache
+_SMALL = 950_000  # multiplications in a product up to which BLAS doesn't copy its operands first
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class PieceData:
     weight: Floats | None
     inverse: NDArray[np.intp] | None  # element -> collapsed row
     block: int
-    cache: dict[int, Features]
+    cache: dict[int, tuple[Chunk, Features]]
     cached: bool
 
 
@@ -96,6 +98,8 @@ class Engine:
         weight = None
         if piece.weight is not None:
             weight = np.asarray(bound.arrays[piece.weight], dtype=np.float64)
+            if (weight == 1.0).all():
+                weight = None
         inverse = None
         if collapse and discrete and arrays and size > 1:
             found = _distinct(arrays, weight, size)
@@ -123,8 +127,11 @@ class Engine:
             probe = self._features(data, self._chunk(data, 0, min(1, data.size)))
             wide = probe.direct.shape[0] + sum(r.shape[0] for r in probe.rows)
             states = sum(self._states(data))
-            per_row = 8 * (wide + 2 * states)
-            data.block = int(np.clip(_BLOCK // max(per_row, 1), 256, 4096))
+            products = sum(
+                r.shape[0] * n for r, n in zip(probe.rows, self._states(data), strict=True)
+            )
+            fits = min(_BLOCK // max(8 * (wide + 2 * states), 1), _SMALL // max(products, 1))
+            data.block = int(np.clip(fits, 256, 4096))
             data.cached = 8 * wide * data.size <= _CACHED
         self._direct = [None] * len(self.pieces)
 
@@ -150,13 +157,13 @@ class Engine:
         """The blocks of piece `index` with their features, made or from the cache."""
         data = self.pieces[index]
         for start in range(0, data.size, data.block):
-            chunk = self._chunk(data, start, min(start + data.block, data.size))
-            features = data.cache.get(start)
-            if features is None:
-                features = self._features(data, chunk)
+            found = data.cache.get(start)
+            if found is None:
+                chunk = self._chunk(data, start, min(start + data.block, data.size))
+                found = chunk, self._features(data, chunk)
                 if data.cached:
-                    data.cache[start] = features
-            yield chunk, features
+                    data.cache[start] = found
+            yield found
 
     # --- E-step ------------------------------------------------------------------------------
 
@@ -210,12 +217,8 @@ class Engine:
                         )
                     if chunk.weight is not None:
                         posterior = tuple(p * chunk.weight for p in posterior)
-                    new = tuple(p @ r.T for p, r in zip(posterior, features.rows, strict=True))
-                    sums = (
-                        new
-                        if sums is None
-                        else tuple(a + b for a, b in zip(sums, new, strict=True))
-                    )
+                    new = tuple(map(expected, posterior, features.rows))
+                    sums = new if sums is None else tuple(map(np.add, sums, new))
             assert direct is not None
             self._direct[index] = direct
             if known is not None:

@@ -12,6 +12,8 @@ Floats = NDArray[np.float64]
 
 _TINY = 2.2250738585072014e-308  # smallest normal double; its log is about -708
 _LOWEST = -690.0  # exp of less is subnormal, which costs ten to forty times as much
+_HIGHEST = 690.0
+_LEAST = 1e-260  # a sum of exps this large has nothing below it that counts
 
 
 def log(x: Floats) -> Floats:
@@ -31,6 +33,26 @@ def normalize(log_joint: Floats, axes: int = 1) -> Floats:
     """
     shape = log_joint.shape
     joint = log_joint.reshape(-1, *shape[axes:])
+    evidence = _unshifted(joint)
+    return _shifted(joint) if evidence is None else evidence
+
+
+def _unshifted(joint: Floats) -> Floats | None:
+    """`normalize` where exp of the log joint itself stays in range, which is most data; or None."""
+    if not (joint.size and joint[..., 0].max() > _LOWEST / 2 and joint.max() < _HIGHEST):
+        return None
+    likelihood = np.maximum(joint, _LOWEST)
+    np.exp(likelihood, out=likelihood)
+    total = likelihood.sum(axis=0)
+    if not total.min() > _LEAST:
+        return None
+    np.multiply(likelihood, 1.0 / total, out=joint)
+    found: Floats = np.log(total)
+    return found
+
+
+def _shifted(joint: Floats) -> Floats:
+    """`normalize` in any range, by way of each column's largest log joint."""
     top = joint.max(axis=0)
     impossible = np.isneginf(top)
     if impossible.any():
@@ -46,6 +68,17 @@ def normalize(log_joint: Floats, axes: int = 1) -> Floats:
         joint[:, impossible] = 0.0
         evidence[impossible] = -np.inf
     return evidence
+
+
+def expected(posterior: Floats, rows: Floats) -> Floats:
+    """Expected sums of features: posterior (C, B) times rows (F, B) -> (C, F)."""
+    if len(posterior) < 12:
+        return posterior @ rows.T
+    # the same product, as BLAS is fastest at it: where it is small, with what is shorter copied
+    # so that rows follow rows
+    if posterior.shape[0] * rows.size < 1_000_000:
+        posterior = np.ascontiguousarray(posterior.T).T
+    return (rows @ posterior.T).T
 
 
 def inverse(matrix: Floats) -> Floats:

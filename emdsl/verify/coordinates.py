@@ -31,7 +31,8 @@ def _scalar(p: Param, place: tuple[int, ...]) -> Move:
     def move(array: NDArray[Any], step: float) -> NDArray[Any]:
         out = np.array(array, dtype=float)
         t = out[place]
-        if (t == 0.0 and p.type.kind in ("positive", "unit")) or (t == 1.0 and p.type.kind == "unit"):
+        edges = {"positive": (0.0,), "unit": (0.0, 1.0)}.get(p.type.kind, ())
+        if t in edges:
             return out  # at the edge: no way to go in these coordinates
         if p.type.kind == "positive":
             out[place] = t * np.exp(step)
