@@ -18,11 +18,11 @@ from emdsl.derive.mstep.block import (
 )
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived
-from emdsl.report import entries, logdet, simplex, systems
-from emdsl.report.context import Context
 from emdsl.report.forms import expressions
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
+from emdsl.report.rules import entries, logdet, simplex, systems
+from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 
 

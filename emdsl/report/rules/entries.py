@@ -12,8 +12,8 @@ from emdsl.derive.mstep.block import (
     without_common_factor,
 )
 from emdsl.derive.mstep.occurrences import by_basis, singles
-from emdsl.report.context import Context
-from emdsl.report.share import write_by_matrix
+from emdsl.report.rules.context import Context
+from emdsl.report.rules.share import write_by_matrix
 from emdsl.report.style import Math
 from emdsl.report.tidy import fraction, mostly_negative
 

@@ -6,7 +6,7 @@ import sympy as sp
 
 from emdsl.derive.atoms import LogDetOf
 from emdsl.derive.mstep.block import MatrixValue, coefficient, renamed
-from emdsl.report.context import Context
+from emdsl.report.rules.context import Context
 
 
 def write(c: Context, form: MatrixValue) -> bool:

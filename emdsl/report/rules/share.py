@@ -5,8 +5,8 @@ from __future__ import annotations
 import sympy as sp
 
 from emdsl.derive.mstep.block import Entries
-from emdsl.report.context import Context
 from emdsl.report.printer import PRODUCT
+from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 from emdsl.report.tidy import fraction, gathered, matrix_factor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from emdsl.derive.mstep.block import Joint, Linear
-from emdsl.report.context import Context
+from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 
 _WHY = "It is the maximum: {} is a sum of squares with positive weights, so Q is concave."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emdsl.derive.mstep.block import Normalized
-from emdsl.report.context import Context
+from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 
 
