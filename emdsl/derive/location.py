@@ -64,21 +64,26 @@ def linear_params(arg: Expr, place: tuple[Ix, ...], s: Scalarizer) -> tuple[Elem
     parts = s.scalar(arg, place)
     if len(parts) != 1 or parts[0][0] != sp.true:
         return None
-    found = _linear(parts[0][1], s.atoms)
+    found = _linear(parts[0][1], s.atoms, frozenset(s.latent_axes.values()))
     return found or None
 
 
-def _linear(expr: sp.Expr, atoms: Atoms) -> tuple[Elem, ...] | None:
+def _linear(expr: sp.Expr, atoms: Atoms, latents: frozenset[str]) -> tuple[Elem, ...] | None:
+    """The entries; None also where one is multiplied by what depends on a latent's value."""
     found: list[Elem] = []
     for term in sp.Add.make_args(sp.expand(expr)):
         if not atoms.has_param(term):
+            if atoms.axes_of(term) & latents:
+                return None
             continue
         with_param = [f for f in sp.Mul.make_args(term) if atoms.has_param(f)]
         if len(with_param) != 1 or not isinstance(with_param[0], sp.Symbol):
             return None
+        if atoms.axes_of(term / with_param[0]) & latents:
+            return None
         atom = atoms.atom(with_param[0])
         if isinstance(atom, SumOf):
-            inside = _linear(atom.body, atoms)
+            inside = _linear(atom.body, atoms, latents)
             if inside is None:
                 return None
             found.extend(inside)

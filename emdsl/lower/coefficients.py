@@ -15,6 +15,7 @@ from emdsl.ir.nodes import (
     Comment,
     Expr,
     Function,
+    Item,
     Kernel,
     Return,
     Stmt,
@@ -23,7 +24,7 @@ from emdsl.ir.nodes import (
 )
 from emdsl.lower.context import PieceContext
 from emdsl.lower.fetch import fetch_params, sizes_of
-from emdsl.lower.names import mathematics
+from emdsl.lower.names import mathematics, quoted
 from emdsl.lower.scalar import ScalarLowering
 
 _COEFFICIENTS = (("params", "rt.Params"), ("layout", "rt.Layout"), ("pivot", "rt.Params"))
@@ -57,6 +58,8 @@ class CoefficientLowering(PieceContext):
                 self._coefficients(label, cluster.latents, cluster.terms, cluster.features, s, body)
             )
         fetched = fetch_params(s, self.model, self.names, self.atoms, pivots=self.pivots)
+        pivots = sorted(k.partition(" ")[2] for k in s.wants if k.startswith("pivot "))
+        fetched += [Item(s.pivot_name(name), "pivot", quoted(name)) for name in pivots]
         joint = [Comment(line) for node in self.nodes for line in self._mathematics(node)]
         body = [*joint, *fetched, *body, Return(tuple(results))]
         sizes = sizes_of(body, s, self.model)
