@@ -223,7 +223,23 @@ class _Deriver:
             if about is not None:
                 density = about
         parts = density.at(places)
-        return sp.Add(*(s.indicator(c) * value for c, value in parts))
+        return sp.Add(*(self._guarded(c, value, s) for c, value in parts))
+
+    def _guarded(self, condition: sp.Basic, value: sp.Expr, s: Scalarizer) -> sp.Expr:
+        """[condition] value; a log of zero (`[p, 0, 1 - p]`) says that the branch is impossible."""
+        if not value.has(sp.zoo, sp.oo, sp.nan):
+            return s.indicator(condition) * value
+        out: list[sp.Expr] = []
+        for term in sp.Add.make_args(value):
+            if not term.has(sp.zoo, sp.oo, sp.nan):
+                out.append(s.indicator(condition) * term)
+                continue
+            weight = sp.Mul(
+                *(f for f in sp.Mul.make_args(term) if not f.has(sp.zoo, sp.oo, sp.nan))
+            )
+            harmless = sp.Or(sp.Not(condition), sp.Eq(weight, 0))  # 0 log 0 is 0
+            out.append(self.atoms.symbol(LogInd(harmless)))
+        return sp.Add(*out)
 
     def _about_pivot(self, density: DensityOf, found: Location) -> DensityOf | None:
         """The density with variate and location about the pivot, where the location is linear."""

@@ -16,7 +16,7 @@ from itertools import permutations
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atoms, Centered, Elem, Ind, Ix, LogInd, Seen, Stat
+from emdsl.derive.atoms import Atoms, Centered, Elem, Ind, Ix, LogInd, Pivot, Seen, Stat, Value
 from emdsl.derive.display import tidy_axes
 from emdsl.derive.joint import Joint, Node
 from emdsl.derive.monomials import Monomial
@@ -147,7 +147,9 @@ class _Splitter:
         plate = node.plates[0]
         atoms = self.atoms
         if m.mixed:
-            names = {a.name for a in atoms.deep(m.basis) if isinstance(a, Elem) and a.role == "param"}
+            names = {
+                a.name for a in atoms.deep(m.basis) if isinstance(a, Elem) and a.role == "param"
+            }
             listed = ", ".join(f"`{n}`" for n in sorted(names))
             raise Refused(
                 "not-separated",
@@ -163,15 +165,11 @@ class _Splitter:
             if a in free | atoms.axes_of(both)
         )  # fmt: skip
         if both != 1:
-            if m.basis != 1:
-                raise Refused(
-                    "entangled-term",
-                    f"the term `{describe(m, atoms)}` has a factor that depends on data and a "
-                    "latent together, beside parameters",
-                    m.span,
-                )
-            sums = tuple(sorted(m.axes - {plate, *self.latents}))
-            return Given(m.number * moving * still * both, scope, sums, plate, m.span)
+            if m.basis == 1:
+                sums = tuple(sorted(m.axes - {plate, *self.latents}))
+                return Given(m.number * moving * still * both, scope, sums, plate, m.span)
+            both, still, free = self._disentangled(both, still, free)
+            moving = moving * both
         feature, places = self._feature(moving, plate, free)
         known = {plate, *feature.sums, *places, *free, *atoms.axes_of(moving)}
         number = m.number
@@ -181,6 +179,25 @@ class _Splitter:
         axes = frozenset({*scope, *places, *free})
         return Term(
             _tidy(number), still, statistic, (*scope, *places), m.basis, axes, node.name, m.span
+        )
+
+    def _disentangled(
+        self, both: sp.Expr, still: sp.Expr, free: frozenset[str]
+    ) -> tuple[sp.Expr, sp.Expr, frozenset[str]]:
+        """Data and a latent's value together, as data at every value, and which one it is.
+
+        f(x_n, z)  ⇒  sum_a [a = z] f(x_n, a)
+        """
+        atoms = self.atoms
+        names: dict[str, Ix] = {}
+        for axis in sorted(atoms.axes_of(both) & set(self.latents)):
+            names[axis] = atoms.fresh(atoms.axes[axis].extent)
+            value, place = atoms.symbol(Value(str(names[axis]))), atoms.symbol(Value(axis))
+            still = still * atoms.symbol(Ind(sp.Eq(value, place)))
+        return (
+            atoms.rename(both, names),
+            still,
+            free | {str(n) for n in names.values()} | set(names),
         )
 
     def prior(self, m: Monomial, node: Node) -> Term:
@@ -348,6 +365,11 @@ def _tidy(number: sp.Expr) -> sp.Expr:
 
 def describe(m: Monomial, atoms: Atoms) -> str:
     """A monomial as the model writes it: without masks and pivots, axes with short names."""
-    masks = {x: 1 for x in m.data.free_symbols if isinstance(atoms.atom(x), Seen)}
-    text = str(m.number * m.data.xreplace(masks) * m.basis)
+    whole = m.number * m.data * m.basis
+    shown: dict[sp.Basic, int] = {}
+    for symbol in whole.free_symbols:
+        atom = atoms.atom(symbol)
+        if isinstance(atom, Seen | Pivot):
+            shown[symbol] = 1 if isinstance(atom, Seen) else 0
+    text = str(whole.xreplace(shown) if whole.xreplace(shown) != 0 else whole)
     return tidy_axes([text], atoms)[0].replace("~[", "[")

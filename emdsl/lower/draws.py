@@ -40,7 +40,7 @@ _OPS = {
 
 
 class Sampling:
-    """Writes `sample(params, layout, rng, given)`."""
+    """Writes `draw(params, layout, rng, given)`."""
 
     def __init__(self, model: g.Model, names: Names, families: Mapping[str, Family]) -> None:
         self.model = model
@@ -74,7 +74,7 @@ class Sampling:
             if self.names[z.name] in used
         ]
         return Function(
-            "sample",
+            "draw",
             (("params", "rt.Params"), ("layout", "rt.Layout"),
              ("rng", "np.random.Generator"), ("given", "Mapping[str, Any]")),
             "dict[str, Any]",

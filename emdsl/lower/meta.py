@@ -181,6 +181,6 @@ def piece_lines(model: Model, plan: Plan, names: Names) -> list[str]:
         "    m_step=m_step,",
         "    log_prior=log_prior,",
         "    pivot=pivot,",
-        "    sample=sample,",
+        "    sample=draw,",
         ")",
     ]

@@ -104,13 +104,15 @@ class Guard:
 
 
 def undefined(program: Program, statistics: Statistics, params: Params) -> list[str]:
-    """The variances whose update is undefined, as one over zero or the root of a negative sum.
+    """The precisions and rates whose update is one over zero: they are infinite.
 
-    There the M-step leaves the old value, so an old value that is no number shows through.
+    There the M-step leaves the old value, so an old value that is no number shows through. (A
+    variance's update is zero where there is no spread, and undefined only where there are no data
+    at all, which nothing is wrong with.)
     """
     places = []
     for param in program.meta.params:
-        if param.collapse is None:
+        if param.collapse is None or param.collapse[0] == "zero":
             continue
         blank = np.full_like(params[param.name], np.nan)
         new = program.m_step(statistics, {**params, param.name: blank})[param.name]

@@ -181,6 +181,14 @@ def _two_waves(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None
 _KNOWN = (sp.log, sp.exp)
 
 
+def _roots(top: sp.Expr, t: sp.Symbol) -> list[sp.Expr] | None:
+    """The roots of a polynomial of degree one or two; None where it is none."""
+    if not top.is_polynomial(t) or not 1 <= sp.Poly(top, t).degree() <= 2:
+        return None
+    found = sp.solve(top, t)
+    return [r for r in found if sp.simplify(top.subs(t, r)) == 0]
+
+
 def _algebraic(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None:
     """Anything else whose derivative is a polynomial of low degree in some power: `solve`."""
     t, atoms = block.entry, block.atoms
@@ -190,9 +198,11 @@ def _algebraic(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None
     objective = sp.Add(*(a * b for a, b in names.items()))
     slope = sp.together(sp.diff(objective, t))
     top = sp.expand(sp.fraction(slope)[0])
-    if not top.is_polynomial(t) or not 1 <= sp.Poly(top, t).degree() <= 2:
-        return None
-    roots = [r for r in sp.solve(top, t) if sp.simplify(top.subs(t, r)) == 0]
+    roots = _roots(top, t)
+    if roots is None and block.param.type.kind == "real":
+        u = sp.Symbol("u", positive=True)  # a function of e^t: solve for that
+        powers = _roots(sp.expand(sp.powsimp(top).subs(t, sp.log(u))), u)
+        roots = [sp.log(r) for r in powers] if powers is not None else None
     if not roots:
         return None
     values = {a: coefficient(groups[b], block.cell, atoms) for a, b in names.items()}
