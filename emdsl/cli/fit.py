@@ -148,14 +148,16 @@ def _warn(result: FitResult) -> None:
     if result.status == "max_iter":
         terminal.say(
             "warning",
-            f"not converged after {result.n_iter} iterations",
+            f"not converged after {result.n_iter} iteration{'s' * (result.n_iter != 1)}",
             "allow more with --max-iter, or ask for less with --tol",
         )
     elif result.status == "degenerate":
         terminal.say(
             "warning",
             "the likelihood is unbounded at this fit: don't trust it",
-            "try fewer components, a prior on the variance, or --floor 1e-6",
+            "try fewer components, a prior on the variance, or --floor 1e-6"
+            if result.program.meta.latents
+            else "put a prior on the variance, or give it more data",
         )
     elif result.status == "decreased":
         terminal.say(

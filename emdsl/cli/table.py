@@ -77,6 +77,8 @@ class Table:
         hint = "an empty cell or NA means a missing value"
         if text.count(",") == 1 and _is_number(text.replace(",", ".")):
             hint = f"write a decimal point: {text.replace(',', '.')}"
+            if len(text.partition(",")[2]) == 3:  # or was it thousands?
+                hint += f"; or no separator: {text.replace(',', '')}"
         raise self._wrong(name, row, f"{_short(text)} is not a number", hint)
 
     def _wrong(self, name: str, row: int, what: str, hint: str) -> InputError:

@@ -20,6 +20,7 @@ from emdsl.runtime.results import FitResult, Restart, plain
 
 _FORMAT = "emdsl-fit"
 _VERSION = 1
+_ZIP = b"PK\x03\x04"  # how every npz begins
 _STATUSES = ("converged", "max_iter", "degenerate", "decreased", "interrupted")
 
 
@@ -77,6 +78,9 @@ def load(program: Program, path: str | Path) -> FitResult:
     where = str(path)
     try:
         with Path(path).open("rb") as raw:
+            if raw.read(4) != _ZIP:  # np.load would take it for a pickle, and say so
+                raise ResultFileError(f"{where} is no saved fit, expected a file from result.save")
+            raw.seek(0)
             file = np.load(raw, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile) or "manifest" not in file:
                 raise ResultFileError(f"{where} is no saved fit, expected a file from result.save")

@@ -182,9 +182,9 @@ class FitResult:
         posterior = f", log posterior {self.objective:.6f}" if bayes else ""
         information = f"AIC {self.aic:.4f}, BIC {self.bic:.4f} (n = {self.bic_n:g})"
         lines = [
-            f"{meta.name}: {self.status} after {self.n_iter} iterations{starts}",
+            f"{meta.name}: {self.status} after {_count(self.n_iter, 'iteration')}{starts}",
             f"  log likelihood {self.log_likelihood:.6f}{posterior}",
-            f"  {self.n_params} free parameters, {information}",
+            f"  {_count(self.n_params, 'free parameter')}, {information}",
             f"  sizes {sizes or 'none'}",
         ]
         lines += [f"  note: {message}" for message in self.messages]
@@ -202,3 +202,7 @@ def plain(value: Any) -> Any:
         return [plain(v) for v in value]
     number = float(value)
     return number if math.isfinite(number) else None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"

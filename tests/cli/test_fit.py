@@ -262,7 +262,7 @@ def test_not_converged_is_said(models: Path, emdsl: Run) -> None:
         "fit", models / "gaussian_mixture.em", models / "data" / "faithful.csv", "--max-iter", "1"
     )
     assert ran.code == 0
-    assert ran.err.splitlines()[0] == "emdsl: warning: not converged after 1 iterations"
+    assert ran.err.splitlines()[0] == "emdsl: warning: not converged after 1 iteration"
 
 
 def test_output_that_cannot_be_written_is_said_first(normal: Path, emdsl: Run) -> None:

@@ -62,6 +62,10 @@ BAD = {
         "an empty cell or NA means a missing value",
     ),
     'x,y\n"1,5",2\n': ("d.csv:2: column 'x': '1,5' is not a number", "write a decimal point: 1.5"),
+    'x,y\n"1,234",2\n': (
+        "d.csv:2: column 'x': '1,234' is not a number",
+        "write a decimal point: 1.234; or no separator: 1234",
+    ),
     "x,y\n1,2\ninf,2\n": ("d.csv:3: column 'x': 'inf' is infinite", ""),
     "x,y\n1,2\n1e999,2\n": ("d.csv:3: column 'x': '1e999' is infinite", ""),
     "x,x\n1,2\n": ("d.csv:1: columns 1 and 2 are both named 'x'", ""),

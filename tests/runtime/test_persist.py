@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import hand_gmm
@@ -105,8 +106,9 @@ def test_refuses_what_is_no_fit(result: rt.FitResult, tmp_path: Path, kind: str)
             "cut": whole[:middle],
             "flipped": whole[:300] + bytes(b ^ 255 for b in whole[300:400]) + whole[400:],
         }[kind])  # fmt: skip
-    with pytest.raises(rt.ResultFileError, match=r"is no saved fit|damaged"):
+    with pytest.raises(rt.ResultFileError, match=r"is no saved fit|damaged") as refusal:
         rt.load(GMM, path)
+    assert "pickle" not in str(refusal.value)
 
 
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
@@ -127,3 +129,9 @@ def test_tampered_numbers_are_refused(result: rt.FitResult, tmp_path: Path) -> N
     np.savez(path, **arrays)
     with pytest.raises(rt.ResultFileError, match="is no saved fit or is damaged"):
         rt.load(GMM, path)
+
+
+def test_one_is_no_plural(result: rt.FitResult) -> None:
+    assert " 1 iteration," in repr(replace(result, n_iter=1))
+    assert " 0 iterations," in repr(replace(result, n_iter=0))
+    assert "  1 free parameter," in repr(replace(result, n_params=1))
