@@ -1,5 +1,7 @@
 """Latent classes of binary items against StepMix and pomegranate."""
 
+# ruff: noqa: SLF001 - a peer's own E-step and M-step, without the rest of its fit
+
 from __future__ import annotations
 
 from typing import Any
@@ -23,7 +25,9 @@ def _data(n: int, d: int, k: int) -> tuple[Floats, Floats, Floats]:
 def _stepmix(x: Floats, weight: Floats, prob: Floats) -> Contender:
     from stepmix.stepmix import StepMix
 
-    peer: Any = StepMix(len(weight), measurement="binary", verbose=0, progress_bar=0, random_state=0)
+    peer: Any = StepMix(
+        len(weight), measurement="binary", verbose=0, progress_bar=0, random_state=0
+    )
     peer._check_initial_parameters(x)
     peer._check_x_y(x, None, reset=True)
     peer._initialize_parameters(x, np.random.RandomState(0))

@@ -1,12 +1,14 @@
 """Gaussian mixtures against scikit-learn: full covariances of three shapes, and diagonal ones."""
 
+# ruff: noqa: SLF001 - a peer's own E-step and M-step, without the rest of its fit
+
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from race import Contender, Fit, Workload, missing
+from race import Contender, Fit, Workload, missing, module_of
 
 Floats = NDArray[np.float64]
 
@@ -22,21 +24,21 @@ def _data(n: int, d: int, k: int) -> tuple[Floats, dict[str, Floats]]:
     return x, {"weight": np.full(k, 1.0 / k), "mean": mean, "var": np.full((k, d), 2.0)}
 
 
-def _peer(kind: str, x: Floats, start: dict[str, Floats]) -> Contender:
+def peer(kind: str, x: Floats, start: dict[str, Floats]) -> Contender:
     """scikit-learn's own E-step and M-step, without the rest of its fit."""
     from sklearn.mixture import GaussianMixture
 
     k, d = start["mean"].shape
-    peer: Any = GaussianMixture(k, covariance_type=kind, reg_covar=0.0)
-    peer.weights_, peer.means_ = start["weight"].copy(), start["mean"].copy()
+    own: Any = GaussianMixture(k, covariance_type=kind, reg_covar=0.0)
+    own.weights_, own.means_ = start["weight"].copy(), start["mean"].copy()
     root = 1.0 / np.sqrt(start["var"])
-    peer.precisions_cholesky_ = root if kind == "diag" else root[:, :, None] * np.eye(d)
+    own.precisions_cholesky_ = root if kind == "diag" else root[:, :, None] * np.eye(d)
 
     def step() -> None:
-        _, log_resp = peer._e_step(x)
-        peer._m_step(x, log_resp)
+        _, log_resp = own._e_step(x)
+        own._m_step(x, log_resp)
 
-    return Contender("scikit-learn", step, lambda: float(peer._e_step(x)[0]) * len(x))
+    return Contender("scikit-learn", step, lambda: float(own._e_step(x)[0]) * len(x))
 
 
 def full(n: int, d: int, k: int) -> Any:
@@ -48,7 +50,7 @@ def full(n: int, d: int, k: int) -> Any:
             "cov": start["var"][:, :, None] * np.eye(d),
         }
         found = [Fit("gaussian_mixture", {"x": x}, params).contender()]
-        return found if missing("sklearn") else [*found, _peer("full", x, start)]
+        return found if missing("sklearn") else [*found, peer("full", x, start)]
 
     return enter
 
@@ -58,15 +60,13 @@ def diagonal(n: int, d: int, k: int) -> Any:
         x, start = _data(max(int(n * scale), 10 * d), d, k)
         model = "gaussian_mixture_diagonal"
         found = [Fit(model, {"x": x}, diagonal_params(model, start)).contender()]
-        return found if missing("sklearn") else [*found, _peer("diag", x, start)]
+        return found if missing("sklearn") else [*found, peer("diag", x, start)]
 
     return enter
 
 
 def diagonal_params(model: str, start: dict[str, Floats]) -> dict[str, Floats]:
     """The start in the model's own parameter: a variance or a standard deviation."""
-    from race import module_of
-
     names = [p.name for p in module_of(model).META.params]
     spread = {"var": start["var"], "sd": np.sqrt(start["var"])}
     return {n: spread[n] if n in spread else start[n] for n in names}

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import numpy as np
-from gaussian import diagonal_params
+from gaussian import diagonal_params, peer
 from race import ROOT, Contender, Fit, Workload, missing, module_of
 
 
@@ -23,9 +23,7 @@ def _start() -> tuple[Any, dict[str, Any]]:
 
 
 def _sklearn(x: Any, start: dict[str, Any]) -> list[Contender]:
-    from gaussian import _peer
-
-    return [] if missing("sklearn") else [_peer("full", x, start)]
+    return [] if missing("sklearn") else [peer("full", x, start)]
 
 
 def steps(_scale: float) -> list[Contender]:

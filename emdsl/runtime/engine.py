@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emdsl.runtime.numerics import expected
+from emdsl.runtime.numerics import Pairs, Wide, expected
 from emdsl.runtime.program import (
     Bias,
     Bound,
@@ -125,10 +125,10 @@ class Engine:
         for data in self.pieces:
             data.cache.clear()
             probe = self._features(data, self._chunk(data, 0, min(1, data.size)))
-            wide = probe.direct.shape[0] + sum(r.shape[0] for r in probe.rows)
+            wide = sum(_kept(r) for r in (probe.direct, *probe.rows))
             states = sum(self._states(data))
             products = sum(
-                r.shape[0] * n for r, n in zip(probe.rows, self._states(data), strict=True)
+                _kept(r) * n for r, n in zip(probe.rows, self._states(data), strict=True)
             )
             fits = min(_BLOCK // max(8 * (wide + 2 * states), 1), _SMALL // max(products, 1))
             data.block = int(np.clip(fits, 256, 4096))
@@ -241,7 +241,9 @@ class Engine:
     def _impossible_direct(self, index: int) -> None:
         data = self.pieces[index]
         for chunk, features in self.blocks(index):
-            bad = np.isneginf(features.direct).any(axis=0)
+            direct: Any = features.direct
+            bad = (direct.is_impossible() if isinstance(direct, Wide) else
+                   np.isneginf(direct).any(axis=0))  # fmt: skip
             if bad.any():
                 self._impossible(data, chunk, np.where(bad, -np.inf, 0.0))
         raise ImpossibleError(str(data.piece.plate), 0)
@@ -296,8 +298,21 @@ class ImpossibleError(ValueError):
         self.row = row
 
 
-def _weighted_sum(rows: Floats, weight: Floats | None) -> Floats:
+def _kept(rows: Any) -> int:
+    """How many numbers are kept for each element."""
+    return rows.kept if isinstance(rows, Wide) else len(rows)
+
+
+def _weighted_sum(rows: Any, weight: Floats | None) -> Floats:
     """Sum features (F, B) over the block; a weight of zero drops even an infinite feature."""
+    if isinstance(rows, Wide):
+        each = np.ones((1, rows.shape[1])) if weight is None else weight[None]
+        return np.concatenate(
+            [
+                p.expected(each)[0] if isinstance(p, Pairs) else _weighted_sum(p, weight)
+                for p in rows.parts
+            ]
+        )
     if weight is None:
         total: Floats = rows.sum(axis=1)
         return total

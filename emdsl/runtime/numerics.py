@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,8 @@ Floats = NDArray[np.float64]
 _TINY = 2.2250738585072014e-308  # smallest normal double; its log is about -708
 _LOWEST = -690.0  # exp of less is subnormal, which costs ten to forty times as much
 _HIGHEST = 690.0
+_MANY = 32  # rows of which the products of pairs are not written out
+_STRIP = 16  # rows of such products that are taken at once
 _LEAST = 1e-260  # a sum of exps this large has nothing below it that counts
 
 
@@ -70,15 +75,20 @@ def _shifted(joint: Floats) -> Floats:
     return evidence
 
 
-def expected(posterior: Floats, rows: Floats) -> Floats:
+def expected(posterior: Floats, rows: Any) -> Floats:
     """Expected sums of features: posterior (C, B) times rows (F, B) -> (C, F)."""
+    if isinstance(rows, Wide):
+        return rows.expected(posterior)
+    found: Floats
     if len(posterior) < 12:
-        return posterior @ rows.T
+        found = posterior @ rows.T
+        return found
     # the same product, as BLAS is fastest at it: where it is small, with what is shorter copied
     # so that rows follow rows
     if posterior.shape[0] * rows.size < 1_000_000:
         posterior = np.ascontiguousarray(posterior.T).T
-    return (rows @ posterior.T).T
+    found = (rows @ posterior.T).T
+    return found
 
 
 def inverse(matrix: Floats) -> Floats:
@@ -217,6 +227,7 @@ def solve_blocks(
     )
 
 
+@functools.cache
 def upper(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Row and column indices of the upper triangle, diagonal included."""
     return np.triu_indices(d)
@@ -239,8 +250,15 @@ def unfold(pairs: Floats, d: int) -> Floats:
     return full
 
 
-def pairs(x: Floats) -> Floats:
-    """Products of rows (D, B) -> (D (D+1) / 2, B), one for each pair d <= e."""
+def pairs(x: Floats) -> Any:
+    """Products of rows (D, B) -> (D (D+1) / 2, B), one for each pair d <= e.
+
+    Of many rows they are not written out: `Pairs` stands for them.
+    """
+    return Pairs(x) if x.shape[0] >= _MANY else _products(x)
+
+
+def _products(x: Floats) -> Floats:
     d = x.shape[0]
     out = np.empty((d * (d + 1) // 2, *x.shape[1:]))
     start = 0
@@ -251,16 +269,115 @@ def pairs(x: Floats) -> Floats:
     return out
 
 
+class Pairs:
+    """The products of all pairs of rows of x (D, B), in place of D (D+1) / 2 rows.
+
+        sum_{d <= e} c_de x_d x_e = sum_d x_d (sum_{e >= d} c_de x_e)
+
+    is a product with x alone, by strips of d. So are the products' expected sums.
+    """
+
+    __slots__ = ("edges", "flat", "shape", "x")
+    __array_ufunc__ = None  # array * Pairs is __rmul__'s
+
+    def __init__(self, x: Floats) -> None:
+        d = x.shape[0]
+        self.x = x
+        self.shape = (d * (d + 1) // 2, *x.shape[1:])
+        strips = -(-d // _STRIP)
+        i, j = upper(d)
+        self.flat = i * d + j  # where the pairs are in a D by D matrix
+        self.edges = [d * i // strips for i in range(strips + 1)]
+
+    def products(self) -> Floats:
+        return _products(self.x)
+
+    def __mul__(self, other: Any) -> Any:
+        return self.products() * other
+
+    __rmul__ = __mul__
+
+    def combined(self, c: Floats) -> Floats:
+        """Coefficients (C, D (D+1) / 2) times the products -> (C, B)."""
+        x, states = self.x, len(c)
+        square = np.zeros((states, len(x) ** 2))
+        square[:, self.flat] = c
+        full = square.reshape(states, len(x), len(x))
+        total = np.zeros((states, x.shape[1]))
+        for start, stop in itertools.pairwise(self.edges):
+            strip = full[:, start:stop, start:].reshape(-1, len(x) - start)
+            inner = (strip @ x[start:]).reshape(states, stop - start, -1)
+            total += np.einsum("cdb,db->cb", inner, x[start:stop])
+        return total
+
+    def expected(self, posterior: Floats) -> Floats:
+        """Posteriors (C, B) -> expected sums of the products (C, D (D+1) / 2)."""
+        x, states = self.x, len(posterior)
+        full = np.zeros((states, len(x), len(x)))
+        for start, stop in itertools.pairwise(self.edges):
+            weighed = posterior[:, None, :] * x[start:stop]
+            strip = weighed.reshape(-1, x.shape[1]) @ x[start:].T
+            full[:, start:stop, start:] = strip.reshape(states, stop - start, -1)
+        found: Floats = np.take(full.reshape(states, -1), self.flat, axis=1)
+        return found
+
+
+class Wide:
+    """Feature rows (F, B) of which some are `Pairs`: multiplies as the array would."""
+
+    __slots__ = ("kept", "parts", "shape")
+    __array_ufunc__ = None
+
+    def __init__(self, parts: list[Floats | Pairs]) -> None:
+        self.parts = parts
+        self.shape = (sum(p.shape[0] for p in parts), parts[0].shape[1])
+        self.kept = sum(len(p.x) if isinstance(p, Pairs) else len(p) for p in parts)
+
+    def _cuts(self) -> Iterator[tuple[Floats | Pairs, slice]]:
+        start = 0
+        for part in self.parts:
+            yield part, slice(start, start := start + part.shape[0])
+
+    def __rmatmul__(self, c: Floats) -> Floats:
+        if c.ndim == 1:
+            found: Floats = (c[None] @ self)[0]
+            return found
+        total = np.zeros((len(c), self.shape[1]))
+        for part, cut_ in self._cuts():
+            total += part.combined(c[:, cut_]) if isinstance(part, Pairs) else c[:, cut_] @ part
+        return total
+
+    def expected(self, posterior: Floats) -> Floats:
+        """Posteriors (C, B) -> expected sums (C, F)."""
+        return np.concatenate(
+            [
+                part.expected(posterior) if isinstance(part, Pairs) else posterior @ part.T
+                for part in self.parts
+            ],
+            axis=1,
+        )
+
+    def is_impossible(self) -> NDArray[np.bool_]:
+        """Which columns (B,) have a feature of minus infinity."""
+        found = np.zeros(self.shape[1], dtype=np.bool_)
+        for part in self.parts:
+            if not isinstance(part, Pairs):
+                found |= np.isneginf(part).any(axis=0)
+        return found
+
+
 def upper_rows(products: Floats) -> Floats:
     """The upper triangle's rows of symmetric products (D, D, B)."""
     i, j = upper(products.shape[0])
     return products[i, j]
 
 
-def rows(*parts: Any, width: int) -> Floats:
+def rows(*parts: Any, width: int) -> Any:
     """Stack feature arrays (..., B) into one (F, B); a number is a constant row, None no row."""
     blocks = [
-        np.full((1, width), p, dtype=np.float64)
+        p
+        if isinstance(p, Pairs)
+        else np.full((1, width), p, dtype=np.float64)
         if np.ndim(p) == 0
         else np.reshape(p, (-1, width)).astype(np.float64, copy=False)
         for p in parts
@@ -268,6 +385,12 @@ def rows(*parts: Any, width: int) -> Floats:
     ]
     if not blocks:
         return np.zeros((0, width))
+    if any(isinstance(b, Pairs) for b in blocks):
+        runs = itertools.groupby(blocks, lambda b: isinstance(b, Pairs))
+        parts: list[Any] = []
+        for lazy, run in runs:
+            parts += run if lazy else [np.concatenate([*run])]
+        return Wide(parts)
     return np.concatenate(blocks, axis=0) if len(blocks) != 1 else blocks[0]
 
 
@@ -317,6 +440,10 @@ def masked(value: Any, observed: NDArray[np.bool_] | None, new: tuple[int, ...] 
     """
     if observed is None:
         return value
+    if isinstance(value, Pairs):
+        if observed.ndim == 1:
+            return Pairs(np.where(observed, value.x, 0.0))
+        value = value.products()
     return np.where(np.expand_dims(observed, new) if new else observed, value, 0.0)
 
 
