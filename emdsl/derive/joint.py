@@ -15,7 +15,14 @@ import sympy as sp
 
 from emdsl.derive.atoms import Atoms, Elem, Ix, LogInd, Seen
 from emdsl.derive.densities import DensityOf, Variate, branches
-from emdsl.derive.location import CARRIER, Location, centered, linear_params, location_of
+from emdsl.derive.location import (
+    CARRIER,
+    Linear,
+    Location,
+    centered,
+    linear_part,
+    location_of,
+)
 from emdsl.derive.monomials import Monomial, monomials
 from emdsl.derive.refusal import Refused
 from emdsl.derive.scalarize import Guarded, Scalarizer, certain
@@ -154,7 +161,8 @@ class _Deriver:
             return None
         arg = dict(draw.args)[location.argument]
         place = tuple(self.atoms.fresh(e) for e in v.type.shape)
-        return linear_params(arg, place, s)
+        found = linear_part(arg, place, s)
+        return found.moved if found is not None else None
 
     # -- nodes --
 
@@ -250,11 +258,8 @@ class _Deriver:
         assert isinstance(variate, Ref)
         s = self._scalarizer(centered=True)
 
-        def linear(place: tuple[Ix, ...]) -> sp.Expr | None:
-            params = linear_params(arg, place, s)
-            if params is None or any(e.name not in pivots for e in params):
-                return None
-            return s.scalar(arg, place)[0][1]
+        def linear(place: tuple[Ix, ...]) -> Linear | None:
+            return linear_part(arg, place, s)
 
         probe = tuple(self.atoms.fresh(e) for e in variate.shape)
         if linear(probe) is None:
@@ -267,7 +272,7 @@ class _Deriver:
             at = place[len(place) - rank :] if rank else ()
             location = linear(at)
             assert location is not None
-            x, m = centered(s.elem(variate, at), found.through, location, pivots, s.atoms)
+            x, m = centered(s.elem(variate, at), found.through, location, pivots, s)
             return certain(x if symbol == CARRIER else m)
 
         return replace(density, tree=found.tree, override=override)

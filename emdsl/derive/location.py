@@ -59,67 +59,112 @@ def location_of(family: Family, names: tuple[str, ...]) -> Location | None:
     return None
 
 
-def linear_params(arg: Expr, place: tuple[Ix, ...], s: Scalarizer) -> tuple[Elem, ...] | None:
-    """The entries of real parameters a location is linear in; None where it is anything else."""
+@dataclass(frozen=True)
+class Linear:
+    """A location as a sum of terms. `moved` holds the entries it is linear in, which a pivot can
+    take out; what is nonlinear, or multiplied by a latent's value, stays where it is."""
+
+    whole: sp.Expr
+    moved: tuple[Elem, ...]
+
+
+def linear_part(arg: Expr, place: tuple[Ix, ...], s: Scalarizer) -> Linear | None:
+    """The location with its linear parameters; None where there is none, or a choice."""
     parts = s.scalar(arg, place)
     if len(parts) != 1 or parts[0][0] != sp.true:
         return None
-    found = _linear(parts[0][1], s.atoms, frozenset(s.latent_axes.values()))
-    return found or None
+    whole = parts[0][1]
+    moved, spoiled = _sort(whole, s.atoms, frozenset(s.latent_axes.values()))
+    kept = tuple(e for e in moved if e.name not in spoiled)
+    return Linear(whole, kept) if kept else None
 
 
-def _linear(expr: sp.Expr, atoms: Atoms, latents: frozenset[str]) -> tuple[Elem, ...] | None:
-    """The entries; None also where one is multiplied by what depends on a latent's value."""
-    found: list[Elem] = []
+def _sort(
+    expr: sp.Expr, atoms: Atoms, latents: frozenset[str]
+) -> tuple[tuple[Elem, ...], frozenset[str]]:
+    """Entries in plain linear terms, and the names of parameters that stand anywhere else."""
+    moved: list[Elem] = []
+    spoiled: set[str] = set()
     for term in sp.Add.make_args(sp.expand(expr)):
-        if not atoms.has_param(term):
-            if atoms.axes_of(term) & latents:
-                return None
-            continue
-        with_param = [f for f in sp.Mul.make_args(term) if atoms.has_param(f)]
-        if len(with_param) != 1 or not isinstance(with_param[0], sp.Symbol):
-            return None
-        if atoms.axes_of(term / with_param[0]) & latents:
-            return None
-        atom = atoms.atom(with_param[0])
-        if isinstance(atom, SumOf):
-            inside = _linear(atom.body, atoms, latents)
-            if inside is None:
-                return None
-            found.extend(inside)
-        elif isinstance(atom, Elem) and atom.kind == "real":
-            found.append(atom)
+        entry = _plain(term, atoms, latents)
+        if isinstance(entry, Elem):
+            moved.append(entry)
+        elif isinstance(entry, SumOf):
+            inside, bad = _sort(entry.body, atoms, latents)
+            moved.extend(inside)
+            spoiled |= bad
         else:
-            return None
-    return tuple(found)
+            spoiled |= {
+                a.name for a in atoms.deep(term) if isinstance(a, Elem) and atoms.is_param(a)
+            }
+    return tuple(moved), frozenset(spoiled)
+
+
+def _plain(term: sp.Expr, atoms: Atoms, latents: frozenset[str]) -> Elem | SumOf | None:
+    """A term's one real entry (or sum with one), where its factor knows no latent."""
+    with_param = [f for f in sp.Mul.make_args(term) if atoms.has_param(f)]
+    if len(with_param) != 1 or not isinstance(with_param[0], sp.Symbol):
+        return None
+    if atoms.axes_of(term / with_param[0]) & latents:
+        return None
+    atom = atoms.atom(with_param[0])
+    if isinstance(atom, SumOf) or (isinstance(atom, Elem) and atom.kind == "real"):
+        return atom
+    return None
 
 
 def centered(
     of: Elem,
     through: Literal["", "log"],
-    location: sp.Expr,
+    location: Linear,
     pivots: dict[str, tuple[int, ...]],
-    atoms: Atoms,
+    s: Scalarizer,
 ) -> tuple[sp.Expr, sp.Expr]:
-    """The centred variate, and the location in parameters about the pivot, offsets dropped."""
-    return (
-        atoms.symbol(Centered(of, _at_pivot(location, pivots, atoms), through)),
-        _params_only(location, atoms),
-    )
+    """The variate less the location at the pivot, and the location about the pivot.
+
+    x - (m + a u + o)  ⇒  (x - m0 - o) - (m' + a u)   with o an offset of data, u a latent's value
+    """
+    names = frozenset(e.name for e in location.moved)
+    offset, rest = _divide(location.whole, names, pivots, s)
+    return s.atoms.symbol(Centered(of, offset, through)), rest
 
 
-def _at_pivot(expr: sp.Expr, pivots: dict[str, tuple[int, ...]], atoms: Atoms) -> sp.Expr:
+def _divide(
+    expr: sp.Expr, names: frozenset[str], pivots: dict[str, tuple[int, ...]], s: Scalarizer
+) -> tuple[sp.Expr, sp.Expr]:
+    """What is taken off the variate, and what is left of the location."""
+    atoms, latents = s.atoms, frozenset(s.latent_axes.values())
+    offset: sp.Expr = sp.Integer(0)
+    rest: sp.Expr = sp.Integer(0)
+    for term in sp.Add.make_args(sp.expand(expr)):
+        entry = _plain(term, atoms, latents)
+        if not atoms.has_param(term) and not atoms.axes_of(term) & latents:
+            offset += term
+        elif isinstance(entry, Elem) and entry.name in names:
+            kept = tuple(entry.idx[i] for i in pivots[entry.name])
+            symbol = atoms.symbol(entry)
+            offset += term.xreplace({symbol: atoms.symbol(Pivot(entry.name, kept))})
+            rest += term
+        elif isinstance(entry, SumOf):
+            factor = term / atoms.symbol(entry)
+            off, left = _divide(entry.body, names, pivots, s)
+            offset += factor * atoms.sum(entry.axes, off)
+            rest += factor * atoms.sum(entry.axes, left)
+        else:
+            rest += _with_pivots(term, names, pivots, atoms)
+    return offset, rest
+
+
+def _with_pivots(
+    expr: sp.Expr, names: frozenset[str], pivots: dict[str, tuple[int, ...]], atoms: Atoms
+) -> sp.Expr:
+    """Parameters that another node pivots, as pivot plus distance where they stand here."""
     new = {}
     for symbol in expr.free_symbols:
         atom = atoms.atom(symbol)
-        if isinstance(atom, Elem) and atom.role == "param":
+        if isinstance(atom, Elem) and atoms.is_param(atom) and atom.name in pivots:
             kept = tuple(atom.idx[i] for i in pivots[atom.name])
-            new[symbol] = atoms.symbol(Pivot(atom.name, kept))
+            new[symbol] = symbol + atoms.symbol(Pivot(atom.name, kept))
         elif isinstance(atom, SumOf):
-            new[symbol] = atoms.sum(atom.axes, _at_pivot(atom.body, pivots, atoms))
+            new[symbol] = atoms.sum(atom.axes, _with_pivots(atom.body, names, pivots, atoms))
     return expr.xreplace(new)
-
-
-def _params_only(expr: sp.Expr, atoms: Atoms) -> sp.Expr:
-    terms = [t for t in sp.Add.make_args(sp.expand(expr)) if atoms.has_param(t)]
-    return atoms.map_inside(sp.Add(*terms), lambda body: _params_only(body, atoms))
