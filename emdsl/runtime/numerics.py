@@ -374,24 +374,21 @@ def upper_rows(products: Floats) -> Floats:
 
 def rows(*parts: Any, width: int) -> Any:
     """Stack feature arrays (..., B) into one (F, B); a number is a constant row, None no row."""
-    blocks = [
-        p
-        if isinstance(p, Pairs)
-        else np.full((1, width), p, dtype=np.float64)
-        if np.ndim(p) == 0
-        else np.reshape(p, (-1, width)).astype(np.float64, copy=False)
-        for p in parts
-        if p is not None
-    ]
+    blocks: list[Any] = []
+    for part in parts:
+        if isinstance(part, Pairs):
+            blocks.append(part)
+        elif part is not None:
+            row = np.full((1, width), part) if np.ndim(part) == 0 else np.reshape(part, (-1, width))
+            blocks.append(row.astype(np.float64, copy=False))
     if not blocks:
         return np.zeros((0, width))
-    if any(isinstance(b, Pairs) for b in blocks):
-        runs = itertools.groupby(blocks, lambda b: isinstance(b, Pairs))
-        parts: list[Any] = []
-        for lazy, run in runs:
-            parts += run if lazy else [np.concatenate([*run])]
-        return Wide(parts)
-    return np.concatenate(blocks, axis=0) if len(blocks) != 1 else blocks[0]
+    if not any(isinstance(block, Pairs) for block in blocks):
+        return np.concatenate(blocks, axis=0) if len(blocks) != 1 else blocks[0]
+    wide: list[Any] = []
+    for lazy, run in itertools.groupby(blocks, lambda block: isinstance(block, Pairs)):
+        wide += run if lazy else [np.concatenate([*run])]
+    return Wide(wide)
 
 
 def columns(states: int, *parts: tuple[Any, int]) -> Floats:
