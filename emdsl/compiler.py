@@ -38,6 +38,7 @@ from emdsl.model.build import build
 from emdsl.model.graph import Model
 from emdsl.model.show import show
 from emdsl.source import Source
+from emdsl.syntax import read_source
 from emdsl.syntax.parse import parse
 
 
@@ -100,8 +101,7 @@ def load(source: str | Path | Source) -> ModuleType:
     Raises CompileError for a wrong model, OSError where the file can't be read.
     """
     if not isinstance(source, Source):
-        path = Path(source)
-        source = Source(path.read_text(encoding="utf-8"), str(path))
+        source = read_source(Path(source).read_bytes(), str(source))
     compiled = compile_source(source)
     return import_text(compiled.module, compiled.model.name)
 

@@ -14,7 +14,7 @@ import sympy as sp
 from emdsl.derive.atoms import Ix, LogInd, SizeOf
 from emdsl.derive.matrices import Inverse, Structure, log_det, structure, sum_over_entries
 from emdsl.derive.refusal import Refused
-from emdsl.derive.scalarize import Guarded, Scalarizer, certain, combine
+from emdsl.derive.scalarize import Guarded, Scalarizer, certain, combine, log_gamma
 from emdsl.families import vocabulary as v
 from emdsl.families.family import Family
 from emdsl.model.graph import Choice, Distribution, Draw, Expr, Extent, Fixed, Limited, Ref
@@ -143,7 +143,7 @@ class DensityOf:
                 return certain(tree)
             case _:
                 parts = [self._eval(a, place) for a in tree.args]
-                return combine(parts, tree.func)
+                return combine(parts, log_gamma if tree.func is sp.loggamma else tree.func)
 
     def _leaf(self, symbol: sp.Symbol, place: tuple[Ix, ...]) -> Guarded:
         if self.override is not None:

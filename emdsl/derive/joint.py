@@ -231,6 +231,14 @@ class _Deriver:
             if about is not None:
                 density = about
         parts = density.at(places)
+        if any(value.has(sp.I) for _, value in parts):
+            raise Refused(
+                "negative-density",
+                f"{draw.family} is negative or complex somewhere, which no density is: its log "
+                "isn't a real number",
+                draw.span,
+                "check the signs and the supports of its arguments",
+            )
         return sp.Add(*(self._guarded(c, value, s) for c, value in parts))
 
     def _guarded(self, condition: sp.Basic, value: sp.Expr, s: Scalarizer) -> sp.Expr:

@@ -61,8 +61,11 @@ def location_of(family: Family, names: tuple[str, ...]) -> Location | None:
 
 @dataclass(frozen=True)
 class Linear:
-    """A location as a sum of terms. `moved` holds the entries it is linear in, which a pivot can
-    take out; what is nonlinear, or multiplied by a latent's value, stays where it is."""
+    """A location as a sum of terms.
+
+    `moved` holds the entries it is linear in, which a pivot can take out; what is nonlinear, or
+    multiplied by a latent's value, stays where it is.
+    """
 
     whole: sp.Expr
     moved: tuple[Elem, ...]

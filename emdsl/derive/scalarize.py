@@ -8,6 +8,7 @@ alternatives, so that any function of it stays a choice:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -261,6 +262,13 @@ def number(value: object) -> sp.Expr:
     return sp.Rational(repr(value))
 
 
+def log_gamma(x: sp.Expr) -> sp.Expr:
+    """log Gamma(x); of a large whole number as a float, for SymPy would write out its factorial."""
+    if x.is_Integer and x > 30:
+        return sp.Float(math.lgamma(int(x)))
+    return sp.loggamma(x)
+
+
 def _truth(value: sp.Basic) -> sp.Basic:
     """A scalar used as a test: what isn't a condition holds where it isn't zero."""
     if isinstance(value, sp.logic.boolalg.Boolean) and not isinstance(value, sp.Symbol):
@@ -283,7 +291,7 @@ _SCALAR: dict[str, Callable[..., sp.Expr]] = {
     "cos": sp.cos,
     "tanh": sp.tanh,
     "logistic": lambda a: 1 / (1 + sp.exp(-a)),
-    "lgamma": sp.loggamma,
+    "lgamma": log_gamma,
     "eq": sp.Eq,
     "ne": sp.Ne,
     "lt": sp.Lt,
