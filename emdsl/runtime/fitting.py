@@ -13,7 +13,7 @@ import numpy as np
 from emdsl.runtime.bind import bind
 from emdsl.runtime.em import Iteration, Rules, Run, run_em
 from emdsl.runtime.engine import Engine
-from emdsl.runtime.errors import DataError, ParamsError
+from emdsl.runtime.errors import DataError, ParamsError, near
 from emdsl.runtime.guard import Guard
 from emdsl.runtime.initial import Start, starts_from
 from emdsl.runtime.params import free_params
@@ -45,6 +45,7 @@ def fit(
     floor: float = 1e-6,
     progress: bool | None = None,
     on_iteration: Callable[[Iteration], None] | None = None,
+    **others: int,
 ) -> FitResult:
     """Maximise the likelihood (or, with priors, the posterior) by EM from several starts.
 
@@ -62,6 +63,7 @@ def fit(
         the data's and go on.
     progress : a bar on standard error; None shows it on a terminal.
     on_iteration : called after each E-step; may raise KeyboardInterrupt to stop.
+    others : more sizes, by name.
 
     Ctrl-C returns the best so far, with status "interrupted".
 
@@ -69,7 +71,7 @@ def fit(
     """
     _check_options(restarts, max_iter, tol, degenerate, floor)
     sequence = seed_sequence(seed)
-    bound = bind(program.meta, data, sizes)
+    bound = bind(program.meta, data, {**(sizes or {}), **_sizes(program.meta, others)})
     _check_size(program.meta, bound.layout)
     with np.errstate(all="ignore"):
         engine = Engine(program, bound)
@@ -106,6 +108,17 @@ def init_params(
         reference, _ = find_reference(engine)
         start = starts_from(engine, reference, None, 1)[0]
         return start.params(stream(seed_sequence(seed), 0, 0), 0)
+
+
+def _sizes(meta: Meta, others: Mapping[str, int]) -> Mapping[str, int]:
+    """What else `fit` was given by name: sizes that aren't in the model's header."""
+    known = [s.name for s in meta.sizes]
+    for name in others:
+        if name not in known:
+            options = [*known, "seed", "restarts", "max_iter", "tol", "init", "degenerate", "floor"]
+            raise TypeError(f"fit() got an unexpected keyword argument {name!r}"
+                            f"{near(name, options)}")  # fmt: skip
+    return others
 
 
 def _check_options(restarts: int, max_iter: int, tol: float, degenerate: str, floor: float) -> None:

@@ -39,3 +39,14 @@ def test_a_wrong_model_and_wrong_data_have_their_errors(models: Path) -> None:
         emdsl.compile_source(emdsl.Source("model A\nparam x : raal\n"))
     with pytest.raises(emdsl.DataError):
         emdsl.fit(models / "gaussian_mixture.em", np.full((3, 2), np.inf))
+
+
+def test_any_size_may_be_chosen() -> None:
+    """One that isn't in the header too, where the labels don't show every value."""
+    text = "model M\nparam w : simplex[K]\nparam m[K] : real\nfor n in N:\n"
+    text += "    data z[n] : category[K] ~ Categorical(w)\n    data x[n] ~ Normal(m[z[n]], 1)\n"
+    data = {"x": [0.0, 1.0, 8.0, 9.0], "z": [0.0, None, None, None]}
+    module = emdsl.load(emdsl.Source(text, "m.em"))
+    assert module.fit(data, K=2, seed=0).params["m"] == pytest.approx([0.5, 8.5], abs=0.1)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'restart'; did you mean rest"):
+        module.fit(data, restart=2)
