@@ -386,8 +386,9 @@ def rows(*parts: Any, width: int) -> Any:
     if not any(isinstance(block, Pairs) for block in blocks):
         return np.concatenate(blocks, axis=0) if len(blocks) != 1 else blocks[0]
     wide: list[Any] = []
-    for lazy, run in itertools.groupby(blocks, lambda block: isinstance(block, Pairs)):
-        wide += run if lazy else [np.concatenate([*run])]
+    for is_pairs, group in itertools.groupby(blocks, lambda block: isinstance(block, Pairs)):
+        run = list(group)
+        wide += run if is_pairs else [np.concatenate(run)]
     return Wide(wide)
 
 
