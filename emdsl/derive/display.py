@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from emdsl.derive.atoms import Atoms
+from emdsl.derive.table import Atoms
 
 
 def tidy_axes(texts: Iterable[str], atoms: Atoms) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atoms, Elem, Ix, LogInd, Seen
+from emdsl.derive.atoms import Elem, Ix, LogInd, Seen
 from emdsl.derive.densities import DensityOf, Variate, branches
 from emdsl.derive.location import (
     CARRIER,
@@ -26,6 +26,7 @@ from emdsl.derive.location import (
 from emdsl.derive.monomials import Monomial, monomials
 from emdsl.derive.refusal import Refused
 from emdsl.derive.scalarize import Guarded, Scalarizer, certain
+from emdsl.derive.table import Atoms
 from emdsl.derive.user_density import family_of
 from emdsl.diagnostics import CompileError, Diagnostic
 from emdsl.families import FAMILIES

@@ -15,8 +15,9 @@ from typing import Literal
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atoms, Centered, Elem, Ix, Pivot, SumOf
+from emdsl.derive.atoms import Centered, Elem, Ix, Pivot, SumOf
 from emdsl.derive.scalarize import Scalarizer
+from emdsl.derive.table import Atoms
 from emdsl.families.family import Family
 from emdsl.model.graph import Expr
 

@@ -13,19 +13,9 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import (
-    Atoms,
-    Elem,
-    Ind,
-    InvOf,
-    Ix,
-    LogDetOf,
-    LogInd,
-    Seen,
-    SumOf,
-    Value,
-)
+from emdsl.derive.atoms import Elem, Ind, InvOf, Ix, LogDetOf, LogInd, Seen, SumOf, Value
 from emdsl.derive.refusal import Refused
+from emdsl.derive.table import Atoms
 from emdsl.source import Span
 
 

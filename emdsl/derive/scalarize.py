@@ -15,8 +15,9 @@ from itertools import product
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atoms, Elem, Ind, Ix, Pivot, SizeOf, Value
+from emdsl.derive.atoms import Elem, Ind, Ix, Pivot, SizeOf, Value
 from emdsl.derive.refusal import Refused
+from emdsl.derive.table import Atoms
 from emdsl.model.graph import (
     Apply,
     ArrayOf,

@@ -16,11 +16,12 @@ from itertools import permutations
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atoms, Centered, Elem, Ind, Ix, LogInd, Pivot, Seen, Stat, Value
+from emdsl.derive.atoms import Centered, Elem, Ind, Ix, LogInd, Pivot, Seen, Stat, Value
 from emdsl.derive.display import tidy_axes
 from emdsl.derive.joint import Joint, Node
 from emdsl.derive.monomials import Monomial
 from emdsl.derive.refusal import Refused
+from emdsl.derive.table import Atoms
 from emdsl.diagnostics import CompileError, Diagnostic
 from emdsl.source import Span
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atoms
 from emdsl.derive.scalarize import Scalarizer
+from emdsl.derive.table import Atoms
 from emdsl.families.family import Family, Parameter, symbol
 from emdsl.model.graph import Density, Model
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emdsl.derive.atoms import Atoms
 from emdsl.derive.joint import Node
+from emdsl.derive.table import Atoms
 from emdsl.inference.plan import PiecePlan
 from emdsl.ir.nodes import Axis
 from emdsl.lower.names import Names

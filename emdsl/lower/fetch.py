@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emdsl.derive.atoms import Atoms
+from emdsl.derive.table import Atoms
 from emdsl.ir.nodes import (
     Array,
     Assign,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emdsl.derive.atoms import Atoms
+from emdsl.derive.table import Atoms
 from emdsl.inference.plan import Cluster, PiecePlan
 from emdsl.ir.nodes import (
     AddTo,

@@ -9,7 +9,6 @@ import sympy as sp
 from sympy.functions.special.bessel import besseli
 
 from emdsl.derive.atoms import (
-    Atoms,
     Centered,
     Elem,
     Ind,
@@ -24,6 +23,7 @@ from emdsl.derive.atoms import (
     SumOf,
     Value,
 )
+from emdsl.derive.table import Atoms
 from emdsl.diagnostics import Bug
 from emdsl.families.vocabulary import LogMultiGamma
 from emdsl.ir.nodes import Array, Axis, Contract, Expr, Gather, Kernel, Lit, Map, Range, Whole

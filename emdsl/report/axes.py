@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from emdsl.derive.atoms import Atoms
+from emdsl.derive.table import Atoms
 from emdsl.model.graph import Extent, Model, Ragged, Size
 
 

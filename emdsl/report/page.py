@@ -204,10 +204,7 @@ class LatexPage:
         self._close()
         columns = "l" * (len(rows[0]) - 1) + "p{0.45\\textwidth}"
         self._lines += ["", f"\\begin{{tabular}}{{{columns}}}"]
-        self._lines += [
-            " & ".join(self._inline([c]) for c in row) + r" \\"
-            for row in rows
-        ]
+        self._lines += [" & ".join(self._inline([c]) for c in row) + r" \\" for row in rows]
         self._lines.append(r"\end{tabular}\par")
 
     def verbatim(self, text: str) -> None:
@@ -227,9 +224,7 @@ def _prose(text: str) -> str:
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return escape(text)
-    return "".join(
-        f"\\texttt{{{escape(p)}}}" if i % 2 else escape(p) for i, p in enumerate(parts)
-    )
+    return "".join(f"\\texttt{{{escape(p)}}}" if i % 2 else escape(p) for i, p in enumerate(parts))
 
 
 _LINE = 80  # characters of a formula as they are seen, about a line's width

@@ -1,9 +1,9 @@
 """Rearrangements that change how a formula reads and not what it says.
 
-    S[d, e]/2 + S[e, d]/2  ⇒  S[d, e]        where S is symmetric
-    (-a - b) / (-c)        ⇒  (a + b) / c
-    (a/2 + b) / (c/2)      ⇒  (a + 2 b) / c
-    3^(1/3) a^(1/3) b^(-1/3)  ⇒  (3 a / b)^(1/3)
+S[d, e]/2 + S[e, d]/2  ⇒  S[d, e]        where S is symmetric
+(-a - b) / (-c)        ⇒  (a + b) / c
+(a/2 + b) / (c/2)      ⇒  (a + 2 b) / c
+3^(1/3) a^(1/3) b^(-1/3)  ⇒  (3 a / b)^(1/3)
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from itertools import permutations
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atom, Atoms, Elem, Ind, Ix, Stat, SumOf, Value
+from emdsl.derive.atoms import Atom, Elem, Ind, Ix, Stat, SumOf, Value
 from emdsl.derive.statistics import Derived, Term
+from emdsl.derive.table import Atoms
 
 
 def symmetric_statistics(derived: Derived) -> frozenset[str]:

@@ -107,9 +107,7 @@ def _write_unpivot(page: Page, joint: Joint, names: tuple[str, ...]) -> None:
         )
 
 
-def _write_when(
-    page: Page, when: _When, *, cyclic: bool
-) -> None:
+def _write_when(page: Page, when: _When, *, cyclic: bool) -> None:
     style = page.style
 
     def names(which: tuple[str, ...]) -> list[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -93,13 +94,20 @@ def expected(
     params: Arrays,
     found: tuple[Element, ...],
     sizes: Mapping[str, int] | None = None,
+    about: frozenset[str] | None = None,
 ) -> float:
-    """Q(params | the parameters `found` was made with) plus the log prior."""
+    """Q(params | the parameters `found` was made with) plus the log prior.
+
+    about : leave out the nodes that none of these parameters touches: constants, in a difference.
+    """
     world = world_of(model, data, params, sizes)
     parts = []
+    wanted = {
+        v.name for v in model.variables if about is None or (v.dist and about & _names(v.dist))
+    }
     for e in found:
         for t in e.terms:
-            if e.weight * t.probability > 0.0:
+            if t.node.name in wanted and e.weight * t.probability > 0.0:
                 assert t.node.dist is not None
                 here = world.at(t.places, t.latents)
                 x = here.arrays[t.node.name][tuple(t.places[a] for a in t.node.plates)]
@@ -116,7 +124,24 @@ def _element(plate: Plate, place: int, world: World) -> Element:
     if plate.weight is not None:
         weight = float(value(plate.weight, here))
     names, evidence, configurations, terms = _expand(plate, here)
-    return Element(plate.axis, place, weight, evidence, names, configurations, terms)
+    return Element(plate.axis, place, weight, evidence, names, configurations, _merged(terms))
+
+
+def _merged(terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    """One term for all configurations that a node can't tell apart."""
+    found: dict[tuple[object, ...], Term] = {}
+    for t in terms:
+        seen = {t.node.name, *_names(t.node.dist)}
+        latents = {n: a for n, a in t.latents.items() if n in seen}
+        key = (
+            t.node.name,
+            tuple(t.places.items()),
+            tuple((n, a.tobytes()) for n, a in latents.items()),
+        )
+        old = found.get(key)
+        before = old.probability if old is not None else 0.0
+        found[key] = Term(t.node, t.places, latents, before + t.probability)
+    return tuple(found.values())
 
 
 Expanded = tuple[
@@ -209,6 +234,7 @@ def _put(v: Variable, x: int, world: World) -> NDArray[Any]:
     return array
 
 
+@cache
 def _names(item: Distribution | Expr | None) -> frozenset[str]:
     """Every name a distribution or an expression refers to."""
     return frozenset(_walk(item))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atoms, Elem, Ind, Value
+from emdsl.derive.atoms import Elem, Ind, Value
 from emdsl.derive.mstep.block import (
     Joint,
     Piece,
@@ -24,6 +24,7 @@ from emdsl.derive.mstep.block import (
     without_common_factor,
 )
 from emdsl.derive.statistics import Term
+from emdsl.derive.table import Atoms
 from emdsl.model.graph import Param
 
 

@@ -14,8 +14,9 @@ from typing import Literal
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atom, Atoms, Elem, InvOf, Ix, LogDetOf, Matrix
+from emdsl.derive.atoms import Atom, Elem, InvOf, Ix, LogDetOf, Matrix
 from emdsl.derive.statistics import Term
+from emdsl.derive.table import Atoms
 from emdsl.model.graph import Param
 from emdsl.source import Span
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atoms
 from emdsl.derive.mstep.block import Block, Piece, Update, block_of, own_atom
 from emdsl.derive.statistics import Derived, Term
+from emdsl.derive.table import Atoms
 from emdsl.model.graph import Param
 from emdsl.report.axes import declared
 from emdsl.report.page import Page

@@ -32,7 +32,7 @@ def write(c: Context, form: MatrixValue) -> bool:
     page.formula(number, c.show(sp.expand(size)))
     value = c.tidy(form.value)
     top = sp.expand(sp.simplify(value * size) if value.is_number else _times(value, size))
-    rows = [p.index(a) for a in c.update.cell[len(batch):]]
+    rows = [p.index(a) for a in c.update.cell[len(batch) :]]
     page.formula(style.at(scatter, rows), p.show(top))
     inner = style.over(scatter, number)
     if form.invert:
