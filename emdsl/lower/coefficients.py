@@ -22,6 +22,7 @@ from emdsl.ir.nodes import (
     When,
     Whole,
 )
+from emdsl.lower.consts import fetch_consts
 from emdsl.lower.context import PieceContext
 from emdsl.lower.fetch import fetch_params, sizes_of
 from emdsl.lower.names import mathematics, quoted
@@ -57,7 +58,8 @@ class CoefficientLowering(PieceContext):
             results.append(
                 self._coefficients(label, cluster.latents, cluster.terms, cluster.features, s, body)
             )
-        fetched = fetch_params(s, self.model, self.names, self.atoms, pivots=self.pivots)
+        fetched = fetch_consts(s, self.model, self.names)
+        fetched += fetch_params(s, self.model, self.names, self.atoms, pivots=self.pivots)
         pivots = sorted(k.partition(" ")[2] for k in s.wants if k.startswith("pivot "))
         fetched += [Item(s.pivot_name(name), "pivot", quoted(name)) for name in pivots]
         joint = [Comment(line) for node in self.nodes for line in self._mathematics(node)]

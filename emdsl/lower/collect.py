@@ -49,7 +49,7 @@ class CollectLowering(PieceContext):
             (("direct", "Any"), ("sums", "Any"), ("layout", "rt.Layout")),
             "dict[str, Any]",
             "The sums over the plate, cut into statistics by name.",
-            (*sizes, *body, Return(tuple(found))),
+            (*sizes, *body, Return(tuple(found) if found else "{}")),
         )
 
     def _cut(

@@ -39,6 +39,7 @@ from emdsl.ir.nodes import (
     Stmt,
     Whole,
 )
+from emdsl.lower.consts import fetch_consts
 from emdsl.lower.fetch import fetch_param, fetch_params, matrix_function, sizes_of
 from emdsl.lower.names import Names, mathematics, quoted
 from emdsl.lower.scalar import ScalarLowering
@@ -94,7 +95,8 @@ class MStepLowering:
             )
             if p.name in self.joint.pivots:
                 body.append(self._unpivot(p.name, s))
-        whole = [*fetched, *body]
+        consts = fetch_consts(s, self.model, self.names, "statistics.layout.consts")
+        whole = [*consts, *fetched, *body]
         sizes = sizes_of(whole, s, self.model)
         sizes = [
             Item(x.name, "statistics.layout.sizes", x.key) for x in sizes if isinstance(x, Item)
@@ -106,7 +108,7 @@ class MStepLowering:
             "The parameters that maximise the expected complete-data log likelihood"
             + (" plus log prior." if self.derived.priors else ".")
             + "\n\nWhere a statistic is empty (0 / 0) the value in `params` stays.\n",
-            (*sizes, *whole, Return(tuple(result))),
+            (*sizes, *whole, Return(tuple(result) if result else "{}")),
             guarded=True,
         )
         return function, wanted
@@ -271,7 +273,7 @@ class MStepLowering:
             names.append(f"term_{i}")
             body.append(Assign(names[-1], Whole(s.lower(part), ())))
         fetched = fetch_params(s, self.model, self.names, atoms)
-        whole = [*fetched, *body]
+        whole = [*fetch_consts(s, self.model, self.names), *fetched, *body]
         sizes = sizes_of(whole, s, self.model)
         text = "float(" + " + ".join(names) + ")" if names else "0.0"
         return Function(

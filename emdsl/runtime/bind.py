@@ -77,7 +77,8 @@ def bind(
                 out[array.name] = np.zeros(shape, dtype=np.int64)
                 observed[array.name] = np.zeros(shape, dtype=np.bool_)
     complete = {name: mask is None for name, mask in observed.items() if name in arrays}
-    return Bound(Layout(resolved, complete), out, observed)
+    consts = {a.name: out[a.name] for a in meta.arrays if a.role == "const" and a.name in out}
+    return Bound(Layout(resolved, complete, consts), out, observed)
 
 
 def _fit_shape(array: Array, cells: Cells, problems: list[str]) -> Cells | None:
@@ -218,7 +219,7 @@ def _fill(array: Array, cells: Cells) -> tuple[NDArray[Any], NDArray[np.bool_] |
             values[missing] = values[seen][0] if seen.any() else _neutral(array, values)
     if array.kind in INTEGERS:
         return values.astype(np.int64), observed
-    return np.ascontiguousarray(values), observed
+    return np.ascontiguousarray(values).reshape(values.shape), observed  # a number stays one
 
 
 def _neutral(array: Array, values: NDArray[np.float64]) -> Any:

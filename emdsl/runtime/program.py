@@ -108,10 +108,11 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The sizes in force, and for each data array whether it has no missing cell."""
+    """The sizes in force, for each data array whether it has no missing cell, and the consts."""
 
     sizes: Mapping[str, int]
     complete: Mapping[str, bool] = field(default_factory=dict)
+    consts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +218,7 @@ class Statistics:
         return Statistics(
             {n: v + other.values[n] for n, v in self.values.items()},
             self.log_likelihood + other.log_likelihood,
-            Layout(sizes, complete),
+            Layout(sizes, complete, self.layout.consts),
             self.pivot,
         )
 

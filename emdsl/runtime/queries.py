@@ -157,7 +157,7 @@ def sample(
     bound = bind(meta, dict(inputs or {}), chosen, purpose="sample")
     checked = check_params(meta, params, bound.layout.sizes)
     rng = stream(seed_sequence(seed))
-    layout = Layout(bound.layout.sizes, {})
+    layout = Layout(bound.layout.sizes, {}, bound.layout.consts)
     return dict(program.sample(checked, layout, rng, bound.arrays))
 
 
