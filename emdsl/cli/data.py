@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emdsl.cli.errors import UsageError, near
+from emdsl.cli.errors import InputError, UsageError, near
 from emdsl.cli.files import once_stdin, read_bytes
 from emdsl.cli.terminal import note
 
@@ -113,6 +113,22 @@ def read_settings(words: Sequence[str], meta: Meta) -> Settings:
             hint = near(name, known) or f"it has {', '.join(known)}"
             raise UsageError(f"--set {name}: the model has no size or constant {name}", hint)
     return found
+
+
+def with_constants(
+    meta: Meta, arrays: Mapping[str, Any], constants: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arrays of the files and the constants that `--set` gave; every open one must be there."""
+    given = {**arrays, **constants}
+    fixed = dict(meta.constants)
+    for array in meta.arrays:
+        if array.role == "const" and array.name not in {*given, *fixed}:
+            value = "[1, 2.5]" if array.dims else "2.5"
+            raise InputError(
+                f"the model leaves the constant {array.name} open",
+                f"give it a value, for example --set '{array.name}={value}'",
+            )
+    return given
 
 
 def _size(name: str, value: str) -> int:

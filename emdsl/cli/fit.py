@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emdsl.cli import terminal
-from emdsl.cli.data import add_data, add_set, gather_data, read_settings
+from emdsl.cli.data import add_data, add_set, gather_data, read_settings, with_constants
 from emdsl.cli.errors import INTERRUPTED, InputError
 from emdsl.cli.files import read_bytes, read_model, verify_writable
 from emdsl.cli.numbers import natural, positive, proper_fraction, tolerance
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     settings = read_settings(args.settings, program.meta)
     init = _init(args.init) if args.init else None
     gathered = gather_data(args, args.model, program.meta)
-    data = {**gathered.arrays, **settings.constants}
+    data = with_constants(program.meta, gathered.arrays, settings.constants)
     result = _fit(args, program, data, settings.sizes, init)
     if args.save:
         result.save(args.save)

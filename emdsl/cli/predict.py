@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from emdsl.cli.data import add_data, add_set, gather_data, read_settings
+from emdsl.cli.data import add_data, add_set, gather_data, read_settings, with_constants
 from emdsl.cli.errors import InputError
 from emdsl.cli.files import read_model
 from emdsl.cli.output import add_output, verify_output, write_arrays
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"{program.meta.name} has no latents: there is nothing to predict")
     settings = read_settings(args.settings, program.meta)
     gathered = gather_data(args, args.model, program.meta, frozenset({"data", "input"}))
-    data = {**gathered.arrays, **settings.constants}
+    data = with_constants(program.meta, gathered.arrays, settings.constants)
     values, weights = result.predict(data), result.posterior(data)
     arrays: dict[str, Any] = {}
     for name, best in values.items():

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from emdsl.cli.data import add_data, add_set, gather_data, read_settings
+from emdsl.cli.data import add_data, add_set, gather_data, read_settings, with_constants
 from emdsl.cli.errors import InputError, UsageError
 from emdsl.cli.files import read_model
 from emdsl.cli.numbers import natural, positive
@@ -50,9 +50,9 @@ def run(args: argparse.Namespace) -> int:
     meta = program.meta
     result = load(program, args.fit)
     settings = read_settings(args.settings, meta)
-    given = dict(settings.constants)
-    if args.data:
-        given |= gather_data(args, args.model, meta, frozenset({"input"})).arrays
+    needed = frozenset({"input"})
+    found = gather_data(args, args.model, meta, needed).arrays if args.data else {}
+    given = with_constants(meta, found, settings.constants)
     inputs = {a.name: given[a.name] for a in meta.arrays if a.name in given and a.role != "data"}
     absent = [a.name for a in meta.arrays if a.role == "input" and a.name not in inputs]
     if absent:

@@ -271,3 +271,32 @@ def test_output_that_cannot_be_written_is_said_first(normal: Path, emdsl: Run) -
         1,
         "emdsl: error: /no/such/fit.npz can't be written: there is no folder /no/such\n",
     )
+
+
+OPEN = """model Open
+const c : positive
+param b : real
+for n in N:
+    latent z[n] ~ Bernoulli(0.5)
+    data   y[n] ~ Normal(b * c if z[n] else 0, 1)
+"""
+
+
+def test_an_open_constant(emdsl: Run, tmp_path: Path) -> None:
+    model, data, fit = (str(tmp_path / name) for name in ("m.em", "y.csv", "fit.npz"))
+    Path(model).write_text(OPEN)
+    Path(data).write_text("y\n0\n4\n")
+    one = emdsl("fit", model, data, "--set", "c=1", "--save", fit, "--json", "--quiet")
+    two = emdsl("fit", model, data, "--set", "c=2", "--json", "--quiet")
+    b, half = (json.loads(ran.out)["params"]["b"] for ran in (one, two))
+    assert b == pytest.approx(2 * half)
+    for ran in (
+        emdsl("fit", model, data),
+        emdsl("predict", model, fit, data),
+        emdsl("sample", model, fit),
+    ):
+        assert (ran.code, ran.out) == (1, "")
+        assert "the model leaves the constant c open\n  help: give it" in ran.err
+        assert "--set 'c=2.5'" in ran.err
+    assert emdsl("predict", model, fit, data, "--set", "c=1").code == 0
+    assert emdsl("sample", model, fit, "-n", "2", "--set", "c=1").code == 0
