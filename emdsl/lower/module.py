@@ -68,7 +68,7 @@ def python_names(model: Model) -> Names:
         *(d.name for d in model.densities),
         *(n for d in model.densities for n in (d.variable[0], *(p for p, _ in d.parameters))),
     ]
-    return Names(every)
+    return Names(every, frozenset(s.name for s in model.sizes if s.hyper))
 
 
 def _doc(model: Model, version: str) -> str:

@@ -24,6 +24,14 @@ _TAKEN = frozenset(
     }
 )  # fmt: skip
 
+# what a generated module's functions take beside the sizes of the header
+_OPTIONS = frozenset(
+    {
+        "restarts", "max_iter", "tol", "init", "options", "degenerate", "floor", "progress",
+        "on_iteration", "n", "inputs",
+    }
+)  # fmt: skip
+
 
 # how generated functions name what they derive from the model's names: a model name of that form
 # gets a prefix, so that the two can't meet
@@ -46,9 +54,12 @@ def mathematics(text: str) -> list[str]:
 
 
 class Names:
-    """Maps each model name to a Python identifier, the same every time."""
+    """Maps each model name to a Python identifier, the same every time.
 
-    def __init__(self, names: Iterable[str]) -> None:
+    `arguments` are those that functions also take by name.
+    """
+
+    def __init__(self, names: Iterable[str], arguments: frozenset[str] = frozenset()) -> None:
         self._python: dict[str, str] = {}
         used: set[str] = set(_TAKEN)
         for name in dict.fromkeys(names):
@@ -58,7 +69,8 @@ class Names:
                 raise Bug(f"{name!r} can't be a Python identifier")
             if _OURS.fullmatch(python):
                 python = f"em_{python}"
-            while python in used or python.startswith("__"):
+            taken = used | _OPTIONS if name in arguments else used
+            while python in taken or python.startswith("__"):
                 python = f"{python.lstrip('_') or 'name'}_"
             used.add(python)
             self._python[name] = python
