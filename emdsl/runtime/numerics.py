@@ -297,18 +297,22 @@ class Pairs:
 
     __rmul__ = __mul__
 
-    def combined(self, c: Floats) -> Floats:
-        """Coefficients (C, D (D+1) / 2) times the products -> (C, B)."""
-        x, states = self.x, len(c)
-        square = np.zeros((states, len(x) ** 2))
+    def strips(self, c: Floats) -> list[Floats]:
+        """Coefficients (C, D (D+1) / 2) as matrices (C * rows, columns), one for each strip."""
+        d = len(self.x)
+        square = np.zeros((len(c), d * d))
         square[:, self.flat] = c
-        full = square.reshape(states, len(x), len(x))
-        total = np.zeros((states, x.shape[1]))
-        for start, stop in itertools.pairwise(self.edges):
-            strip = full[:, start:stop, start:].reshape(-1, len(x) - start)
-            inner = (strip @ x[start:]).reshape(states, stop - start, -1)
-            total += np.einsum("cdb,db->cb", inner, x[start:stop])
-        return total
+        full = square.reshape(len(c), d, d)
+        return [full[:, i:j, i:].reshape(-1, d - i) for i, j in itertools.pairwise(self.edges)]
+
+    def combined(self, strips: list[Floats]) -> Floats:
+        """Coefficients, in strips, times the products -> (C, B)."""
+        x = self.x
+        parts = []
+        for (start, stop), strip in zip(itertools.pairwise(self.edges), strips, strict=True):
+            inner = (strip @ x[start:]).reshape(-1, stop - start, x.shape[1])
+            parts.append(np.einsum("cdb,db->cb", inner, x[start:stop]))
+        return functools.reduce(np.add, parts)
 
     def expected(self, posterior: Floats) -> Floats:
         """Posteriors (C, B) -> expected sums of the products (C, D (D+1) / 2)."""
@@ -320,6 +324,9 @@ class Pairs:
             full[:, start:stop, start:] = strip.reshape(states, stop - start, -1)
         found: Floats = np.take(full.reshape(states, -1), self.flat, axis=1)
         return found
+
+
+_recent: list[tuple[Floats, list[Any]]] = []  # the last coefficients a Wide met, cut up
 
 
 class Wide:
@@ -342,10 +349,18 @@ class Wide:
         if c.ndim == 1:
             found: Floats = (c[None] @ self)[0]
             return found
-        total = np.zeros((len(c), self.shape[1]))
-        for part, cut_ in self._cuts():
-            total += part.combined(c[:, cut_]) if isinstance(part, Pairs) else c[:, cut_] @ part
-        return total
+        known, pieces = _recent[0] if _recent else (None, [])
+        if known is not c:  # every block of an E-step has the same coefficients
+            pieces = [p.strips(c[:, w]) if isinstance(p, Pairs) else c[:, w]
+                      for p, w in self._cuts()]  # fmt: skip
+            _recent[:] = [(c, pieces)]
+        return functools.reduce(
+            np.add,
+            [
+                part.combined(piece) if isinstance(part, Pairs) else piece @ part
+                for part, piece in zip(self.parts, pieces, strict=True)
+            ],
+        )
 
     def expected(self, posterior: Floats) -> Floats:
         """Posteriors (C, B) -> expected sums (C, F)."""
