@@ -75,6 +75,8 @@ class Table:
         if _is_number(text):
             return float(text)
         hint = "an empty cell or NA means a missing value"
+        if self.is_text(name):
+            hint = "this column holds words: code categories as whole numbers from 0"
         if text.count(",") == 1 and _is_number(text.replace(",", ".")):
             hint = f"write a decimal point: {text.replace(',', '.')}"
             if len(text.partition(",")[2]) == 3:  # or was it thousands?

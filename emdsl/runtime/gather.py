@@ -71,9 +71,10 @@ def gather(
         if name not in found and name not in optional:
             where = (f", the frame has columns {', '.join(map(repr, table.columns))}"
                      if table is not None and table.columns else "")  # fmt: skip
+            what = f"an array of shape {shape_text(array)}" if array.dims else "a number"
             problems.append(
-                f"{name} ({array.role}) is not given, expected an array of shape "
-                f"{shape_text(array)}{where}: pass data={{{name!r}: ...}}"
+                f"{name} ({array.role}) is not given, expected {what}{where}: "
+                f"pass data={{{name!r}: ...}}"
             )
     return {name: cells for name, cells in found.items() if cells is not None}
 
@@ -109,10 +110,18 @@ def _read(array: Array, value: Any, found: dict[str, Cells | None], problems: li
         else:
             found[array.name] = read_cells(value)
     except CellError as error:
-        column = error.text.startswith("column ")
-        where = f"{array.name}: {error.text}" if column else (
-            f"{cell_text(array.name, error.index)} {error.text}")  # fmt: skip
-        problems.append(where)
+        problems.append(_said(array, error))
+
+
+def _said(array: Array, error: CellError) -> str:
+    """What is wrong with a cell of an array, and where."""
+    if error.text.startswith("column "):
+        text = f"{array.name}: {error.text}"
+    else:
+        text = f"{cell_text(array.name, error.index)} {error.text}"
+    if array.kind in ("category", "index") and " the string " in text:
+        text += ": code the values as whole numbers from 0 (pandas.factorize)"
+    return text
 
 
 def _from_table(
@@ -138,8 +147,7 @@ def _from_table(
             shape = indexed_shape(name, own)
             found[name] = stack_columns(table, own, shape or None)
         except CellError as error:
-            problems.append(f"{name}: {error.text}" if error.text.startswith("column ")
-                            else f"{name} {error.text}")  # fmt: skip
+            problems.append(_said(array, error))
     if optional is None:
         return
     data = [a for a in wanted.values() if a.role == "data" and a.name not in optional]
@@ -165,8 +173,7 @@ def _from_table(
         else:
             found[array.name] = stack_columns(table, names)
     except CellError as error:
-        problems.append(f"{array.name}: {error.text}" if error.text.startswith("column ")
-                        else f"{array.name} {error.text}")  # fmt: skip
+        problems.append(_said(array, error))
 
 
 def _single(

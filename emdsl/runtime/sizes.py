@@ -25,6 +25,7 @@ def resolve_sizes(
     """
     known = [s.name for s in meta.sizes]
     chosen: dict[str, int] = {}
+    refused: set[str] = set()
     for name, value in given.items():
         if name not in known:
             shown = ", ".join(known) or "none"
@@ -37,8 +38,10 @@ def resolve_sizes(
             number = operator.index(value)
         except TypeError:
             problems.append(f"{name} = {value!r}, expected a whole number of at least 1")
+            refused.add(name)
             continue
         if number < 1:
+            refused.add(name)
             problems.append(f"{name} = {number}, expected at least 1")
         else:
             chosen[name] = number
@@ -72,6 +75,8 @@ def resolve_sizes(
                        if a in found and not isinstance(axis, int)]  # fmt: skip
             if largest:
                 out[name] = max(largest)
+            elif name in refused:
+                continue
             elif size.role == "hyper" or not any(a in awaited for a, _ in size.sources):
                 problems.append(f"{name} is not given and can't be read off the data: "
                                 f"choose it, {name}=...")  # fmt: skip

@@ -57,6 +57,10 @@ BAD = {
         "d.csv:3: column 'x': 'abc' is not a number",
         "an empty cell or NA means a missing value",
     ),
+    "x,y\nann,2\nbob,3\n": (
+        "d.csv:2: column 'x': 'ann' is not a number",
+        "this column holds words: code categories as whole numbers from 0",
+    ),
     'x,y\n1,"two\nlines"\n1_000,3\n': (
         "d.csv:4: column 'x': '1_000' is not a number",
         "an empty cell or NA means a missing value",

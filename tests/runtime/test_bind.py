@@ -54,6 +54,9 @@ WRONG: list[tuple[rt.Program, Any, dict[str, Any], list[str]]] = [
     (LCA, {"y": [[0, 1], [1, 2]], "freq": [1, 1]}, {}, ["y[1, 1] is 2, expected 0 or 1"]),
     (LCA, {"y": [[0, 1], [1, 0.5]], "freq": [1, 1]}, {}, ["y[1, 1] is 0.5, expected 0 or 1"]),
     (NORMAL, {"x": [1, 2, 3], "z": [0, 1, 2]}, {}, ["z[2] is 2, expected 0 or 1: K is 2"]),
+    (NORMAL, {"x": [1, 2, 3], "z": ["a", "b", "a"]}, {}, [
+        ("z[0] is the string 'a', expected a number: code the values as whole numbers from 0 "
+        "(pandas.factorize)")]),
     (NORMAL, {"x": [1, 2, 3], "z": [0, 1, -1]}, {"K": 4},
      ["z[2] is -1, expected a whole number from 0 to 3: K is 4"]),
     # --- missing cells

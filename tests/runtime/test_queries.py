@@ -111,6 +111,10 @@ def test_samples_need_a_size(faithful: np.ndarray) -> None:
         rt.sample(GMM, PARAMS, {})
     assert str(caught.value) == "N is not given and can't be read off the data: choose it, N=..."
 
+    with pytest.raises(rt.DataError) as caught:
+        rt.sample(GMM, PARAMS, 0)
+    assert str(caught.value) == "N = 0, expected at least 1"
+
 
 def test_dict_is_json_without_nan(faithful: np.ndarray) -> None:
     result = rt.fit(GMM, faithful, restarts=2)
