@@ -102,7 +102,7 @@ def broken(names: Any, reasons: dict[Any, str]) -> list[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", broken(range(20, 120), BROKEN))
+@pytest.mark.parametrize("seed", broken(range(20, 80), BROKEN))
 def test_more_random_models(seed: int) -> None:
     check_drawn(seed)
 
@@ -408,13 +408,8 @@ def _middle(meta: Any, rows: dict[str, int]) -> dict[str, Any]:
     return neutral_params(meta, rows)
 
 
-CONST = "a const taken at a latent, beside a parameter: NameError in coefficients"
 BROKEN_CHOSEN = {
-    "a table with two places for one latent": CONST,
-    "a const added to a mean": CONST,
-    "a const that scales a rate": CONST,
-    "a const for a standard deviation": CONST,
-    "a table of means": CONST,
+    "a table with two places for one latent": "a const at [1, w, w] keeps both axes: printer",
     "an inverse Wishart of fixed sizes": "TypeError: Cannot convert complex to float",
     "a Wishart of fixed sizes": "TypeError: Cannot convert complex to float",
     "a uniform prior": "refused as moving support, though its bounds are numbers",
