@@ -133,6 +133,7 @@ class Stat:
     idx: tuple[Ix, ...]
     nonnegative: bool = False
     symmetric: bool = False  # in its last two indices
+    count: bool = False  # of elements, whatever their data
 
 
 Atom = (

@@ -16,7 +16,7 @@ from itertools import permutations
 
 import sympy as sp
 
-from emdsl.derive.atoms import Centered, Elem, Ind, Ix, LogInd, Pivot, Seen, Stat, Value
+from emdsl.derive.atoms import Atom, Centered, Elem, Ind, Ix, LogInd, Pivot, Seen, Stat, Value
 from emdsl.derive.display import tidy_axes
 from emdsl.derive.joint import Joint, Node
 from emdsl.derive.monomials import Monomial
@@ -31,7 +31,7 @@ class Feature:
     """A function of one plate element's data, over feature axes, summed over `sums`.
 
     `seen` names the data array where the feature is nothing but its mask; `symmetric` says that
-    its two axes can be exchanged.
+    its two axes can be exchanged; `count` that no data (only inputs and masks) are in it.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Feature:
     sums: tuple[str, ...]
     symmetric: bool
     seen: str | None
+    count: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ class Statistic:
 
     def at(self, places: tuple[Ix, ...]) -> Stat:
         """The statistic's entry at these places, its sign known from the feature's."""
+        expr = self.feature.expr
         return Stat(
-            self.name, places, bool(self.feature.expr.is_nonnegative), self.feature.symmetric
+            self.name, places, bool(expr.is_nonnegative), self.feature.symmetric, self.feature.count
         )
 
 
@@ -270,8 +272,12 @@ class _Splitter:
                 sum_axes,
                 symmetric,
                 None if sum_axes else self._seen(expr),
+                not any(self._is_data(a) for a in self.atoms.deep(expr)),
             )
         return self.features[key], order
+
+    def _is_data(self, atom: Atom) -> bool:
+        return isinstance(atom, Centered) or (isinstance(atom, Elem) and atom.role == "data")
 
     def _canonical(
         self, order: tuple[str, ...], taken: dict[str, Ix]

@@ -17,7 +17,7 @@ from emdsl.derive.statistics import Derived, Feature, Given, Statistic, Term
 from emdsl.inference.match import Match
 from emdsl.model.graph import Extent, Fixed
 
-CONSTANT = Feature("n", sp.Integer(1), (), (), False, None)
+CONSTANT = Feature("n", sp.Integer(1), (), (), False, None, True)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ _TAKEN = frozenset(
         "block", "layout", "pivot", "params", "statistics", "features", "coefficients", "bias",
         "clusters", "direct", "sums", "rng", "given", "data", "sizes", "seed", "B", "one",
         "META", "PROGRAM", "fit", "e_step", "m_step", "log_likelihood", "log_prior", "posterior",
-        "predict", "sample", "draw", "init_params", "evidence", "self", "numpy", "scipy",
+        "predict", "sample", "draw", "load", "init_params", "evidence", "self", "numpy", "scipy",
     }
 )  # fmt: skip
 

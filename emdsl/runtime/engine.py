@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emdsl.runtime.numerics import Pairs, Wide, expected
 from emdsl.runtime.program import (
     Bias,
     Bound,
@@ -30,9 +29,11 @@ from emdsl.runtime.program import (
     Program,
     Statistics,
 )
+from emdsl.runtime.rows import Pairs, Wide, expected, ready
 
 _CACHED = 2**28  # bytes of features kept between iterations; past that they are made anew
 _BLOCK = 2**19  # bytes of one block's features and posteriors together: about an L2 cache
+_CUT = 1e-295  # a posterior below e^-690 was cut off there
 _SMALL = 950_000  # multiplications in a product up to which BLAS doesn't copy its operands first
 
 
@@ -48,7 +49,10 @@ class Chunk:
 
 @dataclass(slots=True)
 class PieceData:
-    """One piece's arrays, plate axis last, with equal rows collapsed where all is discrete."""
+    """One piece's arrays, plate axis last, with equal rows collapsed where all is discrete.
+
+    `kinds` are the feature rows of one element: what form each cluster's rows have.
+    """
 
     piece: Piece
     size: int
@@ -58,6 +62,7 @@ class PieceData:
     block: int
     cache: dict[int, tuple[Chunk, Features]]
     cached: bool
+    kinds: tuple[Any, ...] = ()
 
 
 class Engine:
@@ -125,6 +130,7 @@ class Engine:
         for data in self.pieces:
             data.cache.clear()
             probe = self._features(data, self._chunk(data, 0, min(1, data.size)))
+            data.kinds = probe.rows
             wide = sum(_kept(r) for r in (probe.direct, *probe.rows))
             states = sum(self._states(data))
             products = sum(
@@ -173,7 +179,7 @@ class Engine:
         Raises numpy.linalg.LinAlgError where a covariance is no longer positive definite, and
         ImpossibleError where an element has probability zero.
         """
-        return self._run(lambda piece: piece.coefficients(params, self.layout, self.pivot), None)
+        return self._run(params, None)
 
     def start(self, bias: Callable[[int, Chunk], Bias | None]) -> Statistics:
         """Statistics from given log potentials in place of a posterior, to start EM from.
@@ -185,14 +191,14 @@ class Engine:
 
     def _run(
         self,
-        coefficients: Callable[[Piece], Coefficients] | None,
+        params: Params | None,
         bias: Callable[[int, Chunk], Bias | None] | None,
     ) -> Statistics:
         values: dict[str, Floats] = {}
         log_likelihood = 0.0
         for index, data in enumerate(self.pieces):
             piece = data.piece
-            known = coefficients(piece) if coefficients is not None else None
+            known = self._coefficients(data, params) if params is not None else None
             sums: tuple[Floats, ...] | None = None
             first = self._direct[index] is None
             direct: Floats | None = self._direct[index]
@@ -208,7 +214,7 @@ class Engine:
                         given = (np.zeros(features.direct.shape[0]), *self._neutral(data, features))
                     steer = bias(index, chunk) if bias is not None else None
                     evidence, posterior = piece.infer(features, given, self.layout, steer)
-                    if coefficients is not None:
+                    if known is not None:
                         lowest = evidence.min()
                         if lowest == -np.inf:
                             self._impossible(data, chunk, evidence)
@@ -227,6 +233,11 @@ class Engine:
                     self._impossible_direct(index)
             values.update(piece.collect(direct, sums or (), self.layout))
         return Statistics(values, log_likelihood, self.layout, self.pivot)
+
+    def _coefficients(self, data: PieceData, params: Params) -> Coefficients:
+        """A piece's coefficients, those of clusters ready to meet rows like the piece's."""
+        direct, *clusters = data.piece.coefficients(params, self.layout, self.pivot)
+        return (direct, *map(ready, clusters, data.kinds))
 
     def _neutral(self, data: PieceData, features: Features) -> tuple[Floats, ...]:
         states = self._states(data)
@@ -251,7 +262,7 @@ class Engine:
     def log_evidence(self, params: Params, index: int) -> Floats:
         """Log likelihood of every element of piece `index`, (N,), unweighted."""
         data = self.pieces[index]
-        known = data.piece.coefficients(params, self.layout, self.pivot)
+        known = self._coefficients(data, params)
         out = np.empty(data.size)
         for chunk, features in self.blocks(index):
             part = known[0] @ features.direct
@@ -263,12 +274,13 @@ class Engine:
     def posterior(self, params: Params, index: int) -> dict[str, Floats]:
         """Posterior marginals of piece `index`'s latents, (N, values) each."""
         data = self.pieces[index]
-        known = data.piece.coefficients(params, self.layout, self.pivot)
+        known = self._coefficients(data, params)
         found: dict[str, list[Floats]] = {name: [] for name in data.piece.latents}
         for _, features in self.blocks(index):
             _, posterior = data.piece.infer(features, known, self.layout, None)
             for name, marginal in data.piece.marginals(posterior, self.layout).items():
-                found[name].append(marginal.T)
+                # exp is cut off at e^-690: what is ruled out is that, and shown as zero
+                found[name].append(np.where(marginal < _CUT, 0.0, marginal).T)
         whole = {name: np.concatenate(parts) for name, parts in found.items()}
         if data.inverse is None:
             return whole
@@ -277,7 +289,7 @@ class Engine:
     def decode(self, params: Params, index: int) -> dict[str, NDArray[np.int64]]:
         """The most probable joint values of piece `index`'s latents, (N,) each."""
         data = self.pieces[index]
-        known = data.piece.coefficients(params, self.layout, self.pivot)
+        known = self._coefficients(data, params)
         found: dict[str, list[NDArray[np.int64]]] = {name: [] for name in data.piece.latents}
         for _, features in self.blocks(index):
             states, _ = data.piece.decode(features, known, self.layout)

@@ -14,11 +14,14 @@ from typing import Literal
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atom, Elem, InvOf, Ix, LogDetOf, Matrix
+from emdsl.derive.atoms import Atom, Elem, InvOf, Ix, LogDetOf, Matrix, Stat
 from emdsl.derive.statistics import Term
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import Param
 from emdsl.source import Span
+
+# where the likelihood is unbounded in a parameter, and the power of it that is a variance
+Collapse = tuple[Literal["zero", "infinity"], float] | None
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ class Update:
     form: Form
     needs: frozenset[str]
     record: tuple[str, ...]
-    collapse: tuple[Literal["zero", "infinity"], float] | None = None
+    collapse: Collapse = None
     also: tuple[str, ...] = ()
 
 
@@ -210,6 +213,19 @@ def without_common_factor(
     if common == 1:
         return pieces, common
     return tuple(replace(p, other=p.other / common) for p in pieces), common
+
+
+def can_vanish(coefficient: sp.Expr, atoms: Atoms) -> bool:
+    """Whether a coefficient can go to zero by what the data are, elements staying where they are.
+
+    A sum of squares can; a count of elements can't, nor what a prior adds a constant to.
+    """
+    for term in sp.Add.make_args(sp.expand(coefficient)):
+        stats = [a for a in atoms.deep(term) if isinstance(a, Stat)]
+        if not stats:
+            return False
+    every = [a for a in atoms.deep(coefficient) if isinstance(a, Stat)]
+    return any(not a.count for a in every)
 
 
 def quotient(top: sp.Expr, bottom: sp.Expr) -> sp.Expr:

@@ -11,9 +11,11 @@ import sympy as sp
 from emdsl.derive.atoms import Atom, Elem, Ind, InvOf, Ix, LogDetOf, Value
 from emdsl.derive.mstep.block import (
     Block,
+    Collapse,
     MatrixValue,
     Piece,
     Update,
+    can_vanish,
     coefficient,
     own_atom,
     params_in,
@@ -48,6 +50,9 @@ def solve(block: Block) -> Update | None:
     if (a.is_nonnegative and inverses) or (a.is_nonpositive and plain):
         return None  # the stationary point is a minimum
     name = block.param.name
+    collapse: Collapse = ("zero", 1.0) if inverses else ("infinity", 1.0)
+    if not can_vanish(b, block.atoms):
+        collapse = None
     why = "a maximum: the other side of the log determinant has the right sign"
     record = (
         f"Q = a logdet {name} + tr({'inv(' + name + ')' if inverses else name} B)",
@@ -60,7 +65,7 @@ def solve(block: Block) -> Update | None:
         name, "log determinant and trace", block.cell,
         MatrixValue(quotient(b if inverses else -b, a), invert=not inverses),
         params_in(a, block.atoms) | params_in(b, block.atoms), record,
-        ("zero", 1.0) if inverses else ("infinity", 1.0),
+        collapse,
     )  # fmt: skip
 
 

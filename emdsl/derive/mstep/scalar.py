@@ -10,25 +10,23 @@ rate, Rayleigh, Weibull scale, Pareto and Laplace scale at once, the log being t
 
 from __future__ import annotations
 
-from typing import Literal
-
 import sympy as sp
 
 from emdsl.derive.mstep.block import (
     BestOf,
     Block,
+    Collapse,
     Entries,
     Form,
     Piece,
     Update,
+    can_vanish,
     coefficient,
     params_in,
     quotient,
     without_common_factor,
 )
 from emdsl.derive.mstep.occurrences import by_basis, singles
-
-Collapse = tuple[Literal["zero", "infinity"], float] | None
 
 
 def solve(block: Block) -> Update | None:
@@ -98,9 +96,9 @@ def _two_powers(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | Non
     root = quotient(-first, second) ** (1 / (b - a))
     collapse: Collapse = None
     if block.param.type.kind == "positive":
-        if b <= -1:
+        if b <= -1 and can_vanish(first, atoms):
             collapse = ("zero", float(b - a))
-        elif a >= -1:
+        elif a >= -1 and can_vanish(second, atoms):
             collapse = ("infinity", float(b - a))
     decided = first.is_nonnegative and second.is_nonpositive
     record = (

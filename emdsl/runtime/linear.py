@@ -1,0 +1,102 @@
+"""Linear algebra of small symmetric matrices, many at once."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def inverse(matrix: Floats) -> Floats:
+    """Inverses of symmetric positive definite matrices (..., D, D), by Cholesky.
+
+    Raises numpy.linalg.LinAlgError where one isn't positive definite.
+    """
+    factor = np.linalg.inv(np.linalg.cholesky(matrix))
+    found: Floats = np.swapaxes(factor, -1, -2) @ factor
+    return found
+
+
+def logdet(matrix: Floats) -> Floats:
+    """Log determinants of symmetric positive definite matrices (..., D, D), by Cholesky."""
+    diagonal = np.diagonal(np.linalg.cholesky(matrix), axis1=-2, axis2=-1)
+    found: Floats = 2.0 * np.log(diagonal).sum(axis=-1)
+    return found
+
+
+def symmetric(matrix: Floats) -> Floats:
+    """The symmetric part of matrices (..., D, D): rounding leaves sums of squares a bit off."""
+    return 0.5 * (matrix + np.swapaxes(matrix, -1, -2))
+
+
+def solve(matrix: Floats, right: Floats, axes: int) -> Floats:
+    """Solve matrix @ x = right for symmetric systems, scaled to unit diagonal first.
+
+    matrix : (batch..., m..., m...), right : (batch..., m...), `axes` the number of m axes.
+    A singular system gets its least-squares solution of least norm.
+    """
+    batch = right.shape[: right.ndim - axes]
+    size = int(np.prod(right.shape[right.ndim - axes :], dtype=np.int64))
+    a = matrix.reshape(*batch, size, size)
+    b = right.reshape(*batch, size)
+    diagonal = np.abs(np.diagonal(a, axis1=-2, axis2=-1))
+    scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+    a = a * scale[..., :, None] * scale[..., None, :]
+    b = (b * scale)[..., None]
+    try:
+        x = np.linalg.solve(a, b)
+    except np.linalg.LinAlgError:
+        x = np.linalg.pinv(a, hermitian=True) @ b
+    return (x[..., 0] * scale).reshape(right.shape)
+
+
+def safe_inverse(matrix: Floats) -> Floats:
+    """Inverses of symmetric matrices (..., D, D); NaN, for `settle`, where one isn't definite."""
+    try:
+        return inverse(matrix)
+    except np.linalg.LinAlgError:
+        flat = matrix.reshape(-1, *matrix.shape[-2:])
+        out = np.full_like(flat, np.nan)
+        for i, one in enumerate(flat):
+            try:
+                out[i] = inverse(one)
+            except np.linalg.LinAlgError:
+                continue
+        return out.reshape(matrix.shape)
+
+
+def solve_blocks(
+    matrix: tuple[tuple[tuple[Floats, int, int], ...], ...],
+    right: tuple[tuple[Floats, int], ...],
+    batch: int,
+) -> tuple[Floats, ...]:
+    """Solve one symmetric system given by blocks: sum_j matrix[i][j] @ x[j] = right[i].
+
+    A block is (array, row axes, column axes) with shape (batch..., rows..., columns...); a right
+    side is (array, row axes). Returns each x[i] in the shape of right[i].
+    """
+    shapes = [np.shape(g) for g, _ in right]
+    lead = shapes[0][:batch]
+    widths = [math.prod(shape[batch:]) for shape in shapes]
+    g = np.concatenate(
+        [np.reshape(r, (*lead, w)) for (r, _), w in zip(right, widths, strict=True)], axis=-1
+    )
+    h = np.concatenate(
+        [
+            np.concatenate(
+                [np.reshape(b, (*lead, w, v)) for (b, _, _), v in zip(row, widths, strict=True)],
+                axis=-1,
+            )
+            for row, w in zip(matrix, widths, strict=True)
+        ],
+        axis=-2,
+    )
+    x = solve(h, g, 1)
+    ends = np.cumsum(widths)
+    return tuple(
+        x[..., end - w : end].reshape(shape)
+        for end, w, shape in zip(ends, widths, shapes, strict=True)
+    )
