@@ -100,6 +100,7 @@ def gradient(
     out: dict[str, float] = {}
     for name, label, move in directions(model, base):
         if names is None or name in names:
+
             def at(h: float, name: str = name, move: Move = move) -> float:
                 return objective({**base, name: move(base[name], h)})
 

@@ -176,9 +176,7 @@ def _expand(plate: Plate, world: World) -> Expanded:
                 weight = 1.0 if p.weight is None else float(value(p.weight, deeper))
                 _, evidence, _, parts = _expand(p, deeper)
                 total += weight * evidence
-                terms += [
-                    Term(t.node, t.places, t.latents, weight * t.probability) for t in parts
-                ]
+                terms += [Term(t.node, t.places, t.latents, weight * t.probability) for t in parts]
         found.append((values, total, terms))
     joint = np.array([total for _, total, _ in found])
     top = joint.max()

@@ -151,17 +151,33 @@ def grow(children: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
     return st.one_of(
         st.builds(lambda a: Map("add", a), several),
         st.builds(lambda a: Map("mul", a), several),
-        st.builds(lambda a, b: Map("div", (a, Map("add", (Map("abs", (b,)), Lit(1))))), children,
-                  children),
+        st.builds(
+            lambda a, b: Map("div", (a, Map("add", (Map("abs", (b,)), Lit(1))))), children, children
+        ),
         st.builds(lambda a, n: Map("pow", (a, Lit(n))), children, st.integers(0, 3)),
-        st.builds(lambda a, n: Map("pow", (Map("add", (a, Lit(1.5))), Lit(n))), positive,
-                  st.sampled_from([-2, -1, -0.5, 0.5])),
+        st.builds(
+            lambda a, n: Map("pow", (Map("add", (a, Lit(1.5))), Lit(n))),
+            positive,
+            st.sampled_from([-2, -1, -0.5, 0.5]),
+        ),
         st.builds(lambda op, a: Map(op, (a,)), unary, children),
         st.builds(lambda a: Map("sqrt", (a,)), positive),
         st.builds(lambda a: Map("log", (Map("add", (a, Lit(0.5))),)), positive),
         st.builds(lambda a: Map("exp", (Map("tanh", (a,)),)), children),
         st.builds(lambda t, p: Map("where", (t, *p)), test, pair),
-        st.builds(lambda a, b: Map("indicator", (Map("and", (a, Map("not", (b,))),),)), test, test),
+        st.builds(
+            lambda a, b: Map(
+                "indicator",
+                (
+                    Map(
+                        "and",
+                        (a, Map("not", (b,))),
+                    ),
+                ),
+            ),
+            test,
+            test,
+        ),
         st.builds(lambda a, b: Map("indicator", (Map("or", (a, b)),)), test, test),
         contractions(children),
     )
