@@ -23,28 +23,7 @@ def resolve_sizes(
 
     awaited : arrays that are needed but not there, which has been said already.
     """
-    known = [s.name for s in meta.sizes]
-    chosen: dict[str, int] = {}
-    refused: set[str] = set()
-    for name, value in given.items():
-        if name not in known:
-            shown = ", ".join(known) or "none"
-            problems.append(f"{name!r} is no size of {meta.name}, expected {shown}"
-                            f"{near(str(name), known)}")  # fmt: skip
-            continue
-        try:
-            if isinstance(value, (bool, np.bool_)):
-                raise TypeError
-            number = operator.index(value)
-        except TypeError:
-            problems.append(f"{name} = {value!r}, expected a whole number of at least 1")
-            refused.add(name)
-            continue
-        if number < 1:
-            refused.add(name)
-            problems.append(f"{name} = {number}, expected at least 1")
-        else:
-            chosen[name] = number
+    chosen, refused = _chosen(meta, given, problems)
     out: dict[str, int] = {}
     for size in meta.sizes:
         name = size.name
@@ -87,3 +66,32 @@ def _largest(cells: Cells) -> int:
     with np.errstate(all="ignore"):
         finite = cells.values[np.isfinite(cells.values)]
     return 1 + max(int(finite.max()), 0) if finite.size else 1
+
+
+def _chosen(
+    meta: Meta, given: Mapping[str, int], problems: list[str]
+) -> tuple[dict[str, int], set[str]]:
+    """The sizes asked for that can be, and the names of those that can't."""
+    known = [s.name for s in meta.sizes]
+    chosen: dict[str, int] = {}
+    refused: set[str] = set()
+    for name, value in given.items():
+        if name not in known:
+            shown = ", ".join(known) or "none"
+            problems.append(f"{name!r} is no size of {meta.name}, expected {shown}"
+                            f"{near(str(name), known)}")  # fmt: skip
+            continue
+        try:
+            if isinstance(value, (bool, np.bool_)):
+                raise TypeError
+            number = operator.index(value)
+        except TypeError:
+            problems.append(f"{name} = {value!r}, expected a whole number of at least 1")
+            refused.add(name)
+            continue
+        if number < 1:
+            refused.add(name)
+            problems.append(f"{name} = {number}, expected at least 1")
+        else:
+            chosen[name] = number
+    return chosen, refused
