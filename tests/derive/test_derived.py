@@ -307,34 +307,48 @@ SEPARATE = (
 REFUSALS = {
     "a Gamma's shape": (
         one("param a, b : positive", "Gamma(a, b)"),
-        ("no closed-form update of `a` (positive): in its share of Q the term `loggamma(a)` "
-        "stands in the way [no-closed-form]"),
+        (
+            "no closed-form update of `a` (positive): in its share of Q the term `loggamma(a)` "
+            "stands in the way [no-closed-form]"
+        ),
     ),
     "a Student's t": (
         one("param m : real\nparam s : positive", "StudentT(4, m, s)"),
-        ("no closed-form update of `m`, `s`: the term "
-        f"`-5*log(m**2 - 2*m*x[n] + 4*s**2 + x[n]**2)/2` {SEPARATE}"),
+        (
+            "no closed-form update of `m`, `s`: the term "
+            f"`-5*log(m**2 - 2*m*x[n] + 4*s**2 + x[n]**2)/2` {SEPARATE}"
+        ),
     ),
     "a moving support": (
         one("param b : positive", "Uniform(0, b)"),
-        ("the support of Uniform moves with a parameter: its likelihood has jumps there, and no "
-        "rule of calculus finds its maximum [moving-support]"),
+        (
+            "the support of Uniform moves with a parameter: its likelihood has jumps there, and no "
+            "rule of calculus finds its maximum [moving-support]"
+        ),
     ),
     "a Pareto's least value": (
         one("param m : positive", "Pareto(m, 2)"),
-        ("the support of Pareto moves with a parameter: its likelihood has jumps there, and no "
-        "rule of calculus finds its maximum [moving-support]"),
+        (
+            "the support of Pareto moves with a parameter: its likelihood has jumps there, and no "
+            "rule of calculus finds its maximum [moving-support]"
+        ),
     ),
     "a parameter for each element": (
         one("param m[N] : real", "Normal(m[n], 1)"),
-        ("a parameter is indexed by the plate `n` itself: every element would have one of its own, "
-        "with a single observation each [parameter-per-element]"),
+        (
+            "a parameter is indexed by the plate `n` itself: every element would have one of its own, "
+            "with a single observation each [parameter-per-element]"
+        ),
     ),
     "a gate": (
-        ("param g : real[2, 3]\nparam m[2] : real\nfor n in N:\n    input u[n] : real[3]\n"
-        "    latent z[n] ~ Categorical(softmax(g @ u[n]))\n    data x[n] ~ Normal(m[z[n]], 1)\n"),
-        ("no closed-form update of `g`: the term "
-        f"`-log(sum_{{i2}} (exp(sum_{{i3}} (g[i2, i3]*u[n, i3]))))` {SEPARATE}"),
+        (
+            "param g : real[2, 3]\nparam m[2] : real\nfor n in N:\n    input u[n] : real[3]\n"
+            "    latent z[n] ~ Categorical(softmax(g @ u[n]))\n    data x[n] ~ Normal(m[z[n]], 1)\n"
+        ),
+        (
+            "no closed-form update of `g`: the term "
+            f"`-log(sum_{{i2}} (exp(sum_{{i3}} (g[i2, i3]*u[n, i3]))))` {SEPARATE}"
+        ),
     ),
     "an unused parameter": (
         one("param m, q : real", "Normal(m, 1)"),

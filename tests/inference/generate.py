@@ -113,9 +113,7 @@ class Draft:
             seen[self.rng.random(N) < 0.5] = np.nan
             self.data[name] = seen
 
-    def _simplex(
-        self, name: str, over: list[tuple[str, str, int]], extent: str, k: int
-    ) -> str:
+    def _simplex(self, name: str, over: list[tuple[str, str, int]], extent: str, k: int) -> str:
         p = self.param(name, over, "simplex", (k,))
         head, kind = self.params[-1].split(" : ")
         self.params[-1] = f"{head} : {kind.replace(f'[{k}]', f'[{extent}]')}"
