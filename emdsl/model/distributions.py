@@ -54,8 +54,22 @@ def resolve_distribution(
         case _:
             shown = show_syntax(node)
             hint = "write `Delta(...)` for something that is certain, or `let` to name a value"
+            if _mixes(node, table):
+                hint = "a mixture draws which it is: `latent z[n] ~ Bernoulli(0.5)`, "
+                hint += "then `... ~ A if z[n] else B`"
             table.report(diagnoses.value_as_distribution(node.span, shown, hint))
     return None
+
+
+def _mixes(node: ast.Expr, table: Table) -> bool:
+    """Whether distributions are added: `0.3 * Normal(0, 1) + 0.7 * Normal(1, 1)`."""
+    match node:
+        case ast.Binary(left=left, right=right):
+            return _mixes(left, table) or _mixes(right, table)
+        case ast.Call(func=func):
+            return table.is_distribution(func.id)
+        case _:
+            return False
 
 
 def signature_of(name: str, table: Table) -> Signature | None:

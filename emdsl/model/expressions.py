@@ -14,6 +14,7 @@ from emdsl.diagnostics import Note
 from emdsl.model import graph as g
 from emdsl.model.extents import resolve_extent
 from emdsl.model.kinds import DISCRETE
+from emdsl.model.literals import verify_number
 from emdsl.model.references import Place, resolve_name, resolve_reference
 from emdsl.model.shapes import Clash, Shape, broadcast, describe, first_clash, same
 from emdsl.model.show import show_expr
@@ -155,7 +156,15 @@ def _binary(node: ast.Binary, place: Place, table: Table) -> g.Expr | None:
     if node.op == "@":
         return _matmul(left, right, node.span, table)
     shape = _broadcast(left, right, node.span, table)
-    return None if shape is None else g.Apply(_BINARY[node.op], args, node.span, shape)
+    return None if shape is None else _number(_BINARY[node.op], args, node.span, shape, table)
+
+
+def _number(
+    op: g.Op, args: tuple[g.Expr, ...], span: Span, shape: Shape, table: Table
+) -> g.Expr | None:
+    """An elementwise operation, unless the numbers in it give it no value."""
+    expr = g.Apply(op, args, span, shape)
+    return expr if verify_number(expr, table) else None
 
 
 def _broadcast(left: g.Expr, right: g.Expr, span: Span, table: Table) -> Shape | None:
@@ -270,7 +279,7 @@ def _dot(left: g.Expr, right: g.Expr, span: Span, table: Table) -> g.Expr | None
 def _function(name: str, arg: g.Expr, span: Span, table: Table) -> g.Expr | None:
     op, rank = _OPS[name], len(arg.shape)
     if name in _ELEMENTWISE:
-        return g.Apply(op, (arg,), span, arg.shape)
+        return _number(op, (arg,), span, arg.shape, table)
     if name == "sum" and rank:
         return g.Apply(op, (arg,), span)
     if name == "softmax" and rank == 1:

@@ -8,7 +8,7 @@ from emdsl import diagnoses
 from emdsl.diagnostics import Note
 from emdsl.families.family import Parameter
 from emdsl.model import graph as g
-from emdsl.model.kinds import Kind
+from emdsl.model.kinds import DISCRETE, Kind
 from emdsl.model.show import show_expr
 from emdsl.model.support import ENTRY, WITHIN, constant, contains, in_words, kind_of
 from emdsl.model.table import A_ROLE, Table
@@ -110,6 +110,8 @@ def _report_kind(parameter: Parameter, expr: g.Expr, family: str, kind: Kind, ta
         role = A_ROLE[table.names[expr.name].role]
         found = f"`{shown}` is {role} of type `{type_}`"
         hint = f"declare `{expr.name}` as `{_better(parameter, type_)}`{_instead(parameter)}"
+        if parameter.kind in DISCRETE and table.names[expr.name].role == "param":
+            hint = f"it can't be estimated: make `{expr.name}` an `input` or a `const`"
         note = Note(f"`{expr.name}` is declared here", table.names[expr.name].span)
         _report(parameter, expr, family, found, hint, table, note)
     else:
