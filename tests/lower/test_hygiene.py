@@ -209,13 +209,7 @@ def test_comments_stay_comments() -> None:
     assert set(drawn) == {"type", "len"}
 
 
-HUGE = pytest.mark.xfail(strict=True, reason="OverflowError: int too large to convert to float")
-
-
-@pytest.mark.parametrize(
-    "number",
-    ["0 / 0", pytest.param("1e308 * 10", marks=HUGE), pytest.param("10^400", marks=HUGE)],
-)
+@pytest.mark.parametrize("number", ["0 / 0", "1e308 * 10", "10^400"])
 def test_numbers_beyond_floats_are_told(number: str) -> None:
     """Not a NameError on inf or nan when the module runs."""
     text = f"model M\nparam p : positive\nfor n in N:\n    data x[n] ~ Normal(0, p * ({number}))\n"
