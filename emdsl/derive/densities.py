@@ -89,6 +89,8 @@ class DensityOf:
         condition = self._boolean(tree, place)
         if condition == sp.true:
             return sp.Integer(0)
+        if isinstance(self.variate.expr, Ref) and self.variate.expr.role == "param":
+            return self._of_a_prior(condition, place)
         if any(atoms.has_param(x) for x in condition.free_symbols):
             raise Refused(
                 "moving-support",
@@ -98,6 +100,28 @@ class DensityOf:
                 "make that argument a `const` or an `input`",
             )
         return atoms.symbol(LogInd(condition))
+
+    def _of_a_prior(self, condition: sp.Basic, place: tuple[Ix, ...]) -> sp.Expr:
+        """A prior's own support: fine where the parameter's type says as much."""
+        s = self.scalarizer
+        assert isinstance(self.variate.expr, Ref)
+        kind = s.model.param(self.variate.expr.name).type.kind
+        x = s.scalar(self.variate.expr, place)[0][1]
+        implied: set[sp.Basic] = set()
+        if kind in ("positive", "unit"):
+            implied |= {sp.Ge(x, 0), sp.Le(0, x), sp.Gt(x, 0), sp.Lt(0, x), sp.true}
+        if kind == "unit":
+            implied |= {sp.Le(x, 1), sp.Ge(1, x), sp.Lt(x, 1), sp.Gt(1, x)}
+        parts = condition.args if isinstance(condition, sp.And) else (condition,)
+        if all(part in implied for part in parts):
+            return sp.Integer(0)
+        raise Refused(
+            "bounded-prior",
+            f"the prior {self.family.name} keeps its parameter between bounds, and no update here "
+            "stops at a bound",
+            self.draw.span,
+            "declare the parameter `unit` for bounds of 0 and 1, or take a prior on all its values",
+        )
 
     def _boolean(self, tree: sp.Basic, place: tuple[Ix, ...]) -> sp.Basic:
         if isinstance(tree, sp.And | sp.Or | sp.Not):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+import sympy as sp
+
+from emdsl.derive.atoms import Pivot, Seen
 from emdsl.derive.table import Atoms
 
 
@@ -24,3 +27,14 @@ def tidy_axes(texts: Iterable[str], atoms: Atoms) -> tuple[str, ...]:
         return names[axis]
 
     return tuple(re.sub(r"[^\W\d]\w*(~\d+)?", short, text) for text in texts)
+
+
+def without_pivots(expr: sp.Expr, atoms: Atoms) -> sp.Expr:
+    """The expression in the parameters themselves, their pivots taken for zero; masks for one."""
+    shown: dict[sp.Basic, int] = {}
+    for symbol in expr.free_symbols:
+        atom = atoms.atom(symbol)
+        if isinstance(atom, Seen | Pivot):
+            shown[symbol] = 1 if isinstance(atom, Seen) else 0
+    plain = expr.xreplace(shown)
+    return plain if plain != 0 else expr

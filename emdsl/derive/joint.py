@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Elem, Ix, LogInd, Seen
+from emdsl.derive.atoms import Elem, Ix, LogInd, Seen, SumOf
 from emdsl.derive.densities import DensityOf, Variate, branches
 from emdsl.derive.location import (
     CARRIER,
@@ -32,6 +32,7 @@ from emdsl.diagnostics import CompileError, Diagnostic
 from emdsl.families import FAMILIES
 from emdsl.families.family import Family
 from emdsl.model.graph import (
+    ArrayOf,
     AxisRef,
     Distribution,
     Draw,
@@ -225,6 +226,7 @@ class _Deriver:
     ) -> sp.Expr:
         family = self.families[draw.family]
         self._fits(draw, family, ref)
+        self._adds_to_one(draw, family, s)
         density = DensityOf(family, draw, Variate(ref, axis), s)
         location = location_of(family, tuple(n for n, _ in draw.args)) if observed else None
         if location is not None and axis is None:
@@ -235,12 +237,36 @@ class _Deriver:
         if any(value.has(sp.I) for _, value in parts):
             raise Refused(
                 "negative-density",
-                f"{draw.family} is negative or complex somewhere, which no density is: its log "
-                "isn't a real number",
+                f"the log of {draw.family} has the log of a negative number in it",
                 draw.span,
-                "check the signs and the supports of its arguments",
+                "a density is positive: check its sign, and write a negative factor such as "
+                "log(1 - p) as -log(1 / (1 - p))",
             )
         return sp.Add(*(self._guarded(c, value, s) for c, value in parts))
+
+    def _adds_to_one(self, draw: Draw, family: Family, s: Scalarizer) -> None:
+        """Refuse written-out probabilities that don't add to 1 at some value of the parameters."""
+        simplexes = {p.name for p in family.parameters if p.kind == "simplex"}
+        for name, arg in draw.args:
+            if name not in simplexes or not isinstance(arg, ArrayOf):
+                continue
+            parts = [s.scalar(item) for item in arg.items]
+            if any(len(p) != 1 for p in parts):
+                continue
+            total = sp.Add(*(p[0][1] for p in parts))
+            inner = sorted(total.free_symbols, key=str)
+            if any(isinstance(self.atoms.atom(x), SumOf) for x in inner):
+                continue
+            # two irrational points: equal to 1 at both by chance is as good as impossible
+            for shift in (sp.sqrt(2), sp.sqrt(5)):
+                point = {x: 1 / (shift + i + 2) for i, x in enumerate(inner)}
+                if abs(float(total.xreplace(point)) - 1.0) > 1e-9:
+                    raise Refused(
+                        "improper-probabilities",
+                        f"these probabilities add to {total}, not to 1",
+                        draw.span,
+                        "write the last one as 1 less the others, or use a simplex parameter",
+                    )
 
     def _guarded(self, condition: sp.Basic, value: sp.Expr, s: Scalarizer) -> sp.Expr:
         """[condition] value; a log of zero (`[p, 0, 1 - p]`) says that the branch is impossible."""

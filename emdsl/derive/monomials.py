@@ -9,6 +9,7 @@ kept whole in `basis`, and `mixed` says so.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import sympy as sp
@@ -61,6 +62,8 @@ def _expand(
     todo = [(expr, bound)]
     while todo:
         whole, axes = todo.pop()
+        if _size(whole) > _MOST:
+            raise _too_many(span)
         for term in sp.Add.make_args(flat(whole)):
             opened = _open_sum(term, atoms)
             if opened is None:
@@ -69,12 +72,30 @@ def _expand(
                 inner, new = opened
                 todo.append((inner, axes | new))
             if len(out) + len(todo) > _MOST:
-                raise Refused(
-                    "too-many-terms",
-                    f"this node's log density has more than {_MOST} terms when multiplied out",
-                    span,
-                )
+                raise _too_many(span)
     return out
+
+
+def _too_many(span: Span) -> Refused:
+    return Refused(
+        "too-many-terms",
+        f"this node's log density has more than {_MOST} terms when multiplied out",
+        span,
+        "write it with fewer parameters in one power or product",
+    )
+
+
+def _size(expr: sp.Basic) -> int:
+    """A bound on the terms of an expression multiplied out, found without doing it."""
+    if isinstance(expr, sp.Add):
+        return sum(_size(a) for a in expr.args)
+    if isinstance(expr, sp.Mul):
+        return math.prod(_size(a) for a in expr.args)
+    if isinstance(expr, sp.Pow) and expr.exp.is_Integer and expr.exp > 1:
+        terms, power = _size(expr.base), int(expr.exp)
+        bounded = terms <= _MOST and power <= 1000
+        return math.comb(terms + power - 1, power) if bounded else _MOST + 1
+    return 1
 
 
 def flat(expr: sp.Expr) -> sp.Expr:

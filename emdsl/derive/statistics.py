@@ -16,8 +16,8 @@ from itertools import permutations
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atom, Centered, Elem, Ind, Ix, LogInd, Pivot, Seen, Stat, Value
-from emdsl.derive.display import tidy_axes
+from emdsl.derive.atoms import Atom, Centered, Elem, Ind, Ix, LogInd, Seen, Stat, Value
+from emdsl.derive.display import tidy_axes, without_pivots
 from emdsl.derive.joint import Joint, Node
 from emdsl.derive.monomials import Monomial
 from emdsl.derive.refusal import Refused
@@ -225,10 +225,11 @@ class _Splitter:
         if plate in self.atoms.axes_of(m.basis):
             raise Refused(
                 "parameter-per-element",
-                f"a parameter is indexed by the plate `{plate}` itself: every element would have "
-                "one of its own, with a single observation each",
+                f"a parameter is indexed by the plate `{plate}` itself, every element having one "
+                "of its own",
                 m.span,
-                "make it a latent with a distribution, or index it by a coarser plate",
+                "write the data long, with an `input` that points to the parameter's entry, or "
+                "make it a latent with a distribution",
             )
         if any(self._is_log_indicator(f) for f in moving) and self._scope_of(still, m):
             both, moving = [*both, *moving], []
@@ -372,11 +373,5 @@ def _tidy(number: sp.Expr) -> sp.Expr:
 
 def describe(m: Monomial, atoms: Atoms) -> str:
     """A monomial as the model writes it: without masks and pivots, axes with short names."""
-    whole = m.number * m.data * m.basis
-    shown: dict[sp.Basic, int] = {}
-    for symbol in whole.free_symbols:
-        atom = atoms.atom(symbol)
-        if isinstance(atom, Seen | Pivot):
-            shown[symbol] = 1 if isinstance(atom, Seen) else 0
-    text = str(whole.xreplace(shown) if whole.xreplace(shown) != 0 else whole)
+    text = str(without_pivots(m.number * m.data * m.basis, atoms))
     return tidy_axes([text], atoms)[0].replace("~[", "[")

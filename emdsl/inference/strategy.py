@@ -11,6 +11,7 @@ from emdsl.diagnostics import CompileError, Diagnostic, Note
 from emdsl.inference import finite, none
 from emdsl.inference.match import Match, Piece, Refusal
 from emdsl.model.graph import Model
+from emdsl.source import Span
 
 STRATEGIES: tuple[tuple[str, Callable[[Model, Piece], Match | Refusal]], ...] = (
     ("none", none.match),
@@ -35,7 +36,7 @@ def choose(model: Model) -> tuple[Match, ...]:
             "no-such-strategy",
             f"no strategy named `{request.method}` to infer {', '.join(request.targets)} with",
             request.span,
-            f"strategies: {known}; they are chosen from the graph",
+            f"remove the line: a strategy ({known}) is chosen from the graph",
         )
         for request in model.infer
     ]
@@ -55,6 +56,14 @@ def choose(model: Model) -> tuple[Match, ...]:
     return tuple(matches)
 
 
+def _notes(refusals: list[Refusal]) -> tuple[Note, ...]:
+    """Each reason once, with the strategies that give it."""
+    said: dict[tuple[str, Span], list[str]] = {}
+    for r in refusals:
+        said.setdefault((r.reason, r.span), []).append(r.strategy)
+    return tuple(Note(f"{', '.join(who)}: {why}", span) for (why, span), who in said.items())
+
+
 def _no_strategy(model: Model, piece: Piece, refusals: list[Refusal]) -> Diagnostic:
     latents = [v for v in map(model.variable, piece.variables) if v.role == "latent"]
     first = latents[0] if latents else model.variable(piece.variables[0])
@@ -66,5 +75,5 @@ def _no_strategy(model: Model, piece: Piece, refusals: list[Refusal]) -> Diagnos
         first.span,
         "each strategy's reason is given above; a model whose latents are finite and stay within "
         "one plate element has an exact E-step",
-        tuple(Note(f"{r.strategy}: {r.reason}", r.span) for r in refusals),
+        _notes(refusals),
     )

@@ -12,7 +12,7 @@ import numpy as np
 from emdsl.runtime.converge import fell, has_converged, rounding
 from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
-from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, undefined
+from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, stuck, undefined
 from emdsl.runtime.program import Params, Statistics
 
 Status = Literal["converged", "max_iter", "degenerate", "decreased", "interrupted"]
@@ -100,6 +100,12 @@ def _examine(engine: Engine, run: Run, rules: Rules, statistics: Statistics) -> 
             without = True
     if without and rules.floor is None:
         run.status = "degenerate"
+    for name in stuck(engine.program, statistics, run.params):
+        run.status = "degenerate"
+        run.messages.append(
+            f"{name} has no finite update from these data (its maximum is at infinity, or the data "
+            "are beyond what floats can hold): it is where it began"
+        )
 
 
 def _iterate(

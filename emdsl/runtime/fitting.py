@@ -228,7 +228,7 @@ def _choose(engine: Engine, runs: list[Run], notes: list[str]) -> FitResult:
         status = "interrupted"
         messages += runs[-1].messages
     lost = [r for r in runs if r.status == "degenerate"]
-    if not sound:
+    if not sound and program.meta.latents:
         messages.append(f"all {len(runs)} starts were degenerate, see restarts: fewer components, "
                         "a prior on the variance or degenerate='floor' would help")  # fmt: skip
     elif lost:

@@ -114,14 +114,30 @@ def undefined(program: Program, statistics: Statistics, params: Params) -> list[
     for param in program.meta.params:
         if param.collapse is None or param.collapse[0] == "zero":
             continue
-        blank = np.full_like(params[param.name], np.nan)
-        new = program.m_step(statistics, {**params, param.name: blank})[param.name]
-        missing = np.isnan(new)
-        lost = np.asarray(missing.any(axis=(-1, -2)) if param.kind == "posdef" else missing)
+        lost = _without_update(program, statistics, params, param)
         if np.any(lost):
             index = tuple(int(i) for i in np.argwhere(lost)[0])
             places.append(param.name if np.all(lost) else cell_text(param.name, index))
     return places
+
+
+def stuck(program: Program, statistics: Statistics, params: Params) -> list[str]:
+    """Real parameters none of whose entries has a finite update: they are where they began."""
+    return [
+        p.name
+        for p in program.meta.params
+        if p.kind == "real" and np.all(_without_update(program, statistics, params, p))
+    ]
+
+
+def _without_update(
+    program: Program, statistics: Statistics, params: Params, param: Param
+) -> NDArray[np.bool_]:
+    """Which entries (or matrices) the M-step leaves at a blank old value."""
+    blank = np.full_like(params[param.name], np.nan)
+    new = program.m_step(statistics, {**params, param.name: blank})[param.name]
+    missing = np.isnan(new)
+    return np.asarray(missing.any(axis=(-1, -2)) if param.kind == "posdef" else missing)
 
 
 def _whiten(watch: _Watch, params: Params) -> Floats:

@@ -32,7 +32,10 @@ def param_type(param: Param) -> str:
 
 
 def neutral_params(meta: Meta, sizes: Mapping[str, int]) -> Params:
-    """A value of no opinion for every parameter: 0, 1, 1/2, uniform, the identity."""
+    """A value of no opinion for every parameter: near 0, 1, 1/2, uniform, the identity.
+
+    Not 0 itself, where a product of two parameters has a saddle that no update leaves.
+    """
     return {p.name: _neutral_param(p, param_shape(p, sizes)) for p in meta.params}
 
 
@@ -47,7 +50,8 @@ def _neutral_param(param: Param, shape: tuple[int, ...]) -> Floats:
         return np.array(np.broadcast_to(np.eye(shape[-1]), shape))
     if param.kind == "ordered":
         return np.array(np.broadcast_to(np.arange(shape[-1], dtype=np.float64), shape))
-    return np.zeros(shape)
+    count = math.prod(shape)
+    return 0.1 + 0.1 * np.arange(count).reshape(shape) / max(count, 1)
 
 
 def free_params(meta: Meta, sizes: Mapping[str, int]) -> int:

@@ -336,8 +336,8 @@ REFUSALS = {
     "a parameter for each element": (
         one("param m[N] : real", "Normal(m[n], 1)"),
         (
-            "a parameter is indexed by the plate `n` itself: every element would have one of its own, "
-            "with a single observation each [parameter-per-element]"
+            "a parameter is indexed by the plate `n` itself, every element having one of its own "
+            "[parameter-per-element]"
         ),
     ),
     "a gate": (

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from emdsl.derive.display import tidy_axes, without_pivots
 from emdsl.derive.mstep import affine, affine_joint, logdet, scalar, simplex
 from emdsl.derive.mstep.block import Block, Update, block_of, own_atom
 from emdsl.derive.mstep.occurrences import entries_in
@@ -105,6 +106,14 @@ def _unidentified(param: Param) -> Diagnostic:
 
 
 def _no_rule(param: Param, block: Block) -> Diagnostic:
+    if param.type.kind == "ordered":
+        return Diagnostic(
+            "no-closed-form",
+            f"no update of `{param.name}` keeps its entries in order: no rule here knows "
+            f"{param.type}",
+            param.span,
+            f"declare it real[{param.type.shape[0]}]: which component is which is only a label",
+        )
     culprits = _in_the_way(block)
     listed = ", ".join(f"`{c}`" for c in culprits)
     spans = dict.fromkeys(p.span for p in block.pieces)
@@ -137,8 +146,9 @@ def _in_the_way(block: Block) -> list[str]:
                 for f in (sp.log(s),)
             )
         )
-        (fine if plain else found)[str(piece.own)] = None
-    return list(found) or list(fine)
+        shown = without_pivots(piece.own, block.atoms)
+        (fine if plain else found)[str(shown)] = None
+    return list(tidy_axes(list(found) or list(fine), block.atoms))
 
 
 def _ordered(updates: list[Update]) -> MStep:
