@@ -27,7 +27,11 @@ from emdsl.runtime import sampling
 
 META = rt.Meta(
     name="ABO",
-    doc="Blood groups from two unseen alleles, one of each parent, under random mating.\nCeppellini, Siniscalco and Smith, Ann. Hum. Genet. 20 (1955); data of Clarke et al. 1959.",
+    doc=(
+        "Blood groups from two unseen alleles, one of each parent, under random mating.\n"
+        "Ceppellini, Siniscalco and Smith, Ann. Hum. Genet. 20 (1955); data of Clarke et "
+        "al. 1959."
+    ),
     source="abo.em",
     source_sha256="8ae51c262f36758e4964705b2f3266f55a0d3799d86f75743f5c537f79124c18",
     compiler="0.1.0",
@@ -58,15 +62,15 @@ def features_n(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Feat
 
     They don't change between iterations.
     """
-    B = int(block["width"])
+    B = int(block["block width"])
     blood = block["blood"]  # (B,)
     phenotype = block["phenotype"]  # (3, 3)
-    blood_seen = block.get("blood_observed")
-    blood_known = nm.known(blood_seen, (B,))
+    seen_blood = block.get("blood observed")
+    known_blood = nm.known(seen_blood, (B,))
     # what no parameter changes: minus infinity where it is impossible
     # (3, 3, B)
     possible_father_mother = nm.log_indicator(
-        (blood == phenotype.T[:, :, None]) | (blood_known == 0)
+        (blood == phenotype.T[:, :, None]) | (known_blood == 0)
     )
     direct_rows = nm.rows(width=B)
     rows_father_mother = nm.rows(1.0, width=B)
@@ -85,14 +89,14 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
     #   log p(blood[n] | its parents) = log [Eq(blood[n], phenotype[mother,
     #       father])]*seen(blood[n])
     allele = params["allele"]  # (3,)
-    all_direct = np.zeros(0)
+    all_0 = np.zeros(0)
     # log p, given father, mother: the coefficient of each feature
     c_father_mother_n = np.broadcast_to(nm.log(allele[:, None]), (3, 3))  # (3, 3)
     all_father_mother = nm.columns(3 * 3, (c_father_mother_n, 2))
     # log p, given mother: the coefficient of each feature
     c_mother_n = nm.log(allele)  # (3,)
     all_mother = nm.columns(3, (c_mother_n, 1))
-    return all_direct, all_father_mother, all_mother
+    return all_0, all_father_mother, all_mother
 
 
 def infer_n(
@@ -285,6 +289,11 @@ def posterior(data: Any, params: Mapping[str, Any]) -> dict[str, rt.Floats]:
 def predict(data: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     """The jointly most probable values of each element's latents, {latent: (N,)}."""
     return rt.predict(PROGRAM, data, params)
+
+
+def load(path: str) -> rt.FitResult:
+    """A fit that `FitResult.save` wrote. Raises rt.ResultFileError."""
+    return rt.load(PROGRAM, path)
 
 
 def sample(

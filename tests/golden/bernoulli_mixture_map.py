@@ -28,7 +28,11 @@ from emdsl.runtime import sampling
 
 META = rt.Meta(
     name="BernoulliMixtureMAP",
-    doc="A Bernoulli mixture kept off the corners by Dirichlet and Beta priors.\nGelman et al., Bayesian Data Analysis (2013), chapter 22; Galindo Garre and Vermunt 2006.",
+    doc=(
+        "A Bernoulli mixture kept off the corners by Dirichlet and Beta priors.\n"
+        "Gelman et al., Bayesian Data Analysis (2013), chapter 22; Galindo Garre and Verm"
+        "unt 2006."
+    ),
     source="bernoulli_mixture_map.em",
     source_sha256="a31404284bbefb3f6a6b32b85e38e30a3ba32b7b4d2aa8b611b25cd9a562b975",
     compiler="0.1.0",
@@ -57,11 +61,11 @@ def features_n(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Feat
 
     They don't change between iterations.
     """
-    B = int(block["width"])
+    B = int(block["block width"])
     x = block["x"]  # (D, B)
-    x_seen = block.get("x_observed")
-    f_x_seen = nm.mask_rows(x_seen)
-    f_x = nm.masked(x, x_seen)  # (D, B)
+    seen_x = block.get("x observed")
+    f_x_seen = nm.mask_rows(seen_x)
+    f_x = nm.masked(x, seen_x)  # (D, B)
     direct_rows = nm.rows(width=B)
     rows_z = nm.rows(1.0, f_x_seen, f_x, width=B)
     return rt.Features(direct_rows, (rows_z,), (None,))
@@ -75,7 +79,7 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
     #       d])*log(1 - prob[z, d]))
     prob = params["prob"]  # (K, D)
     weight = params["weight"]  # (K,)
-    all_direct = np.zeros(0)
+    all_0 = np.zeros(0)
     # log p, given z: the coefficient of each feature
     c_z_n = nm.log(weight)  # (K,)
     c_z_x_seen = nm.log(1 - prob)  # (K, D)
@@ -84,7 +88,7 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
         # every cell is seen: the mask is the constant
         c_z_n, c_z_x_seen = c_z_n + c_z_x_seen.sum(axis=1), None
     all_z = nm.columns(K, (c_z_n, 1), (c_z_x_seen, 1), (c_z_x, 1))
-    return all_direct, all_z
+    return all_0, all_z
 
 
 def infer_n(
@@ -289,6 +293,11 @@ def posterior(data: Any, params: Mapping[str, Any]) -> dict[str, rt.Floats]:
 def predict(data: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     """The jointly most probable values of each element's latents, {latent: (N,)}."""
     return rt.predict(PROGRAM, data, params)
+
+
+def load(path: str) -> rt.FitResult:
+    """A fit that `FitResult.save` wrote. Raises rt.ResultFileError."""
+    return rt.load(PROGRAM, path)
 
 
 def sample(

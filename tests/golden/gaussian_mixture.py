@@ -28,7 +28,11 @@ from emdsl.runtime import sampling
 
 META = rt.Meta(
     name="GaussianMixture",
-    doc="A mixture of K multivariate normals with full covariances.\nDempster, Laird and Rubin, J. R. Stat. Soc. B 39 (1977); Bishop 2006, section 9.2.",
+    doc=(
+        "A mixture of K multivariate normals with full covariances.\n"
+        "Dempster, Laird and Rubin, J. R. Stat. Soc. B 39 (1977); Bishop 2006, section 9."
+        "2."
+    ),
     source="gaussian_mixture.em",
     source_sha256="62fcf62dcec95c4c5411ef485c620b37a10a09e7a54a1e0fb6749f140e8db841",
     compiler="0.1.0",
@@ -58,14 +62,14 @@ def features_n(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Feat
 
     They don't change between iterations.
     """
-    B = int(block["width"])
+    B = int(block["block width"])
     x = block["x"]  # (D, B)
-    x_seen = block.get("x_observed")
+    seen_x = block.get("x observed")
     pivot_mean = pivot["mean"]
     x_centered = x - pivot_mean[:, None]  # (D, B)
-    f_x_seen = nm.mask_rows(x_seen)
-    f_x = nm.masked(x_centered, x_seen)  # (D, B)
-    f_x_x = nm.masked(nm.pairs(x_centered), x_seen)  # (..., B)
+    f_x_seen = nm.mask_rows(seen_x)
+    f_x = nm.masked(x_centered, seen_x)  # (D, B)
+    f_x_x = nm.masked(nm.pairs(x_centered), seen_x)  # (..., B)
     direct_rows = nm.rows(1.0, f_x_seen, width=B)
     rows_z = nm.rows(1.0, f_x_seen, f_x, f_x_x, width=B)
     return rt.Features(direct_rows, (rows_z,), (None,))
@@ -84,13 +88,13 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
     inv_cov = nm.inverse(cov)  # (K, D, D)
     logdet_cov = nm.logdet(cov)  # (K,)
     # terms without a latent: the coefficient of each feature
-    c_direct_n = 0
-    c_direct_x_seen = -0.9189385332046728 * D
+    c_0_n = 0
+    c_0_x_seen = -0.9189385332046728 * D
     if layout.complete["x"]:
         # every cell is seen: the mask is the constant
-        c_direct_n, c_direct_x_seen = c_direct_n + c_direct_x_seen, None
-    all_direct = nm.columns(1, (c_direct_n, 0), (c_direct_x_seen, 0))
-    all_direct = all_direct[0]
+        c_0_n, c_0_x_seen = c_0_n + c_0_x_seen, None
+    all_0 = nm.columns(1, (c_0_n, 0), (c_0_x_seen, 0))
+    all_0 = all_0[0]
     # log p, given z: the coefficient of each feature
     c_z_n = nm.log(weight)  # (K,)
     c_z_x_seen = -0.5 * logdet_cov - 0.5 * np.einsum("zde,zd,ze->z", inv_cov, mean, mean)  # (K,)
@@ -100,7 +104,7 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
         # every cell is seen: the mask is the constant
         c_z_n, c_z_x_seen = c_z_n + c_z_x_seen, None
     all_z = nm.columns(K, (c_z_n, 1), (c_z_x_seen, 1), (c_z_x, 1), (c_z_x_x, 1))
-    return all_direct, all_z
+    return all_0, all_z
 
 
 def infer_n(
@@ -207,8 +211,8 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
             / s_z_x_seen[:, None, None]
         )
         cov = nm.settle(cov, params["cov"])
-        mean_new = mean + pivot["mean"]  # (K, D)
-    return {"weight": weight, "mean": mean_new, "cov": cov}
+        new_mean = mean + pivot["mean"]  # (K, D)
+    return {"weight": weight, "mean": new_mean, "cov": cov}
 
 
 def log_prior(params: rt.Params, layout: rt.Layout) -> float:
@@ -230,7 +234,6 @@ def draw(
     """Draw every latent and data array; `given` holds the inputs and consts."""
     K = layout.sizes["K"]
     N = layout.sizes["N"]
-    D = layout.sizes["D"]
     weight = params["weight"]  # (K,)
     mean = params["mean"]  # (K, D)
     cov = params["cov"]  # (K, D, D)
@@ -320,6 +323,11 @@ def posterior(data: Any, params: Mapping[str, Any]) -> dict[str, rt.Floats]:
 def predict(data: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     """The jointly most probable values of each element's latents, {latent: (N,)}."""
     return rt.predict(PROGRAM, data, params)
+
+
+def load(path: str) -> rt.FitResult:
+    """A fit that `FitResult.save` wrote. Raises rt.ResultFileError."""
+    return rt.load(PROGRAM, path)
 
 
 def sample(

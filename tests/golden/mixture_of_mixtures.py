@@ -30,7 +30,10 @@ from emdsl.runtime import sampling
 
 META = rt.Meta(
     name="MixtureOfMixtures",
-    doc="A mixture whose K components are themselves mixtures of L normals.\nHastie and Tibshirani, J. R. Stat. Soc. B 58 (1996); Malsiner-Walli et al. 2017.",
+    doc=(
+        "A mixture whose K components are themselves mixtures of L normals.\n"
+        "Hastie and Tibshirani, J. R. Stat. Soc. B 58 (1996); Malsiner-Walli et al. 2017."
+    ),
     source="mixture_of_mixtures.em",
     source_sha256="0cfb11a90c9e6afa0d8f2dd85856fb0d8c9e93f224c142fba5441a4f7953b805",
     compiler="0.1.0",
@@ -62,14 +65,14 @@ def features_n(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Feat
 
     They don't change between iterations.
     """
-    B = int(block["width"])
+    B = int(block["block width"])
     x = block["x"]  # (B,)
-    x_seen = block.get("x_observed")
+    seen_x = block.get("x observed")
     pivot_mean = pivot["mean"]
     x_centered = x - pivot_mean  # (B,)
-    f_x_seen = nm.mask_rows(x_seen)
-    f_x = nm.masked(x_centered, x_seen)  # (B,)
-    f_x_x = nm.masked(x_centered**2, x_seen)  # (B,)
+    f_x_seen = nm.mask_rows(seen_x)
+    f_x = nm.masked(x_centered, seen_x)  # (B,)
+    f_x_x = nm.masked(x_centered**2, seen_x)  # (B,)
     direct_rows = nm.rows(1.0, f_x_seen, width=B)
     rows_w_z = nm.rows(1.0, f_x_seen, f_x, width=B)
     rows_z = nm.rows(1.0, f_x_seen, f_x_x, width=B)
@@ -89,13 +92,13 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
     sd = params["sd"]  # (K,)
     weight = params["weight"]  # (K,)
     # terms without a latent: the coefficient of each feature
-    c_direct_n = 0
-    c_direct_x_seen = -0.9189385332046728
+    c_0_n = 0
+    c_0_x_seen = -0.9189385332046728
     if layout.complete["x"]:
         # every cell is seen: the mask is the constant
-        c_direct_n, c_direct_x_seen = c_direct_n + c_direct_x_seen, None
-    all_direct = nm.columns(1, (c_direct_n, 0), (c_direct_x_seen, 0))
-    all_direct = all_direct[0]
+        c_0_n, c_0_x_seen = c_0_n + c_0_x_seen, None
+    all_0 = nm.columns(1, (c_0_n, 0), (c_0_x_seen, 0))
+    all_0 = all_0[0]
     # log p, given w, z: the coefficient of each feature
     c_w_z_n = nm.log(inner.T)  # (L, K)
     c_w_z_x_seen = -0.5 * mean.T**2 / sd**2  # (L, K)
@@ -112,7 +115,7 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
         # every cell is seen: the mask is the constant
         c_z_n, c_z_x_seen = c_z_n + c_z_x_seen, None
     all_z = nm.columns(K, (c_z_n, 1), (c_z_x_seen, 1), (c_z_x_x, 1))
-    return all_direct, all_w_z, all_z
+    return all_0, all_w_z, all_z
 
 
 def infer_n(
@@ -200,7 +203,14 @@ def collect_n(direct: Any, sums: Any, layout: rt.Layout) -> dict[str, Any]:
     s_z = parts_2[0]  # (K,)
     s_z_x_seen = parts_2[1]  # (K,)
     s_z_x_x = parts_2[2]  # (K,)
-    return {"z_w": s_z_w, "z_w_x_seen": s_z_w_x_seen, "z_w_x": s_z_w_x, "z": s_z, "z_x_seen": s_z_x_seen, "z_x_x": s_z_x_x}
+    return {
+        "z_w": s_z_w,
+        "z_w_x_seen": s_z_w_x_seen,
+        "z_w_x": s_z_w_x,
+        "z": s_z,
+        "z_x_seen": s_z_x_seen,
+        "z_x_x": s_z_x_x,
+    }
 
 
 def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
@@ -263,8 +273,8 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
             / s_z_x_seen
         )
         sd = nm.settle(sd, params["sd"], "positive")
-        mean_new = mean + pivot["mean"]  # (K, L)
-    return {"weight": weight, "inner": inner, "mean": mean_new, "sd": sd}
+        new_mean = mean + pivot["mean"]  # (K, L)
+    return {"weight": weight, "inner": inner, "mean": new_mean, "sd": sd}
 
 
 def log_prior(params: rt.Params, layout: rt.Layout) -> float:
@@ -285,7 +295,6 @@ def draw(
 ) -> dict[str, Any]:
     """Draw every latent and data array; `given` holds the inputs and consts."""
     K = layout.sizes["K"]
-    L = layout.sizes["L"]
     N = layout.sizes["N"]
     weight = params["weight"]  # (K,)
     inner = params["inner"]  # (K, L)
@@ -381,6 +390,11 @@ def posterior(data: Any, params: Mapping[str, Any]) -> dict[str, rt.Floats]:
 def predict(data: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     """The jointly most probable values of each element's latents, {latent: (N,)}."""
     return rt.predict(PROGRAM, data, params)
+
+
+def load(path: str) -> rt.FitResult:
+    """A fit that `FitResult.save` wrote. Raises rt.ResultFileError."""
+    return rt.load(PROGRAM, path)
 
 
 def sample(

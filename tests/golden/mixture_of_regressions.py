@@ -29,7 +29,10 @@ from emdsl.runtime import sampling
 
 META = rt.Meta(
     name="MixtureOfRegressions",
-    doc="K regression lines, each point on one of them.\nQuandt, J. Am. Stat. Assoc. 67 (1972); de Veaux 1989; data: Cohen 1980.",
+    doc=(
+        "K regression lines, each point on one of them.\n"
+        "Quandt, J. Am. Stat. Assoc. 67 (1972); de Veaux 1989; data: Cohen 1980."
+    ),
     source="mixture_of_regressions.em",
     source_sha256="c39eb2da89cc230b10ade65650cf824305934b037810e797ad8dc7ae36e3e3da",
     compiler="0.1.0",
@@ -60,16 +63,16 @@ def features_n(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Feat
 
     They don't change between iterations.
     """
-    B = int(block["width"])
+    B = int(block["block width"])
     u = block["u"]  # (P, B)
     y = block["y"]  # (B,)
-    y_seen = block.get("y_observed")
+    seen_y = block.get("y observed")
     pivot_beta = pivot["beta"]
     y_centered = y - (pivot_beta @ u)  # (B,)
-    f_y_seen = nm.mask_rows(y_seen)
-    f_u_u = nm.masked(nm.pairs(u), y_seen)  # (..., B)
-    f_u_y = nm.masked(u * y_centered, y_seen)  # (P, B)
-    f_y_y = nm.masked(y_centered**2, y_seen)  # (B,)
+    f_y_seen = nm.mask_rows(seen_y)
+    f_u_u = nm.masked(nm.pairs(u), seen_y)  # (..., B)
+    f_u_y = nm.masked(u * y_centered, seen_y)  # (P, B)
+    f_y_y = nm.masked(y_centered**2, seen_y)  # (B,)
     direct_rows = nm.rows(1.0, f_y_seen, width=B)
     rows_z = nm.rows(1.0, f_y_seen, f_u_u, f_u_y, f_y_y, width=B)
     return rt.Features(direct_rows, (rows_z,), (None,))
@@ -85,13 +88,13 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
     sd = params["sd"]  # (K,)
     weight = params["weight"]  # (K,)
     # terms without a latent: the coefficient of each feature
-    c_direct_n = 0
-    c_direct_y_seen = -0.9189385332046728
+    c_0_n = 0
+    c_0_y_seen = -0.9189385332046728
     if layout.complete["y"]:
         # every cell is seen: the mask is the constant
-        c_direct_n, c_direct_y_seen = c_direct_n + c_direct_y_seen, None
-    all_direct = nm.columns(1, (c_direct_n, 0), (c_direct_y_seen, 0))
-    all_direct = all_direct[0]
+        c_0_n, c_0_y_seen = c_0_n + c_0_y_seen, None
+    all_0 = nm.columns(1, (c_0_n, 0), (c_0_y_seen, 0))
+    all_0 = all_0[0]
     # log p, given z: the coefficient of each feature
     c_z_n = nm.log(weight)  # (K,)
     c_z_y_seen = -nm.log(sd)  # (K,)
@@ -103,7 +106,7 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
         # every cell is seen: the mask is the constant
         c_z_n, c_z_y_seen = c_z_n + c_z_y_seen, None
     all_z = nm.columns(K, (c_z_n, 1), (c_z_y_seen, 1), (c_z_u_u, 1), (c_z_u_y, 1), (c_z_y_y, 1))
-    return all_direct, all_z
+    return all_0, all_z
 
 
 def infer_n(
@@ -214,8 +217,8 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
             / s_z_y_seen
         )
         sd = nm.settle(sd, params["sd"], "positive")
-        beta_new = beta + pivot["beta"]  # (K, P)
-    return {"weight": weight, "beta": beta_new, "sd": sd}
+        new_beta = beta + pivot["beta"]  # (K, P)
+    return {"weight": weight, "beta": new_beta, "sd": sd}
 
 
 def log_prior(params: rt.Params, layout: rt.Layout) -> float:
@@ -237,7 +240,6 @@ def draw(
     """Draw every latent and data array; `given` holds the inputs and consts."""
     K = layout.sizes["K"]
     N = layout.sizes["N"]
-    P = layout.sizes["P"]
     weight = params["weight"]  # (K,)
     beta = params["beta"]  # (K, P)
     sd = params["sd"]  # (K,)
@@ -328,6 +330,11 @@ def posterior(data: Any, params: Mapping[str, Any]) -> dict[str, rt.Floats]:
 def predict(data: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     """The jointly most probable values of each element's latents, {latent: (N,)}."""
     return rt.predict(PROGRAM, data, params)
+
+
+def load(path: str) -> rt.FitResult:
+    """A fit that `FitResult.save` wrote. Raises rt.ResultFileError."""
+    return rt.load(PROGRAM, path)
 
 
 def sample(

@@ -28,7 +28,11 @@ from emdsl.runtime import sampling
 
 META = rt.Meta(
     name="SemiSupervisedNaiveBayes",
-    doc="Naive Bayes where only some of the rows carry a label.\nNigam, McCallum, Thrun and Mitchell, Mach. Learn. 39 (2000); data of Anderson 1935.",
+    doc=(
+        "Naive Bayes where only some of the rows carry a label.\n"
+        "Nigam, McCallum, Thrun and Mitchell, Mach. Learn. 39 (2000); data of Anderson 19"
+        "35."
+    ),
     source="semi_supervised_naive_bayes.em",
     source_sha256="475f60492eae12a05f9ac906cc036cf4c08b35f991c03de8cfb984cca28614b7",
     compiler="0.1.0",
@@ -61,21 +65,21 @@ def features_n(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Feat
     """
     K = layout.sizes["K"]
     D = layout.sizes["D"]
-    B = int(block["width"])
+    B = int(block["block width"])
     x = block["x"]  # (D, B)
     z = block["z"]  # (B,)
-    x_seen = block.get("x_observed")
-    z_seen = block.get("z_observed")
+    seen_x = block.get("x observed")
+    seen_z = block.get("z observed")
     pivot_mean = pivot["mean"]
-    x_known = nm.known(x_seen, (D, B))
-    z_known = nm.known(z_seen, (B,))
+    known_x = nm.known(seen_x, (D, B))
+    known_z = nm.known(seen_z, (B,))
     x_centered = x - pivot_mean[:, None]  # (D, B)
-    f_x_seen_2 = x_known.sum(axis=0)  # (B,)
-    f_x_seen = nm.mask_rows(x_seen)
-    f_x = nm.masked(x_centered, x_seen)  # (D, B)
-    f_x_x = nm.masked(x_centered**2, x_seen)  # (D, B)
+    f_x_seen_2 = known_x.sum(axis=0)  # (B,)
+    f_x_seen = nm.mask_rows(seen_x)
+    f_x = nm.masked(x_centered, seen_x)  # (D, B)
+    f_x_x = nm.masked(x_centered**2, seen_x)  # (D, B)
     # what no parameter changes: minus infinity where it is impossible
-    possible_z = nm.log_indicator((z_known == 0) | (z == np.arange(K)[:, None]))  # (K, B)
+    possible_z = nm.log_indicator((known_z == 0) | (z == np.arange(K)[:, None]))  # (K, B)
     direct_rows = nm.rows(f_x_seen_2, width=B)
     rows_z = nm.rows(1.0, f_x_seen, f_x, f_x_x, width=B)
     return rt.Features(direct_rows, (rows_z,), (possible_z,))
@@ -91,9 +95,9 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
     sd = params["sd"]  # (K, D)
     weight = params["weight"]  # (K,)
     # terms without a latent: the coefficient of each feature
-    c_direct_x_seen_2 = -0.9189385332046728
-    all_direct = nm.columns(1, (c_direct_x_seen_2, 0))
-    all_direct = all_direct[0]
+    c_0_x_seen_2 = -0.9189385332046728
+    all_0 = nm.columns(1, (c_0_x_seen_2, 0))
+    all_0 = all_0[0]
     # log p, given z: the coefficient of each feature
     c_z_n = nm.log(weight)  # (K,)
     c_z_x_seen = -0.5 * mean**2 / sd**2 - nm.log(sd)  # (K, D)
@@ -103,7 +107,7 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
         # every cell is seen: the mask is the constant
         c_z_n, c_z_x_seen = c_z_n + c_z_x_seen.sum(axis=1), None
     all_z = nm.columns(K, (c_z_n, 1), (c_z_x_seen, 1), (c_z_x, 1), (c_z_x_x, 1))
-    return all_direct, all_z
+    return all_0, all_z
 
 
 def infer_n(
@@ -204,8 +208,8 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
         #   a maximum where A > 0 > B; a root outside the support is not taken
         sd = nm.sqrt((s_z_x_seen * mean**2 + s_z_x_x - 2 * mean * s_z_x) / s_z_x_seen)  # (K, D)
         sd = nm.settle(sd, params["sd"], "positive")
-        mean_new = mean + pivot["mean"]  # (K, D)
-    return {"weight": weight, "mean": mean_new, "sd": sd}
+        new_mean = mean + pivot["mean"]  # (K, D)
+    return {"weight": weight, "mean": new_mean, "sd": sd}
 
 
 def log_prior(params: rt.Params, layout: rt.Layout) -> float:
@@ -315,6 +319,11 @@ def posterior(data: Any, params: Mapping[str, Any]) -> dict[str, rt.Floats]:
 def predict(data: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     """The jointly most probable values of each element's latents, {latent: (N,)}."""
     return rt.predict(PROGRAM, data, params)
+
+
+def load(path: str) -> rt.FitResult:
+    """A fit that `FitResult.save` wrote. Raises rt.ResultFileError."""
+    return rt.load(PROGRAM, path)
 
 
 def sample(

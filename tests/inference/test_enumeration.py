@@ -434,3 +434,15 @@ def test_impossible_data() -> None:
     assert program.log_likelihood({"y": [0, 1, 2]}, params) == -np.inf
     with pytest.raises(DataError, match=r"row 2 of N \(y = 2\) has probability zero"):
         program.e_step({"y": [0, 1, 2]}, params)
+
+
+@pytest.mark.xfail(strict=True, raises=DataError, reason="the E-step looks at rows of weight zero")
+def test_impossible_data_of_weight_zero_weigh_nothing() -> None:
+    program = emdsl.load(Source(
+        "model Ruled\nparam p : simplex[2]\nconst t = [0, 1]\nfor n in N times w[n]:\n"
+        "    latent z[n] ~ Categorical(p)\n    data y[n] : category[3] ~ Delta(t[z[n]])\n", "r.em"
+    ))  # fmt: skip
+    params = {"p": np.array([0.5, 0.5])}
+    rows = {"y": [0, 1, 2], "w": [1.0, 1.0, 0.0]}
+    assert program.log_likelihood(rows, params) == pytest.approx(2 * np.log(0.5))
+    assert program.e_step(rows, params).log_likelihood == pytest.approx(2 * np.log(0.5))

@@ -104,15 +104,14 @@ OTHERS = ("exec", "eval", "compile", "open", "print", "type", "len", "__import__
           "statistics", "sampling", "runtime", "emdsl", "numpy", "scipy", "special", "s_x", "f_x",
           "c_x", "x_seen", "term_0", "drawn_1", "em_rate", "rate_new", "m_step")  # fmt: skip
 
-KEYS = "names of data arrays are keys beside the block's own: `width`, `x_observed`"
-DIRECT = "the latent `direct` and the argument of collect or decode are one name"
-BROKEN = {
-    ("x", "width"): KEYS,
-    ("y", "width"): KEYS,
-    ("x", "y_observed"): KEYS,
-    ("y", "x_observed"): KEYS,
-    ("z", "direct"): DIRECT,
-}
+# keys and arguments that the module has of its own
+CLASHES = (
+    ("x", "width"),
+    ("y", "width"),
+    ("x", "y_observed"),
+    ("y", "x_observed"),
+    ("z", "direct"),
+)
 # a word of the language, or of Python where it can only be a mistake
 NO_NAMES = {"keyword-as-name", "python-word", "bad-plate", "bad-header", "duplicate"}
 
@@ -127,15 +126,11 @@ def test_names_that_mean_something_to_python(old: str, new: str) -> None:
             raise
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [pytest.param(*k, marks=pytest.mark.xfail(strict=True, reason=v)) for k, v in BROKEN.items()],
-)
+@pytest.mark.parametrize(("old", "new"), CLASHES)
 def test_names_of_the_module_that_clash(old: str, new: str) -> None:
     same_answers({old: new})
 
 
-@pytest.mark.xfail(strict=True, reason="x's mask and the array f_x_seen are one name in features")
 def test_a_mask_and_an_array_of_its_name() -> None:
     same_answers({"x": "f_x", "y": "f_x_seen"})
 
@@ -150,7 +145,7 @@ def test_names_that_mean_something_to_the_module(part: int) -> None:
     names = identifiers()
     for shift in range(part, len(names), PARTS):
         new = {old: names[(shift + i) % len(names)] for i, old in enumerate(MODEL_NAMES)}
-        same_answers({old: name for old, name in new.items() if (old, name) not in BROKEN})
+        same_answers(new)
 
 
 # --- text that would like to be code --------------------------------------------------------------
@@ -244,13 +239,11 @@ def test_the_gallery_prints_clean(path: Path) -> None:
     assert compile_source(source(path)).module == module
 
 
-@pytest.mark.xfail(strict=True, reason="long docstrings, META's doc, what collect returns")
 def test_no_line_is_long() -> None:
     lines = [line for path in FITTED for line in compile_source(source(path)).module.splitlines()]
     assert [line for line in lines if len(line) > 100] == []
 
 
-@pytest.mark.xfail(strict=True, reason="sample reads sizes it doesn't use: F841")
 def test_ruff_finds_nothing(tmp_path: Path) -> None:
     for path in FITTED:
         out = tmp_path / f"{path.stem}.py"
