@@ -412,7 +412,6 @@ BROKEN_CHOSEN = {
     "a table with two places for one latent": "a const at [1, w, w] keeps both axes: printer",
     "an inverse Wishart of fixed sizes": "TypeError: Cannot convert complex to float",
     "a Wishart of fixed sizes": "TypeError: Cannot convert complex to float",
-    "a uniform prior": "refused as moving support, though its bounds are numbers",
 }
 
 
