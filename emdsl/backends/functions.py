@@ -96,9 +96,11 @@ def _return(value: object, call: str, indent: str) -> list[str]:
         return [f"{indent}return {value}"]
     assert isinstance(value, tuple)
     if value and isinstance(value[0], tuple):
-        inner = ", ".join(f"{key}: {name}" for key, name in value)
-        return wrapped(f"{indent}return ", f"{call}({{{inner}}})" if call else f"{{{inner}}}", "",
-                       indent)  # fmt: skip
+        pairs = [f"{key}: {name}" for key, name in value]
+        line = f"{indent}return {{{', '.join(pairs)}}}"
+        if len(line) <= 99:
+            return [line]
+        return [f"{indent}return {{", *(f"{indent}    {p}," for p in pairs), f"{indent}}}"]
     inner = ", ".join(value)
     if call:
         return wrapped(f"{indent}return ", f"{call}({inner})", "", indent)

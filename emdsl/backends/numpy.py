@@ -6,6 +6,7 @@ make it broadcast there; a sum of products becomes `@`, `.sum`, or an einsum.
 
 from __future__ import annotations
 
+import math
 from functools import singledispatchmethod
 
 from emdsl.backends.layout import wrapped
@@ -66,6 +67,9 @@ class Printer:
     @text.register
     def _(self, expr: Lit, target: Target) -> tuple[str, int]:
         del target
+        if isinstance(expr.value, float) and not math.isfinite(expr.value):
+            code = "np.nan" if math.isnan(expr.value) else "np.inf"
+            return (f"-{code}", _NEG) if expr.value < 0 else (code, _ATOM)
         code = repr(expr.value)
         return code, _NEG if code.startswith("-") else _ATOM
 
@@ -100,7 +104,8 @@ class Printer:
         places = []
         axes_places = [p for p in expr.places if isinstance(p, Axis)]
         lits = all(isinstance(p, Axis | Lit) for p in expr.places)
-        if lits:  # plain slicing keeps the other axes in order
+        distinct = len(set(axes_places)) == len(axes_places)  # else it is a diagonal
+        if lits and distinct:  # plain slicing keeps the other axes in order
             places = [":" if isinstance(p, Axis) else repr(p.value) for p in expr.places]  # type: ignore[union-attr] # Lit
             while places and places[-1] == ":":
                 places.pop()
@@ -108,7 +113,7 @@ class Printer:
         fancy = [p for p in expr.places if not isinstance(p, Axis)]
         tail = tuple(p for p in expr.places if isinstance(p, Axis))
         lead = tuple(dict.fromkeys(a for p in fancy for a in axes_of(p)))
-        if expr.places == (*fancy, *tail) and not set(lead) & set(tail):
+        if distinct and expr.places == (*fancy, *tail) and not set(lead) & set(tail):
             # places first, whole axes after: NumPy keeps that order
             first = tuple(a for a in target if a in lead)
             places = [self.text(p, first)[0] for p in fancy]
@@ -145,6 +150,8 @@ class Printer:
         if op == "div":
             top = self._at(args[0], target, _MUL)
             return f"{top} / {self._at(args[1], target, _NEG)}", _MUL
+        if op == "neg":
+            return f"-{self._at(args[0], target, _NEG)}", _NEG
         if op == "pow":
             return f"{self._at(args[0], target, _ATOM)}**{self._at(args[1], target, _ATOM)}", _POW
         if op in _COMPARE:

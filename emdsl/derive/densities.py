@@ -158,6 +158,8 @@ class DensityOf:
                 return sum_over_entries(
                     self._matrix(tree.args[0]), s, self._matrix(tree.args[1]), None
                 )
+            case v.LogMultiGamma():
+                return combine([self._eval(a, place) for a in tree.args], _log_multi_gamma)
             case v.LogIndicator():
                 condition = self._boolean(tree.args[0], place)
                 if condition in (sp.true, sp.false):
@@ -217,3 +219,14 @@ class DensityOf:
     @property
     def span(self) -> Span:
         return self.draw.span
+
+
+def _log_multi_gamma(a: sp.Expr, d: sp.Expr) -> sp.Expr:
+    """The log multivariate gamma function; of a known order as log gammas (Muirhead 1982, 2.1.12).
+
+    log Gamma_d(a) = d (d - 1) / 4 log pi + sum_j log Gamma(a - j / 2),  j = 0 .. d - 1
+    """
+    if not d.is_Integer:
+        return v.LogMultiGamma(a, d)
+    terms = (log_gamma(a - sp.Rational(j, 2)) for j in range(int(d)))
+    return d * (d - 1) / 4 * sp.log(sp.pi) + sp.Add(*terms)

@@ -48,7 +48,7 @@ def monomials(
         if old is not None:
             m = Monomial(sp.expand(old.number + m.number), m.data, m.basis, m.axes, m.mixed, m.span)
         merged[key] = m
-    return tuple(m for m in merged.values() if m.number != 0)
+    return tuple(m for m in merged.values() if m.number != 0 and m.data != 0)
 
 
 _MOST = 20000  # terms of one node; past that the model is not one a person wrote
@@ -200,6 +200,8 @@ def _indicators(factors: list[sp.Expr], atoms: Atoms) -> sp.Expr:
             logs.append(atom.condition)
         else:
             plain.append(factor)
+    if sp.And(*conditions) == sp.false:
+        return sp.Integer(0)
     if logs:
         merged = sp.Or(sp.Not(sp.And(*conditions)), sp.And(*logs)) if conditions else sp.And(*logs)
         return sp.Mul(*plain, atoms.symbol(LogInd(merged)))

@@ -32,7 +32,10 @@ def _names(x: object) -> Iterator[str]:
             yield from _names(args)
         case Gather(name=name, places=places):
             yield from _names(name)
-            for place in places:
+            found = [p for p in places if not isinstance(p, Axis)]
+            tail = [p for p in places if isinstance(p, Axis)]
+            whole = list(places) == [*found, *tail] and len(set(tail)) == len(tail)
+            for place in found if whole else places:  # whole last axes need no index
                 yield from [str(place.dim)] if isinstance(place, Axis) else _names(place)
         case tuple():
             for item in x:

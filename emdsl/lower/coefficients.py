@@ -45,7 +45,7 @@ class CoefficientLowering(PieceContext):
         results: list[str] = []
         results.append(
             self._coefficients(
-                "direct",
+                "0",
                 (),
                 self.plan.direct,
                 self.plan.direct_features,

@@ -59,8 +59,8 @@ class FeatureLowering(PieceContext):
             direct.append(name)
         body = [*self._data_arrays(s), *body]
         returned: list[str] = []
-        for label, rows in zip(["direct", *self.labels()], [direct, *groups[1:]], strict=True):
-            name = f"rows_{label}" if label != "direct" else "direct_rows"
+        labels = ["direct_rows", *(f"rows_{label}" for label in self.labels())]
+        for name, rows in zip(labels, [direct, *groups[1:]], strict=True):
             body.append(Bind((name,), "nm.rows", (*rows, "width=B")))
             returned.append(name)
         clusters = self._tuple(returned[1:])
@@ -120,14 +120,14 @@ class FeatureLowering(PieceContext):
         s.wants[f"mask {atom.name}"] = atom
         own = [s.axis(str(ix)) for ix in (*atom.idx[1:], atom.idx[0])]
         new = tuple(i for i, a in enumerate(axes) if a not in own)
-        mask = f"{self.names[atom.name]}_seen"
+        mask = f"seen_{self.names[atom.name]}"
         places = () if all(i < len(axes) - len(own) for i in new) else (str(new),)
         return Kernel("masked", (Whole(value, axes), mask, *places), axes)
 
     def _mask(self, f: Feature, name: str, s: ScalarLowering) -> list[Stmt]:
         """A mask as a feature; None where every cell is seen: the constant row serves then."""
         s.wants[f"mask {f.seen}"] = f
-        return [Bind((name,), "nm.mask_rows", (f"{self.names[str(f.seen)]}_seen",))]
+        return [Bind((name,), "nm.mask_rows", (f"seen_{self.names[str(f.seen)]}",))]
 
     def _fixed(
         self,
@@ -153,7 +153,7 @@ class FeatureLowering(PieceContext):
 
     def _data_arrays(self, s: ScalarLowering) -> list[Stmt]:
         """Fetch what the features were found to need; centred arrays last."""
-        body: list[Stmt] = [Bind(("B",), "int", ('block["width"]',))]
+        body: list[Stmt] = [Bind(("B",), "int", ('block["block width"]',))]
         centred = [(v[0], v[1]) for k, v in s.wants.items()
                    if k.startswith("centered ") and isinstance(v, tuple)]  # fmt: skip
         tail: list[Stmt] = []
@@ -171,15 +171,15 @@ class FeatureLowering(PieceContext):
             if kind == "data":
                 body.append(Item(self.names[name], "block", quoted(name), self._stored(name, s)))
             elif kind in ("known", "mask"):
-                seen = f"{self.names[name]}_seen"
-                item = Item(seen, "block", quoted(f"{name}_observed"), (), optional=True)
+                seen = f"seen_{self.names[name]}"
+                item = Item(seen, "block", quoted(f"{name} observed"), (), optional=True)
                 if item not in body:
                     body.append(item)
                 if kind == "known":
                     assert isinstance(atom, Seen)
                     inner = [str(s.axis(str(ix)).dim) for ix in (*atom.idx[1:], atom.idx[0])]
                     shape = f"({', '.join(inner)}{',' * (len(inner) == 1)})"
-                    known.append(Bind((f"{self.names[name]}_known",), "nm.known", (seen, shape)))
+                    known.append(Bind((f"known_{self.names[name]}",), "nm.known", (seen, shape)))
             elif kind == "pivot":
                 body.append(Item(s.pivot_name(name), "pivot", quoted(name)))
         return [*body, *known, *tail]

@@ -24,7 +24,7 @@ def meta_lines(model: Model, plan: Plan, m_step: MStep, version: str) -> tuple[s
     lines = [
         "META = rt.Meta(",
         f"    name={quoted(model.name)},",
-        f"    doc={quoted(model.doc)},",
+        *_text("doc", model.doc),
         f"    source={quoted(_base_name(model.source.name))},",
         f"    source_sha256={quoted(digest)},",
         f"    compiler={quoted(version)},",
@@ -40,6 +40,18 @@ def meta_lines(model: Model, plan: Plan, m_step: MStep, version: str) -> tuple[s
         ")",
     ]
     return tuple(lines)
+
+
+def _text(name: str, text: str) -> list[str]:
+    """A long string as several literals, one after the other."""
+    if len(text) <= 80 and "\n" not in text:
+        return [f"    {name}={quoted(text)},"]
+    pieces = [
+        piece
+        for line in text.splitlines(keepends=True)
+        for piece in (line[i : i + 80] for i in range(0, len(line), 80))
+    ]
+    return [f"    {name}=(", *(f"        {quoted(p)}" for p in pieces), "    ),"]
 
 
 def _base_name(name: str) -> str:

@@ -91,7 +91,7 @@ class MStepLowering:
         for p in self.model.params:
             value = self.names[p.name]
             result.append(
-                (quoted(p.name), f"{value}_new" if p.name in self.joint.pivots else value)
+                (quoted(p.name), f"new_{value}" if p.name in self.joint.pivots else value)
             )
             if p.name in self.joint.pivots:
                 body.append(self._unpivot(p.name, s))
@@ -137,7 +137,7 @@ class MStepLowering:
         kept = tuple(axes[i] for i in self.joint.pivots[name])
         py = self.names[name]
         value = Map("add", (Array(py, axes), Array(f"pivot[{quoted(name)}]", kept)))
-        return Assign(f"{py}_new", Whole(value, axes))
+        return Assign(f"new_{py}", Whole(value, axes))
 
     def _update(self, update: Update, s: ScalarLowering) -> list[Stmt]:
         name = self.names[update.param]
@@ -241,13 +241,13 @@ class MStepLowering:
         values: list[str] = []
         scores: list[str] = []
         for i, root in enumerate(roots):
-            root_name = f"{name}_root_{i}"
+            root_name = f"root_{i}_{name}"
             lines.append(Assign(root_name, Whole(s.lower(root), axes, full=True)))
             score = s.lower(objective)
             renamed = _replace(score, Array(name, axes), Array(root_name, axes))
-            lines.append(Assign(f"{root_name}_q", Whole(renamed, axes, full=True)))
+            lines.append(Assign(f"q_{root_name}", Whole(renamed, axes, full=True)))
             values.append(root_name)
-            scores.append(f"{root_name}_q")
+            scores.append(f"q_{root_name}")
         kind = quoted(self.model.param(update.param).type.kind)
         lines.append(
             Bind((name,), "nm.best", (f"({', '.join(values)},)", f"({', '.join(scores)},)", kind))

@@ -37,8 +37,8 @@ _OPTIONS = frozenset(
 # gets a prefix, so that the two can't meet
 _OURS = re.compile(
     r"(f|c|s|h|g|post|rows|possible|message|best|joint|inv|logdet|pivot|parts|term|drawn|all|log|em"
-    r"|features|coefficients|infer|decode|marginals|collect)_.*"
-    r"|.*_(seen|known|centered|new|q|root_\d+)|possible|evidence|direct_rows|width"
+    r"|seen|known|new|root|q|features|coefficients|infer|decode|marginals|collect)_.*"
+    r"|.*_centered_*|possible|evidence|direct_rows"
 )
 
 

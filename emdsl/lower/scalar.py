@@ -162,7 +162,7 @@ class ScalarLowering:
                 return self._entry(self.pivot_name(name), idx)
             case Seen(name=name, idx=idx):
                 self.wants[f"known {name}"] = atom
-                return self._entry(f"{self.names[name]}_known", _plate_last(idx, self.plates))
+                return self._entry(f"known_{self.names[name]}", _plate_last(idx, self.plates))
             case Value(axis=axis):
                 return Range(self.axis(axis))
             case SizeOf(extent=extent):

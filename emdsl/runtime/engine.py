@@ -99,7 +99,7 @@ class Engine:
             discrete &= array.kind in ("int", "count", "bool", "category", "index")
             mask = bound.observed.get(name)
             if mask is not None:
-                arrays[f"{name}_observed"] = np.ascontiguousarray(np.moveaxis(mask, 0, -1))
+                arrays[f"{name} observed"] = np.ascontiguousarray(np.moveaxis(mask, 0, -1))
         weight = None
         if piece.weight is not None:
             weight = np.asarray(bound.arrays[piece.weight], dtype=np.float64)
@@ -150,13 +150,13 @@ class Engine:
         ]
 
     def _chunk(self, data: PieceData, start: int, stop: int) -> Chunk:
-        along = set(data.piece.arrays) | {f"{a}_observed" for a in data.piece.arrays}
+        along = set(data.piece.arrays) | {f"{a} observed" for a in data.piece.arrays}
         arrays = {k: v[..., start:stop] if k in along else v for k, v in data.arrays.items()}
         weight = None if data.weight is None else data.weight[start:stop]
         return Chunk(arrays, weight, start, stop)
 
     def _features(self, data: PieceData, chunk: Chunk) -> Features:
-        arrays = {**chunk.arrays, "width": np.asarray(chunk.stop - chunk.start)}
+        arrays = {**chunk.arrays, "block width": np.asarray(chunk.stop - chunk.start)}
         return data.piece.features(arrays, self.layout, self.pivot)
 
     def blocks(self, index: int) -> Iterator[tuple[Chunk, Features]]:
@@ -215,6 +215,8 @@ class Engine:
                     steer = bias(index, chunk) if bias is not None else None
                     evidence, posterior = piece.infer(features, given, self.layout, steer)
                     if known is not None:
+                        if chunk.weight is not None:  # what has no weight may be impossible
+                            evidence = np.where(chunk.weight > 0.0, evidence, 0.0)
                         lowest = evidence.min()
                         if lowest == -np.inf:
                             self._impossible(data, chunk, evidence)

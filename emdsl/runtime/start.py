@@ -163,7 +163,7 @@ class _Scale:
             self._unit[array.name] = np.where(spread > tiny, 1.0 / np.maximum(spread, 1e-300), 0.0)
 
     def _own(self, piece: PieceData) -> dict[str, NDArray[Any]]:
-        names = {a.name for a in self._arrays} | {f"{a.name}_observed" for a in self._arrays}
+        names = {a.name for a in self._arrays} | {f"{a.name} observed" for a in self._arrays}
         return {k: v for k, v in piece.arrays.items() if k in names}
 
     def _raw(
@@ -171,7 +171,7 @@ class _Scale:
     ) -> tuple[Floats, Floats | None]:
         value = arrays[array.name]
         width = value.shape[-1]
-        seen = arrays.get(f"{array.name}_observed")
+        seen = arrays.get(f"{array.name} observed")
         if array.kind == "category" and array.values is not None:
             values = _extent(array.values, self._sizes)
             grid = np.arange(values).reshape(-1, *(1,) * value.ndim)
@@ -245,7 +245,7 @@ class _Scale:
         if latent.data is None or latent.data not in piece.arrays:
             return {}
         label = piece.arrays[latent.data].reshape(-1)[pick]
-        seen = piece.arrays.get(f"{latent.data}_observed")
+        seen = piece.arrays.get(f"{latent.data} observed")
         known = np.ones(len(pick), dtype=np.bool_) if seen is None else seen.reshape(-1)[pick]
         return {
             k: x[:, known & (label == k)].mean(axis=1)

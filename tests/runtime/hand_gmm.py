@@ -36,7 +36,7 @@ def pivot(params: rt.Params) -> rt.Params:
 
 
 def features(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Features:
-    observed = block.get("x_observed")
+    observed = block.get("x observed")
     x = nm.masked(block["x"] - pivot["mean"][:, None], observed)
     one = np.ones(x.shape[-1]) if observed is None else observed.astype(float)
     rows = np.concatenate([np.ones((1, x.shape[-1])), one[None], x, nm.pairs(x)])

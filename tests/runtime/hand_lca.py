@@ -34,7 +34,7 @@ META = rt.Meta(
 
 def features(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Features:
     y, width = block["y"], block["y"].shape[-1]
-    observed = block.get("y_observed")
+    observed = block.get("y observed")
     seen = np.ones(y.shape) if observed is None else observed.astype(float)
     rows = np.concatenate([np.ones((1, width)), rt.masked(y, observed), seen])
     return rt.Features(direct=np.zeros((0, width)), rows=(rows,), fixed=(None,))

@@ -37,7 +37,7 @@ def program(ridge: float = 0.0) -> rt.Program:
     )
 
     def features(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Features:
-        u, y, seen = block["u"], block["y"], block.get("y_observed")
+        u, y, seen = block["u"], block["y"], block.get("y observed")
         rows = [np.ones_like(y)[None], y[None], (y * y)[None], y * u, rt.pairs(u)]
         return rt.Features(rt.masked(np.concatenate(rows), seen), (), ())
 

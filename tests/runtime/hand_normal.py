@@ -43,12 +43,12 @@ def program(precision: bool = False) -> rt.Program:
         return 1.0 / params["tau"] if precision else params["sd"] ** 2
 
     def features(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Features:
-        x, seen = block["x"] - pivot["mean"], block.get("x_observed")
+        x, seen = block["x"] - pivot["mean"], block.get("x observed")
         one = np.ones(len(x))
         rows = np.stack([one, rt.masked(one, seen), rt.masked(x, seen), rt.masked(x * x, seen)])
         known = rt.log_indicator(np.arange(layout.sizes["K"])[:, None] == block["z"])
-        if "z_observed" in block:
-            known = np.where(block["z_observed"], known, 0.0)
+        if "z observed" in block:
+            known = np.where(block["z observed"], known, 0.0)
         return rt.Features(np.zeros((0, len(x))), (rows,), (known,))
 
     def coefficients(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt.Coefficients:

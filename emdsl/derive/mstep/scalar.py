@@ -4,11 +4,13 @@ Most scalar M-steps are one shape. Where the derivative has two powers of the en
 
     A t^a + B t^b = 0,  a < b   ⇒   t = (-A / B)^(1 / (b - a))
 
-a maximum on t > 0 where A > 0 > B. That is variance, sd, precision, Poisson, exponential, Gamma
-rate, Rayleigh, Weibull scale, Pareto and Laplace scale at once, the log being the power 0.
+a maximum on t > 0 where A > 0 > B. That is variance, standard deviation, precision, rate, scale and
+most shapes that close at once, the log being the power -1 of the derivative.
 """
 
 from __future__ import annotations
+
+from functools import reduce
 
 import sympy as sp
 
@@ -150,10 +152,10 @@ def _as_power(slope: sp.Expr, t: sp.Symbol) -> tuple[sp.Expr, sp.Expr | None]:
 def _two_logs(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None:
     """A log t + B log(1 - t)  ⇒  t = A / (A + B)."""
     t, atoms = block.entry, block.atoms
-    if not set(groups) <= {sp.log(t), sp.log(1 - t)}:
+    if set(groups) != {sp.log(t), sp.log(1 - t)}:
         return None
-    a = coefficient(groups.get(sp.log(t), []), block.cell, atoms)
-    b = coefficient(groups.get(sp.log(1 - t), []), block.cell, atoms)
+    a = coefficient(groups[sp.log(t)], block.cell, atoms)
+    b = coefficient(groups[sp.log(1 - t)], block.cell, atoms)
     root = a / sp.expand(a + b)
     record = (
         f"dQ/dt = A / t - B / (1 - t) with A = {a}, B = {b}",
@@ -180,11 +182,24 @@ _KNOWN = (sp.log, sp.exp)
 
 
 def _roots(top: sp.Expr, t: sp.Symbol) -> list[sp.Expr] | None:
-    """The roots of a polynomial of degree one or two; None where it is none."""
-    if not top.is_polynomial(t) or not 1 <= sp.Poly(top, t).degree() <= 2:
+    """The roots of a polynomial of degree one or two in some power of t; None where it is none."""
+    powers: list[sp.Expr] = []
+    for term in sp.Add.make_args(sp.expand(top)):
+        _, power = _as_power(term, t)
+        if power is None:
+            return None
+        powers.append(power)
+    lowest = min(powers)
+    steps = [p - lowest for p in powers if p != lowest]
+    if not steps:
         return None
-    found = sp.solve(top, t)
-    return [r for r in found if sp.simplify(top.subs(t, r)) == 0]
+    step = reduce(sp.gcd, steps) if t.is_positive else sp.Integer(1)
+    u = sp.Symbol("u", positive=t.is_positive, real=True)
+    reduced = sp.expand(sp.expand(top / t**lowest).subs(t, u ** (1 / step)))
+    if not reduced.is_polynomial(u) or not 1 <= sp.Poly(reduced, u).degree() <= 2:
+        return None
+    found = sp.solve(reduced, u)
+    return [r ** (1 / step) for r in found if sp.simplify(reduced.subs(u, r)) == 0]
 
 
 def _algebraic(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None:
