@@ -36,7 +36,6 @@ from emdsl.ir.nodes import Module
 from emdsl.lower.module import module_of
 from emdsl.model.build import build
 from emdsl.model.graph import Model
-from emdsl.model.show import show
 from emdsl.source import Source
 from emdsl.syntax import read_source
 from emdsl.syntax.parse import parse
@@ -74,7 +73,7 @@ def compile_source(source: Source, *, standalone: bool = False) -> Compiled:
         matches = choose(model)
         derivation = derive(model, matches)
         plan = plan_of(derivation.derived, matches)
-        ir, _ = module_of(plan, derivation.m_step, families_of(model), __version__)
+        ir = module_of(plan, derivation.m_step, families_of(model), __version__)
         text = print_module(ir)
     except RecursionError as error:
         raise Bug("the model is nested more deeply than the compiler can follow") from error
@@ -136,5 +135,4 @@ __all__ = [
     "families_of",
     "import_text",
     "load",
-    "show",
 ]  # fmt: skip

@@ -40,7 +40,6 @@ from emdsl.model.graph import (
     Model,
     Param,
     Ref,
-    Size,
     Variable,
 )
 from emdsl.source import Span
@@ -328,14 +327,3 @@ class _Deriver:
                 draw.span,
                 f"declare `{ref.name}` as {family.kind}",
             )
-
-
-def size_name(extent: object) -> str | int:
-    """A plate extent as a size's name or a number."""
-    match extent:
-        case Size(name=name):
-            return name
-        case Fixed(value=value):
-            return value
-        case _:
-            raise AssertionError("ragged extents are refused by the strategies")

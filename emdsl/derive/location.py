@@ -155,13 +155,11 @@ def _divide(
             offset += factor * atoms.sum(entry.axes, off)
             rest += factor * atoms.sum(entry.axes, left)
         else:
-            rest += _with_pivots(term, names, pivots, atoms)
+            rest += _with_pivots(term, pivots, atoms)
     return offset, rest
 
 
-def _with_pivots(
-    expr: sp.Expr, names: frozenset[str], pivots: dict[str, tuple[int, ...]], atoms: Atoms
-) -> sp.Expr:
+def _with_pivots(expr: sp.Expr, pivots: dict[str, tuple[int, ...]], atoms: Atoms) -> sp.Expr:
     """Parameters that another node pivots, as pivot plus distance where they stand here."""
     new = {}
     for symbol in expr.free_symbols:
@@ -170,5 +168,5 @@ def _with_pivots(
             kept = tuple(atom.idx[i] for i in pivots[atom.name])
             new[symbol] = symbol + atoms.symbol(Pivot(atom.name, kept))
         elif isinstance(atom, SumOf):
-            new[symbol] = atoms.sum(atom.axes, _with_pivots(atom.body, names, pivots, atoms))
+            new[symbol] = atoms.sum(atom.axes, _with_pivots(atom.body, pivots, atoms))
     return expr.xreplace(new)

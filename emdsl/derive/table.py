@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import Literal
@@ -287,15 +287,6 @@ class Atoms:
                 case _:
                     new[symbol] = self.symbol(self.rename_atom(atom, {axis: place}))
         return expr.xreplace(new)
-
-    def map_inside(self, expr: sp.Expr, change: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
-        """Apply `change` to the bodies of sums in `expr`."""
-        new = {}
-        for s in expr.free_symbols:
-            atom = self.atom(s)
-            if isinstance(atom, SumOf):
-                new[s] = self.sum(atom.axes, change(atom.body))
-        return expr.xreplace(new) if new else expr
 
     # -- for people --
 

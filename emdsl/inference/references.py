@@ -4,53 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from emdsl.model.graph import (
-    Apply,
-    ArrayOf,
-    AxisRef,
-    Choice,
-    Distribution,
-    Draw,
-    Expr,
-    Limited,
-    Model,
-    Ref,
-    Variable,
-)
-
-
-def refs(expr: Expr) -> Iterator[Ref]:
-    """Every reference in an expression, indices included."""
-    match expr:
-        case Ref(indices=indices):
-            yield expr
-            for index in indices:
-                yield from refs(index)
-        case Apply(args=args):
-            for arg in args:
-                yield from refs(arg)
-        case ArrayOf(items=items):
-            for item in items:
-                yield from refs(item)
-        case _:
-            return
+from emdsl.model.check import references
+from emdsl.model.graph import AxisRef, Distribution, Model, Ref, Variable
 
 
 def refs_in(dist: Distribution) -> Iterator[Ref]:
     """Every reference in a distribution's arguments and tests."""
-    match dist:
-        case Draw(args=args):
-            for _, arg in args:
-                yield from refs(arg)
-        case Choice(test=test, then=then, orelse=orelse):
-            yield from refs(test)
-            yield from refs_in(then)
-            yield from refs_in(orelse)
-        case Limited(base=base, lower=lower, upper=upper):
-            yield from refs_in(base)
-            for bound in (lower, upper):
-                if bound is not None:
-                    yield from refs(bound)
+    return (ref for ref, _ in references(dist))
 
 
 def users(model: Model, name: str) -> Iterator[tuple[Variable, Ref]]:

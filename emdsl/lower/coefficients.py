@@ -59,7 +59,7 @@ class CoefficientLowering(PieceContext):
                 self._coefficients(label, cluster.latents, cluster.terms, cluster.features, s, body)
             )
         fetched = fetch_consts(s, self.model, self.names)
-        fetched += fetch_params(s, self.model, self.names, self.atoms, pivots=self.pivots)
+        fetched += fetch_params(s, self.model, self.names, self.pivots)
         pivots = sorted(k.partition(" ")[2] for k in s.wants if k.startswith("pivot "))
         fetched += [Item(s.pivot_name(name), "pivot", quoted(name)) for name in pivots]
         joint = [Comment(line) for node in self.nodes for line in self._mathematics(node)]

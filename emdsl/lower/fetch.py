@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emdsl.derive.table import Atoms
 from emdsl.ir.nodes import (
     Array,
     Assign,
@@ -21,40 +20,24 @@ from emdsl.lower.names import Names, quoted
 from emdsl.lower.scalar import ScalarLowering
 from emdsl.model.graph import Model
 
-_FEATURES = (("block", "rt.Blocks"), ("layout", "rt.Layout"), ("pivot", "rt.Params"))
-_COEFFICIENTS = (("params", "rt.Params"), ("layout", "rt.Layout"), ("pivot", "rt.Params"))
-
 
 def fetch_params(
     s: ScalarLowering,
     model: Model,
     names: Names,
-    atoms: Atoms,
-    source: str = "params",
-    *,
     pivots: Mapping[str, tuple[int, ...]] | None = None,
-    only: frozenset[str] | None = None,
 ) -> list[Stmt]:
     """Fetch the parameters, inverses and log determinants a lowering was found to need."""
-    body: list[Stmt] = []
-    derived: list[Stmt] = []
+    params = {p.name for p in model.params}
     needed: dict[str, None] = {}
+    derived: list[Stmt] = []
     for key in sorted(s.wants):
         kind, _, name = key.partition(" ")
-        if kind in ("param", "inv", "logdet") and any(p.name == name for p in model.params):
+        if kind in ("param", "inv", "logdet") and name in params:
             needed[name] = None
-    for name in needed:
-        if only is not None and name not in only:
-            continue
-        body.append(fetch_param(name, s, model, names, source, pivots))
-    for key in sorted(s.wants):
-        kind, _, name = key.partition(" ")
-        if only is not None and name not in only and kind in ("inv", "logdet"):
-            continue
         if kind in ("inv", "logdet"):
             derived.append(matrix_function(kind, name, s, model, names))
-    del atoms
-    return [*body, *derived]
+    return [*(fetch_param(name, s, model, names, pivots) for name in needed), *derived]
 
 
 def fetch_param(
@@ -62,15 +45,14 @@ def fetch_param(
     s: ScalarLowering,
     model: Model,
     names: Names,
-    source: str,
     pivots: Mapping[str, tuple[int, ...]] | None,
 ) -> Stmt:
     """`mean = params["mean"]`, less its pivot where it has one."""
     param = model.param(name)
     axes = tuple(Axis(f"{name}{i}", s.dim(e)) for i, e in enumerate(param.shape))
-    stored = f"{source}[{quoted(name)}]"
+    stored = f"params[{quoted(name)}]"
     if pivots is None or name not in pivots:
-        return Item(names[name], source, quoted(name), axes)
+        return Item(names[name], "params", quoted(name), axes)
     kept = tuple(axes[i] for i in pivots[name])
     less = Map("mul", (Lit(-1), Array(f"pivot[{quoted(name)}]", kept)))
     return Assign(names[name], Whole(Map("add", (Array(stored, axes), less)), axes))

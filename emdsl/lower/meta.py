@@ -6,7 +6,7 @@ import hashlib
 
 from emdsl.derive.mstep.solve import MStep
 from emdsl.inference.plan import Plan
-from emdsl.lower.names import Names, quoted
+from emdsl.lower.names import quoted
 from emdsl.model.graph import Extent, Fixed, Model, Size, Variable
 
 
@@ -154,9 +154,8 @@ def _latents(model: Model, plan: Plan) -> list[str]:
     return out
 
 
-def piece_lines(model: Model, plan: Plan, names: Names) -> list[str]:
+def piece_lines(model: Model, plan: Plan) -> list[str]:
     """The lines of `PROGRAM = rt.Program(...)`."""
-    del names
     lines = ["PROGRAM = rt.Program(", "    meta=META,", "    pieces=("]
     for piece in plan.pieces:
         p = piece.plate

@@ -22,10 +22,8 @@ from emdsl.model.graph import Model
 from emdsl.model.show import show
 
 
-def module_of(
-    plan: Plan, m_step: MStep, families: Mapping[str, Family], version: str
-) -> tuple[Module, Names]:
-    """The whole module; and the Python names it gives the model's."""
+def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version: str) -> Module:
+    """The whole module."""
     joint = plan.derived.joint
     model = joint.model
     names = python_names(model)
@@ -47,15 +45,12 @@ def module_of(
     functions.append(Sampling(model, names, families).function())
     doc = _doc(model, version)
     hyper = tuple((names[s.name], s.name, s.default) for s in model.sizes if s.hyper)
-    return (
-        Module(
-            doc,
-            meta_lines(model, plan, m_step, version),
-            tuple(functions),
-            tuple(piece_lines(model, plan, names)),
-            hyper,
-        ),
-        names,
+    return Module(
+        doc,
+        meta_lines(model, plan, m_step, version),
+        tuple(functions),
+        tuple(piece_lines(model, plan)),
+        hyper,
     )
 
 

@@ -71,9 +71,7 @@ class MStepLowering:
             old = sorted((update.needs - done) & {p.name for p in self.model.params})
             early: list[Stmt] = []
             for name in old:
-                early.append(
-                    fetch_param(name, s, self.model, self.names, "params", self.joint.pivots)
-                )
+                early.append(fetch_param(name, s, self.model, self.names, self.joint.pivots))
                 done.add(name)
             for key in sorted(s.wants):
                 kind, _, name = key.partition(" ")
@@ -272,7 +270,7 @@ class MStepLowering:
         for i, part in enumerate(parts):
             names.append(f"term_{i}")
             body.append(Assign(names[-1], Whole(s.lower(part), ())))
-        fetched = fetch_params(s, self.model, self.names, atoms)
+        fetched = fetch_params(s, self.model, self.names)
         whole = [*fetch_consts(s, self.model, self.names), *fetched, *body]
         sizes = sizes_of(whole, s, self.model)
         text = "float(" + " + ".join(names) + ")" if names else "0.0"

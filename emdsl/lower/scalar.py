@@ -33,10 +33,10 @@ from emdsl.model.graph import Extent, Fixed, Size
 
 @dataclass
 class ScalarLowering:
-    """Lowers scalars; `wants` collects the arrays an expression needs beside plain ones.
+    """Lowers scalars; `wants` collects the arrays they were found to need, by kind and name.
 
-    `dims` gives a stored array's dimension axes order check; `safe` uses the logarithm that is
-    finite at zero (for parameters on the edge of their support).
+    `plates` are the axes that the engine takes in blocks. A log of parameters is the one that is
+    finite at zero, for those on the edge of their support.
     """
 
     atoms: Atoms

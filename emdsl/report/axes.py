@@ -29,10 +29,6 @@ class AxisNames:
         self.given[f"fresh {name}"] = name
         return name
 
-    def of_latent(self, axis: str) -> str:
-        """The name of a latent's values as an index (`k` in [z_n = k])."""
-        return self.of(axis)
-
     def _new(self, extent: Extent) -> str:
         taken = {*self.given.values(), *self._names(extent)}
         stem = extent.name[0].lower() if isinstance(extent, Size | Ragged) else "i"

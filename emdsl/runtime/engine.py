@@ -82,7 +82,6 @@ class Engine:
         self.pieces = [self._load(piece, collapse) for piece in program.pieces]
         self.pivot: Params = {}
         self._direct: list[Floats | None] = []
-        self._direct_evidence: dict[int, Floats] = {}
         self.set_pivot(pivot if pivot is not None else self._zero_pivot())
 
     # --- data --------------------------------------------------------------------------------
@@ -283,10 +282,7 @@ class Engine:
             for name, marginal in data.piece.marginals(posterior, self.layout).items():
                 # exp is cut off at e^-690: what is ruled out is that, and shown as zero
                 found[name].append(np.where(marginal < _CUT, 0.0, marginal).T)
-        whole = {name: np.concatenate(parts) for name, parts in found.items()}
-        if data.inverse is None:
-            return whole
-        return {name: value[data.inverse] for name, value in whole.items()}
+        return {name: _whole(parts, data) for name, parts in found.items()}
 
     def decode(self, params: Params, index: int) -> dict[str, NDArray[np.int64]]:
         """The most probable joint values of piece `index`'s latents, (N,) each."""
@@ -297,10 +293,13 @@ class Engine:
             states, _ = data.piece.decode(features, known, self.layout)
             for name, state in zip(data.piece.latents, states, strict=True):
                 found[name].append(state)
-        whole = {name: np.concatenate(parts) for name, parts in found.items()}
-        if data.inverse is None:
-            return whole
-        return {name: value[data.inverse] for name, value in whole.items()}
+        return {name: _whole(parts, data) for name, parts in found.items()}
+
+
+def _whole(blocks: list[Any], data: PieceData) -> Any:
+    """What blocks gave, of every element the user has: collapsed rows are spread out again."""
+    whole = np.concatenate(blocks)
+    return whole if data.inverse is None else whole[data.inverse]
 
 
 class ImpossibleError(ValueError):

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import sympy as sp
 
 from emdsl.derive.atoms import Elem
 from emdsl.derive.mstep.block import Block, Piece, own_atom, renamed
-
-
-@dataclass(frozen=True)
-class Single:
-    """A piece with one entry of the parameter, written at the block's cell."""
-
-    piece: Piece
 
 
 def entries_in(piece: Piece, block: Block) -> tuple[Elem, ...] | None:
