@@ -7,14 +7,14 @@ import hashlib
 from emdsl.derive.mstep.solve import MStep
 from emdsl.inference.plan import Plan
 from emdsl.lower.names import quoted
-from emdsl.model.graph import Extent, Fixed, Model, Size, Variable
+from emdsl.model.graph import Extent, Fixed, Model, Plate, Ragged, Size, Variable
 
 
 def extent_literal(extent: Extent) -> str:
-    """A size's name in quotes, or a number."""
+    """A size's name in quotes (of a ragged one too), or a number."""
     if isinstance(extent, Fixed):
         return str(extent.value)
-    assert isinstance(extent, Size)
+    assert isinstance(extent, Size | Ragged)
     return quoted(extent.name)
 
 
@@ -37,6 +37,7 @@ def meta_lines(model: Model, plan: Plan, m_step: MStep, version: str) -> tuple[s
             "constants",
             [f"({quoted(c.name)}, {c.value!r})" for c in model.consts if c.value is not None],
         ),
+        *_group("plates", [_plate(p) for p in model.plates]),
         ")",
     ]
     return tuple(lines)
@@ -72,7 +73,9 @@ def _tuple(items: list[str]) -> str:
 def _size(model: Model, size: object) -> str:
     decl = next(s for s in model.sizes if s is size)
     plates = {str(p.extent) for p in model.plates}
-    role = "hyper" if decl.hyper else "plate" if decl.name in plates else "data"
+    role = "plate" if decl.name in plates else "data"
+    if decl.hyper or decl.over is not None:
+        role = "hyper" if decl.hyper else "ragged"
     parts = [quoted(decl.name), quoted(role)]
     if decl.default is not None:
         parts.append(f"default={decl.default}")
@@ -83,6 +86,15 @@ def _size(model: Model, size: object) -> str:
         ]
         parts.append(f"sources={_tuple(sources)}")
     return f"rt.Size({', '.join(parts)})"
+
+
+def _plate(plate: Plate) -> str:
+    parts = [quoted(plate.axis), extent_literal(plate.extent)]
+    if plate.outer:
+        parts.append(f"outer={_tuple([quoted(a) for a in plate.outer])}")
+    if isinstance(plate.extent, Ragged):
+        parts.append(f"over={quoted(plate.extent.over)}")
+    return f"rt.Plate({', '.join(parts)})"
 
 
 def _params(model: Model, m_step: MStep) -> list[str]:
@@ -137,7 +149,17 @@ def _array(v: Variable, role: str, model: Model, missing: str) -> str:
         parts.append(f"values={extent_literal(v.type.values)}")
     if missing != "no":
         parts.append(f"missing={quoted(missing)}")
-    return f"rt.Array({', '.join(parts)})"
+    if v.plates:
+        parts.append(f"axes={_tuple([quoted(a) for a in v.plates])}")
+    return _call("rt.Array", parts)
+
+
+def _call(name: str, parts: list[str]) -> str:
+    """A call as an item of a group: on one line, or on three where that is too long."""
+    inner = ", ".join(parts)
+    if len(name) + len(inner) <= 88:
+        return f"{name}({inner})"
+    return f"{name}(\n            {inner},\n        )"
 
 
 def _latents(model: Model, plan: Plan) -> list[str]:

@@ -24,12 +24,28 @@ Dim = str | int  # a size's name, or a number written in the file
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A size of the model. `sources` are (array, dimension) or (array, "values") to read it off."""
+    """A size of the model. `sources` are (array, dimension) or (array, "values") to read it off.
+
+    A ragged size (`T[s]`) is no one number: it has lengths in the Layout instead.
+    """
 
     name: str
-    role: Literal["hyper", "plate", "data"]
+    role: Literal["hyper", "plate", "data", "ragged"]
     default: int | None = None
     sources: tuple[tuple[str, int | str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """A plate: its axis, its extent, and the axes of the plates around it, outermost first.
+
+    `over` is the axis along which a ragged extent `T[s]` differs ("s"), else "".
+    """
+
+    axis: str
+    dim: Dim
+    outer: tuple[str, ...] = ()
+    over: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +69,7 @@ class Param:
 class Array:
     """A data, input, weight or const array the user gives.
 
-    The first `plates` dimensions are plates. `values` bounds a category or index. `missing` says
+    The first `plates` dimensions are plates, whose axes are `axes`. `values` bounds a category or index. `missing` says
     what a missing cell means: "cell" drops it, "row" drops an element whose cells are all missing
     (some missing is an error), "sum" sums over a discrete variable's values, "no" is an error.
     """
@@ -65,6 +81,7 @@ class Array:
     kind: str
     values: Dim | None = None
     missing: Literal["cell", "row", "sum", "no"] = "no"
+    axes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +112,7 @@ class Meta:
     latents: tuple[Latent, ...]
     objective: Literal["log likelihood", "log posterior"]
     constants: tuple[tuple[str, Any], ...] = ()  # const arrays whose values the file gives
+    plates: tuple[Plate, ...] = ()  # in file order
 
     def param(self, name: str) -> Param:
         return next(p for p in self.params if p.name == name)
@@ -102,17 +120,25 @@ class Meta:
     def array(self, name: str) -> Array:
         return next(a for a in self.arrays if a.name == name)
 
+    def plate(self, axis: str) -> Plate:
+        return next(p for p in self.plates if p.axis == axis)
+
 
 # --- what passes between data, engine and module ---------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The sizes in force, for each data array whether it has no missing cell, and the consts."""
+    """The sizes in force, for each data array whether it has no missing cell, and the consts.
+
+    `lengths` holds for each ragged plate's axis how many elements it has in each row of the level
+    that its outer plates make, flattened with the outermost first.
+    """
 
     sizes: Mapping[str, int]
     complete: Mapping[str, bool] = field(default_factory=dict)
     consts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    lengths: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +147,21 @@ class Bound:
 
     Missing cells hold a harmless value of the array's own support and are False in `observed`
     (None: complete); for missing="row" the mask has the plate dimensions only.
+
+    Where a plate axis of an array is ragged, its plate dimensions up to the deepest ragged one
+    are one leading dimension of rows, of `arrays` and `observed` alike.
+
+    `form` is how ragged data came, and how answers go back: lists of arrays, one for each row of
+    the outer plates ("list"), rows one after the other ("rows"), or a rectangular array
+    ("array"). `order` holds the user's row of each row here, where ids told rows apart.
     """
 
     layout: Layout
     arrays: Mapping[str, NDArray[Any]]
     observed: Mapping[str, NDArray[np.bool_] | None]
+    form: Literal["rows", "list", "array"] = "rows"
+    plates: tuple[Plate, ...] = ()
+    order: NDArray[np.intp] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +251,14 @@ class Statistics:
             if sizes.get(name) != size:
                 sizes[name] = sizes.get(name, 0) + size  # a plate: its elements add up
         complete = {n: c and other.layout.complete[n] for n, c in self.layout.complete.items()}
+        lengths = {
+            axis: np.concatenate([own, other.layout.lengths[axis]])
+            for axis, own in self.layout.lengths.items()
+        }
         return Statistics(
             {n: v + other.values[n] for n, v in self.values.items()},
             self.log_likelihood + other.log_likelihood,
-            Layout(sizes, complete, self.layout.consts),
+            Layout(sizes, complete, self.layout.consts, lengths),
             self.pivot,
         )
 

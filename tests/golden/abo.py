@@ -42,8 +42,8 @@ META = rt.Meta(
         rt.Param("allele", (3,), "simplex", event=1),
     ),
     arrays=(
-        rt.Array("freq", "weight", ("N",), 1, "positive"),
-        rt.Array("blood", "data", ("N",), 1, "category", values=4, missing="cell"),
+        rt.Array("freq", "weight", ("N",), 1, "positive", axes=("n",)),
+        rt.Array("blood", "data", ("N",), 1, "category", values=4, missing="cell", axes=("n",)),
         rt.Array("phenotype", "const", (3, 3), 0, "count"),
     ),
     latents=(
@@ -53,6 +53,9 @@ META = rt.Meta(
     objective="log likelihood",
     constants=(
         ("phenotype", ((0, 2, 0), (2, 1, 1), (0, 1, 3))),
+    ),
+    plates=(
+        rt.Plate("n", "N"),
     ),
 )
 

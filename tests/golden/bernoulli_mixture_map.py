@@ -46,13 +46,16 @@ META = rt.Meta(
         rt.Param("prob", ("K", "D"), "unit", event=1, prior=True),
     ),
     arrays=(
-        rt.Array("x", "data", ("N", "D"), 1, "bool", missing="cell"),
+        rt.Array("x", "data", ("N", "D"), 1, "bool", missing="cell", axes=("n",)),
     ),
     latents=(
         rt.Latent("z", ("N",), "K"),
     ),
     objective="log posterior",
     constants=(),
+    plates=(
+        rt.Plate("n", "N"),
+    ),
 )
 
 

@@ -47,13 +47,16 @@ META = rt.Meta(
         rt.Param("cov", ("K", "D", "D"), "posdef", event=2, collapse=("zero", 1.0)),
     ),
     arrays=(
-        rt.Array("x", "data", ("N", "D"), 1, "real", missing="row"),
+        rt.Array("x", "data", ("N", "D"), 1, "real", missing="row", axes=("n",)),
     ),
     latents=(
         rt.Latent("z", ("N",), "K"),
     ),
     objective="log likelihood",
     constants=(),
+    plates=(
+        rt.Plate("n", "N"),
+    ),
 )
 
 

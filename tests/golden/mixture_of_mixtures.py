@@ -49,7 +49,7 @@ META = rt.Meta(
         rt.Param("sd", ("K",), "positive", collapse=("zero", 2.0)),
     ),
     arrays=(
-        rt.Array("x", "data", ("N",), 1, "real", missing="cell"),
+        rt.Array("x", "data", ("N",), 1, "real", missing="cell", axes=("n",)),
     ),
     latents=(
         rt.Latent("z", ("N",), "K"),
@@ -57,6 +57,9 @@ META = rt.Meta(
     ),
     objective="log likelihood",
     constants=(),
+    plates=(
+        rt.Plate("n", "N"),
+    ),
 )
 
 

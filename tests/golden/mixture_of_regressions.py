@@ -47,14 +47,17 @@ META = rt.Meta(
         rt.Param("sd", ("K",), "positive", collapse=("zero", 2.0)),
     ),
     arrays=(
-        rt.Array("u", "input", ("N", "P"), 1, "real"),
-        rt.Array("y", "data", ("N",), 1, "real", missing="cell"),
+        rt.Array("u", "input", ("N", "P"), 1, "real", axes=("n",)),
+        rt.Array("y", "data", ("N",), 1, "real", missing="cell", axes=("n",)),
     ),
     latents=(
         rt.Latent("z", ("N",), "K"),
     ),
     objective="log likelihood",
     constants=(),
+    plates=(
+        rt.Plate("n", "N"),
+    ),
 )
 
 

@@ -47,14 +47,17 @@ META = rt.Meta(
         rt.Param("sd", ("K", "D"), "positive", event=1, collapse=("zero", 2.0)),
     ),
     arrays=(
-        rt.Array("z", "data", ("N",), 1, "category", values="K", missing="sum"),
-        rt.Array("x", "data", ("N", "D"), 1, "real", missing="cell"),
+        rt.Array("z", "data", ("N",), 1, "category", values="K", missing="sum", axes=("n",)),
+        rt.Array("x", "data", ("N", "D"), 1, "real", missing="cell", axes=("n",)),
     ),
     latents=(
         rt.Latent("z", ("N",), "K", data="z"),
     ),
     objective="log likelihood",
     constants=(),
+    plates=(
+        rt.Plate("n", "N"),
+    ),
 )
 
 

@@ -47,13 +47,16 @@ META = rt.Meta(
         rt.Param("s", ("K",), "positive", collapse=("zero", 3.0)),
     ),
     arrays=(
-        rt.Array("x", "data", ("N",), 1, "positive", missing="cell"),
+        rt.Array("x", "data", ("N",), 1, "positive", missing="cell", axes=("n",)),
     ),
     latents=(
         rt.Latent("z", ("N",), "K"),
     ),
     objective="log likelihood",
     constants=(),
+    plates=(
+        rt.Plate("n", "N"),
+    ),
 )
 
 
