@@ -32,12 +32,17 @@ class AxisInfo:
 
 @dataclass(frozen=True)
 class Elem:
-    """`name[idx]`: an entry of a param, data, input or const array."""
+    """`name[idx]`: an entry of a param, data, input or const array.
+
+    `via` says how a row finds its entry of a data or input array where that isn't its own row's:
+    "s, t-1", "item[r]"; "#" is the row's own index along plate `name`.
+    """
 
     role: Literal["param", "data", "input", "const"]
     name: str
     idx: tuple[Ix, ...]
     kind: Kind
+    via: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ix, LogInd, Seen, SumOf
 from emdsl.derive.densities import DensityOf, Variate, branches
+from emdsl.derive.levels import Level, Levels
 from emdsl.derive.location import (
     CARRIER,
     Linear,
@@ -36,6 +37,7 @@ from emdsl.model.graph import (
     AxisRef,
     Distribution,
     Draw,
+    Extent,
     Fixed,
     Model,
     Param,
@@ -63,7 +65,7 @@ class Joint:
 
     model: Model
     atoms: Atoms
-    latent_axes: dict[str, str]
+    levels: Levels
     pivots: dict[str, tuple[int, ...]]
     nodes: tuple[Node, ...]
     priors: tuple[Node, ...]
@@ -83,9 +85,15 @@ def joint_of(model: Model, summed: tuple[str, ...]) -> Joint:
     atoms.param_dims = {p.name: p.shape for p in model.params}
     for plate in model.plates:
         atoms.add_axis(plate.axis, "plate", plate.extent)
-    latent_axes = {name: _latent_axis(model.variable(name), atoms) for name in summed}
+    levels = Levels(model, summed)
+    for v in model.variables:
+        level = levels.of(v)
+        if level.plates and level.axis not in atoms.axes:
+            atoms.add_axis(level.axis, "plate", model.plate(level.plates[-1]).extent)
+    for name, axis in levels.axes.items():
+        atoms.add_axis(axis, "latent", _values(model.variable(name)))
     families = {**FAMILIES, **{d.name: family_of(d, model) for d in model.densities}}
-    deriver = _Deriver(model, atoms, latent_axes, families)
+    deriver = _Deriver(model, atoms, levels, families)
     problems: list[Diagnostic] = []
     deriver.pivots = dict(deriver.find_pivots(problems))
     nodes = [
@@ -102,7 +110,7 @@ def joint_of(model: Model, summed: tuple[str, ...]) -> Joint:
     ]
     if problems:
         raise CompileError(model.source, tuple(dict.fromkeys(problems)))
-    return Joint(model, atoms, latent_axes, deriver.pivots, tuple(nodes), tuple(priors))
+    return Joint(model, atoms, levels, deriver.pivots, tuple(nodes), tuple(priors))
 
 
 def _attempt(problems: list[Diagnostic], make: Callable[[], Node]) -> Iterator[Node]:
@@ -112,27 +120,26 @@ def _attempt(problems: list[Diagnostic], make: Callable[[], Node]) -> Iterator[N
         problems.append(refused.diagnostic)
 
 
-def _latent_axis(v: Variable, atoms: Atoms) -> str:
+def _values(v: Variable) -> Extent:
+    """How many values a finite variable has."""
     extent = Fixed(2) if v.type.kind == "bool" else v.type.values
     if extent is None:
         raise AssertionError("the strategy lets finite latents through only")
-    name = v.name
-    while name in atoms.axes:  # a plate index may have the latent's name
-        name += "_"
-    return atoms.add_axis(name, "latent", extent)
+    return extent
 
 
 @dataclass
 class _Deriver:
     model: Model
     atoms: Atoms
-    latent_axes: dict[str, str]
+    levels: Levels
     families: dict[str, Family]
     pivots: dict[str, tuple[int, ...]] | None = None
+    level: Level | None = None  # of the node at hand
 
     def _scalarizer(self, *, centered: bool = False) -> Scalarizer:
         return Scalarizer(
-            self.model, self.atoms, self.latent_axes, self.pivots or {}, centered=centered
+            self.model, self.atoms, self.levels, self.level, self.pivots or {}, centered=centered
         )
 
     # -- pivots --
@@ -140,14 +147,15 @@ class _Deriver:
     def find_pivots(self, problems: list[Diagnostic]) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Location parameters of data nodes: those dimensions a latent doesn't index are kept."""
         kept: dict[str, set[int]] = {}
-        s = self._scalarizer()
-        latents = set(self.latent_axes.values())
         for v in self.model.variables:
-            if v.role != "data" or v.dist is None or v.name in self.latent_axes:
+            if v.role != "data" or v.dist is None or v.name in self.levels.axes:
                 continue
+            self.level = self.levels.of(v)
+            s = self._scalarizer()
             try:
                 for _, draw in branches(v.dist, s):
                     for elem in self._location_params(v, draw, s) or ():
+                        latents = self.atoms.latent_axes()
                         dims = {i for i, ix in enumerate(elem.idx) if ix not in latents}
                         kept[elem.name] = kept.get(elem.name, dims) & dims
             except Refused as refused:
@@ -170,26 +178,29 @@ class _Deriver:
     def variable(self, v: Variable) -> Node:
         assert v.dist is not None
         ref = Ref(v.name, v.role, tuple(AxisRef(a, v.span) for a in v.plates), v.span, v.type.shape)
-        axis = self.latent_axes.get(v.name)
+        axis = self.levels.axes.get(v.name)
+        self.level = self.levels.of(v)
+        plates = (self.level.axis, *self.levels.inner(v)) if v.plates else ()
         total, places = self._log_density(v.dist, ref, axis, observed=v.role == "data")
         if v.role == "data" and axis is not None:
             s = self._scalarizer()
-            seen = self.atoms.symbol(Seen(v.name, v.plates))
-            given = self.atoms.symbol(Elem("data", v.name, v.plates, v.type.kind))
+            seen = self.atoms.symbol(Seen(v.name, plates))
+            given = self.atoms.symbol(Elem("data", v.name, plates, v.type.kind))
             same = sp.Or(sp.Eq(seen, 0), sp.Eq(given, s.number_of(axis)))
             total = total + self.atoms.symbol(LogInd(same))
-        for plate in v.plates[1:]:
+        for plate in self.levels.inner(v):
             weight = self.model.plate(plate).weight
             if weight is not None:
                 total = total * self._scalarizer().scalar(weight)[0][1]
-        bound = frozenset((*v.plates, *places))
+        bound = frozenset((*plates, *places))
         return Node(
-            v.name, v.role, v.plates, total,
+            v.name, v.role, plates, total,
             monomials(total, bound, self.atoms, v.span), v.span,
         )  # fmt: skip
 
     def prior(self, p: Param) -> Node:
         assert p.prior is not None
+        self.level = None
         axes = tuple(self.atoms.fresh(e) for e in p.batch)
         ref = Ref(p.name, "param", tuple(AxisRef(a, p.span) for a in axes), p.span, p.type.shape)
         total, places = self._log_density(p.prior, ref, None, observed=False)
@@ -209,8 +220,9 @@ class _Deriver:
             density = self._one(draw, ref, axis, places, s, observed=observed)
             total += s.indicator(condition) * density
         if observed and axis is None:
-            plates = tuple(i.axis for i in ref.indices if isinstance(i, AxisRef))
-            total = total * self.atoms.symbol(Seen(ref.name, (*plates, *places)))
+            assert self.level is not None
+            inner = self.levels.inner(self.model.variable(ref.name))
+            total = total * self.atoms.symbol(Seen(ref.name, (self.level.axis, *inner, *places)))
         return total, places
 
     def _one(

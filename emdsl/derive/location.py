@@ -78,7 +78,7 @@ def linear_part(arg: Expr, place: tuple[Ix, ...], s: Scalarizer) -> Linear | Non
     if len(parts) != 1 or parts[0][0] != sp.true:
         return None
     whole = parts[0][1]
-    moved, spoiled = _sort(whole, s.atoms, frozenset(s.latent_axes.values()))
+    moved, spoiled = _sort(whole, s.atoms, frozenset(s.atoms.latent_axes()))
     kept = tuple(e for e in moved if e.name not in spoiled)
     return Linear(whole, kept) if kept else None
 
@@ -137,7 +137,7 @@ def _divide(
     expr: sp.Expr, names: frozenset[str], pivots: dict[str, tuple[int, ...]], s: Scalarizer
 ) -> tuple[sp.Expr, sp.Expr]:
     """What is taken off the variate, and what is left of the location."""
-    atoms, latents = s.atoms, frozenset(s.latent_axes.values())
+    atoms, latents = s.atoms, frozenset(s.atoms.latent_axes())
     offset: sp.Expr = sp.Integer(0)
     rest: sp.Expr = sp.Integer(0)
     for term in sp.Add.make_args(sp.expand(expr)):

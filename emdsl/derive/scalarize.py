@@ -16,6 +16,7 @@ from itertools import product
 import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ind, Ix, Pivot, SizeOf, Value
+from emdsl.derive.levels import Level, Levels, Link
 from emdsl.derive.refusal import Refused
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import (
@@ -52,14 +53,15 @@ def combine(parts: Sequence[Guarded], build: Callable[..., sp.Expr]) -> Guarded:
 class Scalarizer:
     """Turns model expressions into guarded scalars.
 
-    `latent_axes` maps each discrete latent to its axis; `pivots` maps each pivoted parameter to
-    the positions of its dimensions that the pivot keeps; `arguments` the names bound inside a
-    user's density.
+    `level` holds the rows the expressions are evaluated at (None: no rows, as in a prior);
+    `pivots` maps each pivoted parameter to the positions of its dimensions that the pivot keeps;
+    `arguments` the names bound inside a user's density.
     """
 
     model: Model
     atoms: Atoms
-    latent_axes: dict[str, str]
+    levels: Levels
+    level: Level | None = None
     pivots: dict[str, tuple[int, ...]] = field(default_factory=dict)
     centered: bool = False  # inside a location argument: parameters are already about the pivot
     arguments: dict[str, sp.Expr] = field(default_factory=dict)
@@ -76,7 +78,7 @@ class Scalarizer:
             case SizeRef(extent=extent):
                 return certain(self.size(extent))
             case AxisRef(axis=axis):
-                return certain(self.atoms.symbol(Value(axis)))
+                return certain(self.number_of(self.index(expr)))
             case ArrayOf(items=items):
                 return self._pick(items, at)
             case Ref(role="argument", name=name):
@@ -116,9 +118,8 @@ class Scalarizer:
         return self.atoms.symbol(ix)
 
     def _ref(self, ref: Ref, at: tuple[Ix, ...]) -> Guarded:
-        if ref.name in self.latent_axes:
-            self.own_plates(ref)
-            return certain(self.atoms.symbol(Value(self.latent_axes[ref.name])))
+        if ref.name in self.levels.axes:
+            return certain(self.atoms.symbol(Value(self._latent(ref))))
         if ref.role == "latent":
             raise Refused(
                 "continuous-latent",
@@ -152,32 +153,51 @@ class Scalarizer:
             if ref.role == "const"
             else self.model.variable(ref.name).type.kind
         )
-        if ref.role in ("data", "input"):
-            self.own_plates(ref)
+        if ref.role in ("data", "input") and self.model.variable(ref.name).plates:
+            assert self.level is not None
+            link = self.levels.link(ref, self.level)
+            rest = (self.index(e) for e in ref.indices[len(link.places) :])
+            return Elem(
+                ref.role, ref.name, (self.level.axis, *rest, *at), kind, self._via(ref, link)
+            )
         idx = (*(self.index(e) for e in ref.indices), *at)
         return Elem(ref.role, ref.name, idx, kind)
 
-    def own_plates(self, ref: Ref) -> None:
-        """Refuse a variable used at another place than its own (a lag, a gather by an index)."""
-        plates = self.model.variable(ref.name).plates
-        for axis, index in zip(plates, ref.indices, strict=False):
-            if not (isinstance(index, AxisRef) and index.axis == axis):
-                raise Refused(
-                    "coupled-elements",
-                    f"`{ref.name}` is used at another place than its own plate element",
-                    ref.span,
-                )
+    def _latent(self, ref: Ref) -> str:
+        """The axis of a latent's values, as this level's rows see it."""
+        assert self.level is not None
+        axis = self.levels.axis_of(ref, self.level)
+        if axis not in self.atoms.axes:
+            own = self.atoms.axes[self.levels.axes[ref.name]]
+            self.atoms.add_axis(axis, "latent", own.extent)
+        return axis
+
+    def _via(self, ref: Ref, link: Link) -> str:
+        """How the row that a reference is to is written, where it isn't the row's own."""
+        if link.up:
+            return ""
+        assert self.level is not None
+        words = []
+        for place, index in zip(link.places, ref.indices, strict=False):
+            if place.kind == "array" and isinstance(index, Ref):
+                words.append(self.atoms.text(self.elem(index, ())))
+            else:
+                words.append(str(place))
+        via = ", ".join(words)
+        self.levels.views[self.level.axis, ref.name, via] = link
+        return via
 
     def index(self, expr: Expr) -> Ix:
         """An index expression: a plate, a latent's value, a number, or an observed gather."""
         match expr:
+            case AxisRef(axis=axis) if self.level is not None and axis in self.levels.rows:
+                return Elem("input", axis, (self.level.axis,), "index", "#")
             case AxisRef(axis=axis):
                 return axis
             case Number(value=value):
                 return int(value)
-            case Ref() if expr.name in self.latent_axes:
-                self.own_plates(expr)
-                return self.latent_axes[expr.name]
+            case Ref() if expr.name in self.levels.axes:
+                return self._latent(expr)
             case Ref(role="data" | "input" | "const"):
                 literal = self._literal(expr)
                 return self.elem(expr, ()) if literal is None else int(literal[0][1])

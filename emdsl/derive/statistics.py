@@ -144,7 +144,7 @@ class _Splitter:
         self.atoms = joint.atoms
         self.features: dict[tuple[str, sp.Expr, tuple[str, ...], tuple[str, ...]], Feature] = {}
         self.statistics: dict[tuple[str, tuple[str, ...], str], Statistic] = {}
-        self.latents = tuple(joint.latent_axes.values())
+        self.latents = joint.atoms.latent_axes()
 
     def split(self, m: Monomial, node: Node) -> Term | Given:
         plate = node.plates[0]

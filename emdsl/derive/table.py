@@ -250,6 +250,10 @@ class Atoms:
             default=0,
         )  # fmt: skip
 
+    def latent_axes(self) -> tuple[str, ...]:
+        """The axes of latents' values, in the order they were met."""
+        return tuple(a for a, info in self.axes.items() if info.role == "latent")
+
     def size_of(self, axis: str) -> sp.Expr:
         """An axis's size as a number."""
         extent = self.axes[axis].extent
@@ -295,6 +299,10 @@ class Atoms:
             return ", ".join(self.text(i) if isinstance(i, Elem) else str(i) for i in idx)
 
         match atom:
+            case Elem(name=name, via="#"):
+                return name
+            case Elem(name=name, idx=(_, *idx), via=via) if via:
+                return f"{name}[{', '.join([via, *([ixs(tuple(idx))] if idx else [])])}]"
             case Elem(name=name, idx=idx) | Stat(name=name, idx=idx):
                 return f"{name}[{ixs(idx)}]" if idx else name
             case Centered(of=elem, through=through):

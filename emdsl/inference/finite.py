@@ -1,54 +1,159 @@
-"""Strategy *finite*: discrete latents that stay within one plate element.
+"""Strategy *finite*: discrete latents, whose values can be summed over one after another.
 
-The log evidence of an element is a sum over its latents' values, eliminated one latent after
-another; every posterior marginal is the derivative of the log evidence with respect to a log
-factor, which is the same elimination run backward.
+The log evidence is a sum over the latents' values, eliminated one latent after another; every
+posterior marginal is the derivative of the log evidence with respect to a log factor, which is the
+same elimination run backward. Latents on the same rows as everything that depends on them are
+eliminated block by block; those seen from other rows as `schedule` orders it.
 """
 
 from __future__ import annotations
 
-from emdsl.inference.elements import ragged, uncounted
+from emdsl.derive.levels import Levels, Link
+from emdsl.derive.refusal import Refused
+from emdsl.diagnostics import Note
+from emdsl.inference.elements import uncounted
 from emdsl.inference.match import Match, Piece, Refusal
-from emdsl.inference.references import at_own_place, users
-from emdsl.model.graph import Model, Variable
+from emdsl.inference.references import refs_in, users
+from emdsl.inference.schedule import Factor, Schedule, Stuck, schedule
+from emdsl.model.graph import AxisRef, Model, Ref, Variable
+from emdsl.model.lags import lag_of
+from emdsl.source import Span
 
 
-def observed_parents(model: Model, piece: Piece) -> tuple[str, ...]:
-    """Discrete data other nodes depend on: summed over where missing (semi-supervised)."""
-    out = []
+def summed_of(model: Model) -> tuple[str, ...]:
+    """The discrete variables that are summed over: finite latents, and data others depend on."""
+    return tuple(
+        v.name
+        for v in model.variables
+        if _finite(v) and (v.role == "latent" or _observed_parent(model, v))
+    )
+
+
+def _observed_parent(model: Model, v: Variable) -> bool:
+    """Discrete data that other nodes depend on are summed over where missing.
+
+    Where only their own later values depend on them they are plain covariates.
+    """
+    return v.role == "data" and any(user.name != v.name for user, _ in users(model, v.name))
+
+
+def match(levels: Levels, piece: Piece) -> Match | Refusal:
+    """Take a piece whose latents are all finite, if there is an order to sum them out in."""
+    model = levels.model
     for name in piece.variables:
         v = model.variable(name)
-        above = v.role == "data" and _finite(v) and len(v.plates) == 1
-        if above and any(True for _ in users(model, name)):
-            out.append(name)
-    return tuple(out)
-
-
-def match(model: Model, piece: Piece) -> Match | Refusal:
-    """Take a piece whose latents are all finite, in its outermost plate, and used in place."""
-    latents = [v for v in map(model.variable, piece.variables) if v.role == "latent"]
-    for v in latents:
-        if not _finite(v):
+        if v.role == "latent" and not _finite(v):
             return Refusal("finite", f"`{v.name}` is {v.type}, not one of finitely many values",
                            v.span)  # fmt: skip
-        for user, ref in users(model, v.name):
-            if not at_own_place(ref, v.plates):
-                return Refusal("finite", _coupling(v, user), ref.span)
-        if len(v.plates) != 1:
-            inner = ", ".join(f"`{a}`" for a in v.plates[1:])
-            return Refusal(
-                "finite",
-                f"`{v.name}` is in the inner plate {inner}: the elements of `{v.plates[0]}` hold "
-                "a number of latents that the data decide",
-                v.span,
-            ) if v.plates else Refusal(
-                "finite", f"`{v.name}` is shared by all elements of every plate", v.span
-            )  # fmt: skip
-    early = ragged(model, piece) or uncounted(model, piece)
+        if v.role == "latent" and not v.plates:
+            return Refusal("finite", f"`{v.name}` is shared by all elements of every plate", v.span)
+    early = uncounted(model, piece)
     if early is not None:
         return early
-    summed = {v.name for v in latents} | {*observed_parents(model, piece)}
-    return Match("finite", piece, tuple(n for n in piece.variables if n in summed))
+    summed = tuple(n for n in piece.variables if n in levels.axes)
+    try:
+        factors, places = _factors(levels, piece)
+    except Refused as refused:
+        d = refused.diagnostic
+        return Refusal("finite", d.message, d.span)
+    coupled = len(piece.levels) > 1 or any(
+        not levels.links[f.level.axis, a].own for f in factors for a in f.axes
+    )
+    if not coupled:
+        return Match("finite", piece, summed)
+    weighted = _weighted(levels, factors, places)
+    if weighted is not None:
+        return weighted
+    given = tuple(factors)
+    order = schedule(given, levels)
+    if isinstance(order, Stuck):
+        return _circle(levels, factors, places, order)
+    return Match("finite", piece, summed, coupled=True)
+
+
+Places = list[dict[str, Ref]]  # for each factor, the reference that each axis is seen through
+
+
+def _factors(levels: Levels, piece: Piece) -> tuple[list[Factor], Places]:
+    """One factor for each node: the latents that its density depends on."""
+    model = levels.model
+    factors: list[Factor] = []
+    places: Places = []
+    for name in piece.variables:
+        v = model.variable(name)
+        level = levels.of(v)
+        seen: dict[str, Ref] = {}
+        if name in levels.axes:
+            here = tuple(AxisRef(a, v.span) for a in v.plates)
+            seen[levels.axes[name]] = Ref(name, v.role, here, v.span)
+        for ref in refs_in(v.dist) if v.dist is not None else ():
+            if ref.name in levels.axes:
+                seen.setdefault(levels.axis_of(ref, level), ref)
+        factors.append(Factor(level, tuple(seen)))
+        places.append(seen)
+    return factors, places
+
+
+def _weighted(levels: Levels, factors: list[Factor], places: Places) -> Refusal | None:
+    """Refuse counts of replicates where rows are tied to each other by more than nesting."""
+    model = levels.model
+    for f, seen in zip(factors, places, strict=True):
+        for axis, ref in seen.items():
+            link = levels.links[f.level.axis, axis]
+            if link.up:
+                continue
+            plates = link.target.plates if not link.within else link.target.plates[-1:]
+            for plate in plates:
+                if model.plate(plate).weight is not None:
+                    return Refusal(
+                        "finite",
+                        f"the elements of `{plate}` are counted by weights, but other rows point "
+                        "to them: a replicate would have to be pointed to as well",
+                        ref.span,
+                    )
+    return None
+
+
+def _circle(levels: Levels, factors: list[Factor], places: Places, stuck: Stuck) -> Refusal:
+    """Show the references that tie rows together in circles, and what enumeration would cost."""
+    model = levels.model
+    crossing: list[tuple[Span, str]] = []
+    latents: dict[str, None] = {}
+    for f, seen in zip(factors, places, strict=True):
+        links: dict[Link, Ref] = {}
+        for axis, ref in seen.items():
+            links.setdefault(levels.links[f.level.axis, axis], ref)
+        foreign = [(k, r) for k, r in links.items() if not k.up]
+        if len(foreign) > 1 or (foreign and len(links) > 1):
+            for link, ref in foreign:
+                latents[ref.name] = None
+                crossing.append((ref.span, f"`{ref.name}` at ({_written(ref, link)})"))
+    del stuck
+    if not crossing:
+        v = model.variable(next(n for n in levels.axes))
+        return Refusal("finite", "no order sums its latents out", v.span)
+    sizes = ", ".join(f"`{n}`" for n in latents)
+    cost = " ".join(_configurations(levels, n) for n in latents)
+    notes = tuple(Note(f"{text} is one side of the circle", span) for span, text in crossing[:4])
+    return Refusal(
+        "finite",
+        f"rows are tied through {sizes} in circles, so nothing can be summed out alone: "
+        f"enumeration would go through {cost} configurations",
+        crossing[0][0],
+        notes,
+    )
+
+
+def _configurations(levels: Levels, name: str) -> str:
+    v = levels.model.variable(name)
+    values = "2" if v.type.kind == "bool" else str(v.type.values)
+    rows = " ".join(str(levels.model.plate(p).extent) for p in levels.of(v).plates)
+    return f"{values}^({rows})"
+
+
+def _written(ref: Ref, link: Link) -> str:
+    lags = [lag_of(i) for i in ref.indices]
+    return str(link) if any(lags) or link.places else ref.name
 
 
 def _finite(v: Variable) -> bool:
@@ -57,7 +162,4 @@ def _finite(v: Variable) -> bool:
     )
 
 
-def _coupling(v: Variable, user: Variable) -> str:
-    if user.name == v.name:
-        return f"`{v.name}` depends on itself at another place of `{v.plates[-1]}`: a chain or tree"
-    return f"`{user.name}` takes `{v.name}` by an index, which couples elements of `{v.plates[0]}`"
+__all__ = ["Schedule", "match", "summed_of"]

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emdsl.derive.levels import Level
+from emdsl.diagnostics import Note
 from emdsl.source import Span
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """An outermost plate and its latent and data variables; `plate` is empty outside any plate."""
+    """Levels of rows whose latents hang together, with the latents and data on them."""
 
-    plate: str
+    levels: tuple[Level, ...]
     variables: tuple[str, ...]
+
+    @property
+    def plate(self) -> str:
+        """The axis of its first level's rows."""
+        return self.levels[0].axis
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A strategy takes a piece; `summed` are the discrete variables it sums over."""
+    """A strategy takes a piece; `summed` are the discrete variables it sums over.
+
+    `coupled` says that a latent is seen from other rows than its own.
+    """
 
     strategy: str
     piece: Piece
     summed: tuple[str, ...]
+    coupled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +42,4 @@ class Refusal:
     strategy: str
     reason: str
     span: Span
+    notes: tuple[Note, ...] = ()

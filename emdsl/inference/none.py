@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from emdsl.inference.elements import ragged, uncounted
-from emdsl.inference.finite import observed_parents
+from emdsl.derive.levels import Levels
+from emdsl.inference.elements import uncounted
 from emdsl.inference.match import Match, Piece, Refusal
-from emdsl.model.graph import Model
 
 
-def match(model: Model, piece: Piece) -> Match | Refusal:
+def match(levels: Levels, piece: Piece) -> Match | Refusal:
     """Take a piece without latents, unless its discrete data may be missing above others."""
+    model = levels.model
     for name in piece.variables:
         v = model.variable(name)
         if v.role == "latent":
             return Refusal("none", f"`{name}` is latent", v.span)
-    parents = observed_parents(model, piece)
-    if parents:
-        v = model.variable(parents[0])
-        return Refusal("none", f"`{v.name}` is summed over where it is missing", v.span)
-    return ragged(model, piece) or uncounted(model, piece) or Match("none", piece, ())
+    for name in piece.variables:
+        if name in levels.axes:
+            v = model.variable(name)
+            return Refusal("none", f"`{v.name}` is summed over where it is missing", v.span)
+    return uncounted(model, piece) or Match("none", piece, ())

@@ -5,16 +5,22 @@
 Each latent in turn is summed out of the factors it is in; what is left is a message over the other
 latents of those factors, a factor itself. Backward, each message's derivative is the posterior of
 what it stands for.
+
+Where latents are seen from other rows than their own, the terms of each level of rows are grouped
+by the latents they depend on, and a schedule says which groups are taken together, and when.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
+from emdsl.derive.levels import Level
 from emdsl.derive.statistics import Derived, Feature, Given, Statistic, Term
+from emdsl.diagnostics import Bug
 from emdsl.inference.match import Match
+from emdsl.inference.schedule import Factor, Schedule, Stuck, Walk, schedule
 from emdsl.model.graph import Extent, Fixed
 
 CONSTANT = Feature("n", sp.Integer(1), (), (), False, None, True)
@@ -25,22 +31,28 @@ class Cluster:
     """One elimination: `latents[0]` is summed out; the message is over the rest.
 
     `children` are earlier clusters whose messages come in; `parent` takes this one's message.
+    A cluster of coupled rows is only a group of terms: the schedule says what is summed out. Its
+    log potentials are a table for each distinct row of features where `shared`.
     """
 
     latents: tuple[str, ...]
     terms: tuple[Term, ...]
     given: tuple[Given, ...]
     features: tuple[Feature, ...]
-    children: tuple[int, ...]
-    parent: int | None
+    children: tuple[int, ...] = ()
+    parent: int | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True)
 class PiecePlan:
-    """How one plate's elements are handled: direct sums, then the clusters in order."""
+    """How one level's rows are handled: direct sums, then the clusters in order.
+
+    `plate` is the axis of the rows.
+    """
 
     match: Match
-    plate: str
+    level: Level
     latents: tuple[str, ...]  # axes, in the order of the file
     direct: tuple[Term, ...]
     direct_given: tuple[Given, ...]
@@ -48,28 +60,124 @@ class PiecePlan:
     clusters: tuple[Cluster, ...]
     statistics: tuple[Statistic, ...]
 
+    @property
+    def plate(self) -> str:
+        return self.level.axis
+
+    @property
+    def label(self) -> str:
+        return self.level.label
+
     def cluster_of(self, statistic: Statistic) -> int:
-        """The cluster that takes a statistic's terms: where the first of its latents goes out."""
-        return next(i for i, c in enumerate(self.clusters) if c.latents[0] in statistic.scope)
+        """The cluster that has a statistic's terms."""
+        return next(
+            i for i, c in enumerate(self.clusters) if any(t.statistic == statistic for t in c.terms)
+        )
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Coupled levels: `pieces` are their numbers in the plan, one after the other.
+
+    The schedule's first factors are the pieces' clusters, in order.
+    """
+
+    match: Match
+    pieces: tuple[int, ...]
+    schedule: Schedule
+    clusters: tuple[tuple[int, int], ...]  # of each given factor: its piece and cluster
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The pieces' plans."""
+    """The plans of the levels, and of what couples some of them."""
 
     derived: Derived
     pieces: tuple[PiecePlan, ...]
+    structures: tuple[Structure, ...] = ()
 
 
 def plan_of(derived: Derived, matches: tuple[Match, ...]) -> Plan:
     """Plan every piece's E-step."""
-    return Plan(derived, tuple(_piece(derived, m) for m in matches))
+    pieces: list[PiecePlan] = []
+    structures: list[Structure] = []
+    for match in matches:
+        if match.coupled:
+            first = len(pieces)
+            pieces += [_rows(derived, match, level) for level in match.piece.levels]
+            structure, pieces[first:] = _structure(derived, match, first, pieces[first:])
+            structures.append(structure)
+        else:
+            pieces.append(_piece(derived, match))
+    return Plan(derived, tuple(pieces), tuple(structures))
+
+
+def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
+    """The terms of one level of coupled rows, grouped by the latents they depend on."""
+    joint = derived.joint
+    terms = [t for t in derived.terms if t.statistic and t.statistic.plate == level.axis]
+    given = [g for g in derived.given if g.plate == level.axis]
+    scopes = dict.fromkeys(
+        scope for scope in (*(t.statistic.scope for t in terms if t.statistic),
+                            *(g.scope for g in given)) if scope
+    )  # fmt: skip
+    own = tuple(n for n in match.summed if joint.levels.of(joint.model.variable(n)) == level)
+    for name in own:  # a latent that no term depends on is summed over nonetheless
+        scopes.setdefault((joint.levels.axes[name],))
+    groups = []
+    for scope in scopes:
+        mine = tuple(t for t in terms if t.statistic and t.statistic.scope == scope)
+        groups.append(
+            Cluster(scope, mine, tuple(g for g in given if g.scope == scope), _features(mine))
+        )
+    direct = tuple(t for t in terms if t.statistic and not t.statistic.scope)
+    return PiecePlan(
+        match,
+        level,
+        tuple(joint.levels.axes[n] for n in own),
+        direct,
+        tuple(g for g in given if not g.scope),
+        _features(direct),
+        tuple(groups),
+        tuple(s for s in derived.statistics if s.plate == level.axis),
+    )
+
+
+def _structure(
+    derived: Derived, match: Match, first: int, pieces: list[PiecePlan]
+) -> tuple[Structure, list[PiecePlan]]:
+    """Order the elimination of coupled rows; groups that a walk pairs are tables where they can."""
+    levels = derived.joint.levels
+    clusters = [(first + i, j) for i, p in enumerate(pieces) for j in range(len(p.clusters))]
+    factors = [Factor(pieces[i - first].level, pieces[i - first].clusters[j].latents)
+               for i, j in clusters]  # fmt: skip
+    order = schedule(factors, levels)
+    if isinstance(order, Stuck):
+        raise Bug("the terms can't be eliminated in the order that their nodes can")
+    atoms = derived.joint.atoms
+    for axis, name in levels.of_axis.items():
+        if axis not in atoms.axes:
+            atoms.add_axis(axis, "latent", atoms.axes[levels.axes[name]].extent)
+    shared = {
+        clusters[i]
+        for step in order.steps
+        if isinstance(step, Walk) and all(i < len(clusters) for i in step.pair)
+        for i in step.pair
+    }
+    marked = [
+        replace(p, clusters=tuple(
+            replace(c, shared=(first + i, j) in shared) for j, c in enumerate(p.clusters)))
+        for i, p in enumerate(pieces)
+    ]  # fmt: skip
+    numbers = tuple(range(first, first + len(pieces)))
+    return Structure(match, numbers, order, tuple(clusters)), marked
 
 
 def _piece(derived: Derived, match: Match) -> PiecePlan:
     joint = derived.joint
-    plate = match.piece.plate
-    latents = tuple(joint.latent_axes[name] for name in match.summed)
+    level = match.piece.levels[0]
+    plate = level.axis
+    latents = tuple(joint.levels.axes[name] for name in match.summed)
     terms = [t for t in derived.terms if t.statistic is not None and t.statistic.plate == plate]
     given = [g for g in derived.given if g.plate == plate]
     direct = tuple(t for t in terms if t.statistic is not None and not t.statistic.scope)
@@ -81,7 +189,7 @@ def _piece(derived: Derived, match: Match) -> PiecePlan:
     )  # fmt: skip
     return PiecePlan(
         match,
-        plate,
+        level,
         latents,
         direct,
         direct_given,

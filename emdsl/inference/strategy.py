@@ -7,25 +7,49 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from emdsl.derive.levels import Level, Levels
 from emdsl.diagnostics import CompileError, Diagnostic, Note
 from emdsl.inference import finite, none
 from emdsl.inference.match import Match, Piece, Refusal
+from emdsl.inference.references import refs_in
 from emdsl.model.graph import Model
 from emdsl.source import Span
 
-STRATEGIES: tuple[tuple[str, Callable[[Model, Piece], Match | Refusal]], ...] = (
+STRATEGIES: tuple[tuple[str, Callable[[Levels, Piece], Match | Refusal]], ...] = (
     ("none", none.match),
     ("finite", finite.match),
 )
 
 
-def pieces_of(model: Model) -> tuple[Piece, ...]:
-    """The outermost plates with the latents and data in them, in the order of the file."""
-    groups: dict[str, list[str]] = {}
-    for v in model.variables:
-        if v.role in ("latent", "data"):
-            groups.setdefault(v.plates[0] if v.plates else "", []).append(v.name)
-    return tuple(Piece(plate, tuple(names)) for plate, names in groups.items())
+def levels_of(model: Model) -> Levels:
+    """The model's levels of rows, with the discrete variables that can be summed over."""
+    return Levels(model, finite.summed_of(model))
+
+
+def pieces_of(levels: Levels) -> tuple[Piece, ...]:
+    """Levels of rows tied by latents seen from one to the other, in the order of the file."""
+    model = levels.model
+    nodes = [v for v in model.variables if v.role in ("latent", "data")]
+    group = {levels.of(v): levels.of(v) for v in nodes}
+
+    def root(level: Level) -> Level:
+        while group[level] != level:
+            level = group[level]
+        return level
+
+    for v in nodes:
+        for ref in refs_in(v.dist) if v.dist is not None else ():
+            target = model.variable(ref.name) if ref.role in ("latent", "data") else None
+            if target is not None and (target.role == "latent" or ref.name in levels.axes):
+                first, second = root(levels.of(v)), root(levels.of(target))
+                group[second] = first
+    found: dict[Level, list[str]] = {}
+    for v in nodes:
+        found.setdefault(root(levels.of(v)), []).append(v.name)
+    return tuple(
+        Piece(tuple(dict.fromkeys(levels.of(model.variable(n)) for n in names)), tuple(names))
+        for names in found.values()
+    )
 
 
 def choose(model: Model) -> tuple[Match, ...]:
@@ -41,14 +65,15 @@ def choose(model: Model) -> tuple[Match, ...]:
         for request in model.infer
     ]
     matches: list[Match] = []
-    for piece in pieces_of(model):
+    levels = levels_of(model)
+    for piece in pieces_of(levels):
         refusals: list[Refusal] = []
         for name, match in STRATEGIES:
-            found = match(model, piece)
+            found = match(levels, piece)
             if isinstance(found, Match):
                 matches.append(found)
                 break
-            refusals.append(Refusal(name, found.reason, found.span))
+            refusals.append(Refusal(name, found.reason, found.span, found.notes))
         else:
             problems.append(_no_strategy(model, piece, refusals))
     if problems:
@@ -61,7 +86,8 @@ def _notes(refusals: list[Refusal]) -> tuple[Note, ...]:
     said: dict[tuple[str, Span], list[str]] = {}
     for r in refusals:
         said.setdefault((r.reason, r.span), []).append(r.strategy)
-    return tuple(Note(f"{', '.join(who)}: {why}", span) for (why, span), who in said.items())
+    first = [Note(f"{', '.join(who)}: {why}", span) for (why, span), who in said.items()]
+    return (*first, *(note for r in refusals for note in r.notes))
 
 
 def _no_strategy(model: Model, piece: Piece, refusals: list[Refusal]) -> Diagnostic:
@@ -69,11 +95,18 @@ def _no_strategy(model: Model, piece: Piece, refusals: list[Refusal]) -> Diagnos
     first = latents[0] if latents else model.variable(piece.variables[0])
     named = ", ".join(f"`{v.name}`" for v in latents) or f"`{first.name}`"
     where = f"of plate `{piece.plate}`" if piece.plate else "outside any plate"
+    circles = any(r.notes for r in refusals)
+    way_out = (
+        "write the links so that they make a tree, or ask for an approximation: "
+        f"infer {', '.join(v.name for v in latents)} using meanfield"
+        if circles
+        else "each strategy's reason is given above; a model whose latents are finite and tied to "
+        "each other by plates, indices, chains or trees has an exact E-step"
+    )
     return Diagnostic(
         "no-strategy",
         f"no exact E-step for {named} {where}",
         first.span,
-        "each strategy's reason is given above; a model whose latents are finite and stay within "
-        "one plate element has an exact E-step",
+        way_out,
         _notes(refusals),
     )

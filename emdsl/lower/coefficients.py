@@ -67,7 +67,7 @@ class CoefficientLowering(PieceContext):
         sizes = sizes_of(body, s, self.model)
         doc = "The parameter parts of the log joint's terms: (F,) direct, then (states, F) each."
         return Function(
-            f"coefficients_{self.plan.plate}",
+            f"coefficients_{self.plan.label}",
             _COEFFICIENTS,
             "rt.Coefficients",
             doc,

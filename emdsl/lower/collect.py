@@ -45,7 +45,7 @@ class CollectLowering(PieceContext):
                 found.append((quoted(statistic.name), name))
         sizes = sizes_of(body, s, self.model)
         return Function(
-            f"collect_{self.plan.plate}",
+            f"collect_{self.plan.label}",
             (("direct", "Any"), ("sums", "Any"), ("layout", "rt.Layout")),
             "dict[str, Any]",
             "The sums over the plate, cut into statistics by name.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from emdsl.derive.joint import Node
+from emdsl.derive.levels import Levels
 from emdsl.derive.table import Atoms
 from emdsl.inference.plan import PiecePlan
 from emdsl.ir.nodes import Axis
@@ -24,8 +25,10 @@ class PieceContext:
         names: Names,
         pivots: Mapping[str, tuple[int, ...]],
         nodes: tuple[Node, ...],
+        levels: Levels,
     ) -> None:
         self.nodes = tuple(n for n in nodes if n.plates[0] == plan.plate)
+        self.levels = levels
         self.plan = plan
         self.pivots = pivots
         self.model = model

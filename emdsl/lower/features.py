@@ -5,9 +5,12 @@ log joint of a cluster = coefficients (C, F) @ features (F, B)  + what has no pa
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import sympy as sp
 
-from emdsl.derive.atoms import Centered, Seen
+from emdsl.derive.atoms import Centered, Elem, Seen
+from emdsl.derive.levels import Link
 from emdsl.derive.statistics import Feature, Given
 from emdsl.ir.nodes import (
     Assign,
@@ -32,11 +35,40 @@ from emdsl.lower.scalar import ScalarLowering
 _FEATURES = (("block", "rt.Blocks"), ("layout", "rt.Layout"), ("pivot", "rt.Params"))
 
 
+@dataclass(frozen=True)
+class Views:
+    """What a features function reads: arrays by their own rows, and views of other rows.
+
+    A view is (key, array, link); array "#t" is the index along plate t.
+    """
+
+    arrays: tuple[str, ...]
+    views: tuple[tuple[str, str, Link | None], ...]
+
+
 class FeatureLowering(PieceContext):
     """Writes the features function of one piece."""
 
+    def views(self) -> Views:
+        """What the function written needs of other rows, and of enclosing ones."""
+        arrays: list[str] = []
+        views: list[tuple[str, str, Link | None]] = []
+        for key, atom in sorted(self.wanted.items()):
+            kind, _, name = key.partition(" ")
+            if kind == "data" and isinstance(atom, Elem) and atom.role != "const":
+                arrays += [name] if self.model.variable(name).plates else []
+            elif kind == "view":
+                assert isinstance(atom, Elem)
+                if atom.via == "#":
+                    views.append((name, name, None))
+                else:
+                    link = self.levels.views[self.plan.plate, atom.name, atom.via]
+                    views.append((name, atom.name, link))
+        return Views(tuple(arrays), tuple(views))
+
     def features(self) -> Function:
         s = self.scalars()
+        self.wanted = s.wants
         body: list[Stmt] = []
         groups: list[list[str]] = []
         made: dict[Feature, str] = {}
@@ -70,7 +102,7 @@ class FeatureLowering(PieceContext):
             "The data parts of the log joint's terms, one row each: (F, B).\n\n"
             "They don't change between iterations.\n"
         )
-        return Function(f"features_{self.plan.plate}", _FEATURES, "rt.Features", doc, tuple(body))
+        return Function(f"features_{self.plan.label}", _FEATURES, "rt.Features", doc, tuple(body))
 
     def _tuple(self, names: list[str]) -> str:
         return f"({', '.join(names)}{',' * (len(names) == 1)})"
@@ -170,6 +202,10 @@ class FeatureLowering(PieceContext):
             atom = s.wants[key]
             if kind == "data":
                 body.append(Item(self.names[name], "block", quoted(name), self._stored(name, s)))
+            elif kind == "view":
+                assert isinstance(atom, Elem)
+                axes = (self.plate,) if atom.via == "#" else self._stored(atom.name, s)
+                body.append(Item(s.view_name(atom), "block", quoted(name), axes))
             elif kind in ("known", "mask"):
                 seen = f"seen_{self.names[name]}"
                 item = Item(seen, "block", quoted(f"{name} observed"), (), optional=True)
@@ -190,7 +226,7 @@ class FeatureLowering(PieceContext):
         if const is not None:
             return tuple(Axis(str(i), s.dim(e)) for i, e in enumerate(const.shape))
         v = self.model.variable(name)
-        inner = [Axis(a, s.dim(self.model.plate(a).extent)) for a in v.plates[1:]]
+        inner = [Axis(a, s.dim(self.model.plate(a).extent)) for a in self.levels.inner(v)]
         event = [Axis(str(i), s.dim(e)) for i, e in enumerate(v.type.shape)]
         first = [self.plate] if v.plates else []
         return (*inner, *event, *first)

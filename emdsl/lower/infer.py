@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emdsl.derive.levels import Levels
 from emdsl.derive.table import Atoms
 from emdsl.inference.plan import Cluster, PiecePlan
 from emdsl.ir.nodes import (
@@ -28,13 +29,14 @@ _ARGS = (("features", "rt.Features"), ("coefficients", "rt.Coefficients"), ("lay
 
 
 class Elimination:
-    """Writes `infer`, `decode` and `marginals` of a piece with latents."""
+    """Writes `infer` and `marginals` of a piece with latents."""
 
-    def __init__(self, plan: PiecePlan, atoms: Atoms, names: Names) -> None:
+    def __init__(self, plan: PiecePlan, atoms: Atoms, names: Names, levels: Levels) -> None:
         self.plan = plan
+        self.levels = levels
         self.scalars = ScalarLowering(atoms, names, frozenset({plan.plate}))
         self.plate = Axis(plan.plate, "B")
-        self.latent_of = dict(zip(plan.latents, plan.match.summed, strict=True))
+        self.latent_of = {axis: name for name, axis in levels.axes.items()}
 
     def axes(self, cluster: Cluster) -> tuple[Axis, ...]:
         return (*(self.scalars.axis(a) for a in cluster.latents), self.plate)
@@ -57,16 +59,15 @@ class Elimination:
             if info.role == "latent" and not hasattr(info.extent, "value")
         ]
 
-    def _forward(self, *, best: bool) -> list[Stmt]:
-        """Each cluster's log factor, then its sum (or maximum) over the latent eliminated."""
+    def _forward(self) -> list[Stmt]:
+        """Each cluster's log factor, then its latent summed out."""
         body: list[Stmt] = []
         for i, cluster in enumerate(self.plan.clusters):
             axes = self.axes(cluster)
             out, rest = cluster.latents[0], cluster.latents[1:]
-            name = f"joint_{out}" if best else f"post_{out}"
+            name = f"post_{out}"
             given = f" given {', '.join(rest)}" if rest else ""
-            verb = "maximise over" if best else "sum out"
-            body.append(Comment(f"{verb} {out}{given}"))
+            body.append(Comment(f"sum out {out}{given}"))
             shape = f"({', '.join(str(a.dim) for a in axes)})"
             product = f"coefficients[{i + 1}] @ features.rows[{i}]"
             if len(axes) > 2:
@@ -78,19 +79,15 @@ class Elimination:
                 own = self.axes(self.plan.clusters[child])[1:]
                 message = Array(f"message_{self.plan.clusters[child].latents[0]}", own)
                 body.append(AddTo(name, Whole(message, axes)))
-            if best:
-                body.append(Bind((f"best_{out}",), f"{name}.argmax", ("axis=0",)))
-                body.append(Bind((f"message_{out}",), f"{name}.max", ("axis=0",)))
-            else:
-                latent = quoted(self.latent_of[out])
-                start = Array(f"bias[{latent}]", (axes[0], self.plate))
-                body.append(
-                    When(
-                        f"bias is not None and {latent} in bias",
-                        (AddTo(name, Whole(start, axes)),),
-                    )
+            latent = quoted(self.latent_of[out])
+            start = Array(f"bias[{latent}]", (axes[0], self.plate))
+            body.append(
+                When(
+                    f"bias is not None and {latent} in bias",
+                    (AddTo(name, Whole(start, axes)),),
                 )
-                body.append(Bind((f"message_{out}",), "nm.normalize", (name,)))
+            )
+            body.append(Bind((f"message_{out}",), "how.eliminate", (name,)))
         return body
 
     def _roots(self) -> Expr:
@@ -102,7 +99,7 @@ class Elimination:
         return messages[0] if len(messages) == 1 else Map("add", tuple(messages))
 
     def infer(self) -> Function:
-        body = [*self._sizes(), *self._forward(best=False)]
+        body = [*self._sizes(), *self._forward()]
         for i in reversed(range(len(self.plan.clusters))):
             cluster = self.plan.clusters[i]
             if cluster.parent is None:
@@ -127,38 +124,22 @@ class Elimination:
         clusters = f"({', '.join(flat)}{',' * (len(flat) == 1)})"
         body.append(Return(("evidence", clusters)))
         return Function(
-            f"infer_{self.plan.plate}",
-            (*_ARGS, ("bias", "rt.Bias | None = None")),
-            "tuple[rt.Floats, tuple[rt.Floats, ...]]",
-            "Log evidence (B,) and the posterior of each elimination's latents, (states, B).",
+            f"infer_{self.plan.label}",
+            (*_ARGS, ("how", "rt.How = rt.EXPECT"), ("bias", "rt.Bias | None = None")),
+            "rt.Inferred",
+            "Log evidence (B,) and the posterior of each elimination's latents, (states, B).\n\n"
+            "`how` says what summing out means: the sum, the maximum, or a draw.\n",
             tuple(body),
         )
-
-    def decode(self) -> Function:
-        body = [*self._sizes(), *self._forward(best=True)]
-        for i in reversed(range(len(self.plan.clusters))):
-            cluster = self.plan.clusters[i]
-            out, rest = cluster.latents[0], cluster.latents[1:]
-            index = ", ".join([*(f"best_{a}" for a in rest), "np.arange(B)"])
-            if rest:
-                body.append(Bind((f"best_{out}",), "", (f"best_{out}[{index}]",)))
-        body.append(Assign("evidence", Whole(self._roots(), (self.plate,))))
-        names = [f"best_{a}" for a in self.plan.latents]
-        body.append(Return((f"({', '.join(names)}{',' * (len(names) == 1)})", "evidence")))
-        return Function(
-            f"decode_{self.plan.plate}", _ARGS,
-            "tuple[tuple[Any, ...], rt.Floats]",
-            "The most probable joint values of the latents, (B,) each, and their log joint.",
-            tuple(body),
-        )  # fmt: skip
 
     def marginals(self) -> Function:
         body: list[Stmt] = []
         found: list[tuple[str, str]] = []
-        needs_sizes = any(len(c.latents) > 1 for c in self.plan.clusters)
-        if needs_sizes:
+        if any(len(c.latents) > 1 for c in self._own()):
             body += self._sizes()[1:]
         for i, cluster in enumerate(self.plan.clusters):
+            if cluster not in self._own():
+                continue
             out = cluster.latents[0]
             axes = self.axes(cluster)
             source = f"clusters[{i}]"
@@ -167,13 +148,29 @@ class Elimination:
                 places = tuple(range(1, len(cluster.latents)))
                 source = f"{source}.reshape({shape}, -1).sum(axis={places})"
             body.append(Bind((f"post_{out}",), "", (source,)))
-        for name, axis in zip(self.plan.match.summed, self.plan.latents, strict=True):
+        by_axis = dict(zip(self.plan.latents, self._names(), strict=True))
+        for axis, name in by_axis.items():
             found.append((quoted(name), f"post_{axis}"))
-        body.append(Return(tuple(found)))
+        body.append(Return(tuple(found) if found else "{}"))
         return Function(
-            f"marginals_{self.plan.plate}",
+            f"marginals_{self.plan.label}",
             (("clusters", "Any"), ("layout", "rt.Layout")),
             "dict[str, Any]",
             "Each latent's own posterior, (values, B).",
             tuple(body),
+        )
+
+    def _names(self) -> tuple[str, ...]:
+        by_axis = {axis: name for name, axis in self.levels.axes.items()}
+        return tuple(by_axis[a] for a in self.plan.latents)
+
+    def _own(self) -> tuple[Cluster, ...]:
+        """The clusters from which each latent's own posterior is taken.
+
+        Where rows are coupled every latent has a group of terms of its own.
+        """
+        if not self.plan.match.coupled:
+            return self.plan.clusters
+        return tuple(
+            c for c in self.plan.clusters if len(c.latents) == 1 and c.latents[0] in self.plan.latents
         )

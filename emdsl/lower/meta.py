@@ -66,7 +66,7 @@ def _group(name: str, items: list[str]) -> list[str]:
     return [f"    {name}=(", *(f"        {item}," for item in items), "    ),"]
 
 
-def _tuple(items: list[str]) -> str:
+def tuple_literal(items: list[str]) -> str:
     return f"({', '.join(items)}{',' * (len(items) == 1)})"
 
 
@@ -84,16 +84,18 @@ def _size(model: Model, size: object) -> str:
             f"({quoted(s.array)}, {quoted(s.dim) if isinstance(s.dim, str) else s.dim})"
             for s in decl.sources
         ]
-        parts.append(f"sources={_tuple(sources)}")
+        parts.append(f"sources={tuple_literal(sources)}")
     return f"rt.Size({', '.join(parts)})"
 
 
 def _plate(plate: Plate) -> str:
     parts = [quoted(plate.axis), extent_literal(plate.extent)]
     if plate.outer:
-        parts.append(f"outer={_tuple([quoted(a) for a in plate.outer])}")
+        parts.append(f"outer={tuple_literal([quoted(a) for a in plate.outer])}")
     if isinstance(plate.extent, Ragged):
         parts.append(f"over={quoted(plate.extent.over)}")
+    if plate.weight is not None:
+        parts.append(f"weight={quoted(plate.weight.name)}")
     return f"rt.Plate({', '.join(parts)})"
 
 
@@ -101,7 +103,7 @@ def _params(model: Model, m_step: MStep) -> list[str]:
     collapse = {u.param: u.collapse for u in m_step.updates}
     out = []
     for p in model.params:
-        parts = [quoted(p.name), _tuple([extent_literal(e) for e in p.shape]), quoted(p.type.kind)]
+        parts = [quoted(p.name), tuple_literal([extent_literal(e) for e in p.shape]), quoted(p.type.kind)]
         if p.type.shape:
             parts.append(f"event={len(p.type.shape)}")
         unbounded = collapse.get(p.name)
@@ -123,7 +125,7 @@ def _arrays(model: Model, plan: Plan) -> list[str]:
         role = "weight" if v.name in weights else v.role
         out.append(_array(v, role, model, _missing(v, plan, v.name in summed)))
     for c in model.consts:
-        dims = _tuple([extent_literal(e) for e in c.shape])
+        dims = tuple_literal([extent_literal(e) for e in c.shape])
         out.append(f'rt.Array({quoted(c.name)}, "const", {dims}, 0, {quoted(c.type.kind)})')
     return out
 
@@ -136,7 +138,8 @@ def _missing(v: Variable, plan: Plan, summed: bool) -> str:
         return "sum"
     joint = plan.derived.joint
     node = next(n for n in joint.nodes if n.name == v.name)
-    ranks = [len(a) for a in joint.seen_places(node)]
+    rows = len(joint.levels.of(v).plates) - 1  # plates that are one axis of rows
+    ranks = [len(a) + rows for a in joint.seen_places(node)]
     rank = max(ranks, default=len(v.plates))
     return "cell" if rank == len(v.plates) + len(v.type.shape) else "row"
 
@@ -144,13 +147,13 @@ def _missing(v: Variable, plan: Plan, summed: bool) -> str:
 def _array(v: Variable, role: str, model: Model, missing: str) -> str:
     dims = [extent_literal(model.plate(a).extent) for a in v.plates]
     dims += [extent_literal(e) for e in v.type.shape]
-    parts = [quoted(v.name), quoted(role), _tuple(dims), str(len(v.plates)), quoted(v.type.kind)]
+    parts = [quoted(v.name), quoted(role), tuple_literal(dims), str(len(v.plates)), quoted(v.type.kind)]
     if v.type.values is not None:
         parts.append(f"values={extent_literal(v.type.values)}")
     if missing != "no":
         parts.append(f"missing={quoted(missing)}")
     if v.plates:
-        parts.append(f"axes={_tuple([quoted(a) for a in v.plates])}")
+        parts.append(f"axes={tuple_literal([quoted(a) for a in v.plates])}")
     return _call("rt.Array", parts)
 
 
@@ -164,56 +167,16 @@ def _call(name: str, parts: list[str]) -> str:
 
 def _latents(model: Model, plan: Plan) -> list[str]:
     out = []
+    by_axis = {axis: name for name, axis in plan.derived.joint.levels.axes.items()}
     for piece in plan.pieces:
-        for name, axis in zip(piece.match.summed, piece.latents, strict=True):
+        for axis in piece.latents:
+            name = by_axis[axis]
             v = model.variable(name)
-            dims = _tuple([extent_literal(model.plate(a).extent) for a in v.plates])
+            dims = tuple_literal([extent_literal(model.plate(a).extent) for a in v.plates])
             values = extent_literal(plan.derived.joint.atoms.axes[axis].extent)
             parts = [quoted(name), dims, values]
             if v.role == "data":
                 parts.append(f"data={quoted(name)}")
+            parts.append(f"axes={tuple_literal([quoted(a) for a in v.plates])}")
             out.append(f"rt.Latent({', '.join(parts)})")
     return out
-
-
-def piece_lines(model: Model, plan: Plan) -> list[str]:
-    """The lines of `PROGRAM = rt.Program(...)`."""
-    lines = ["PROGRAM = rt.Program(", "    meta=META,", "    pieces=("]
-    for piece in plan.pieces:
-        p = piece.plate
-        plate = model.plate(p)
-        arrays = [v.name for v in model.variables
-                  if v.role in ("data", "input") and v.plates and v.plates[0] == p
-                  and (plate.weight is None or v.name != plate.weight.name)]  # fmt: skip
-        clusters = [
-            _tuple([extent_literal(plan.derived.joint.atoms.axes[a].extent) for a in c.latents])
-            for c in piece.clusters
-        ]
-        weight = quoted(plate.weight.name) if plate.weight is not None else "None"
-        infer = f"infer_{p}" if piece.clusters else "rt.no_latents"
-        decode = f"decode_{p}" if piece.clusters else "rt.no_values"
-        marginals = f"marginals_{p}" if piece.clusters else "rt.no_marginals"
-        lines += [
-            "        rt.Piece(",
-            f"            plate={extent_literal(plate.extent)},",
-            f"            arrays={_tuple([quoted(a) for a in arrays])},",
-            f"            latents={_tuple([quoted(a) for a in piece.match.summed])},",
-            f"            clusters={_tuple(clusters)},",
-            f"            weight={weight},",
-            f"            features=features_{p},",
-            f"            coefficients=coefficients_{p},",
-            f"            infer={infer},",
-            f"            decode={decode},",
-            f"            marginals={marginals},",
-            f"            collect=collect_{p},",
-            "        ),",
-        ]
-    return [
-        *lines,
-        "    ),",
-        "    m_step=m_step,",
-        "    log_prior=log_prior,",
-        "    pivot=pivot,",
-        "    sample=draw,",
-        ")",
-    ]

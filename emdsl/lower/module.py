@@ -11,13 +11,15 @@ from emdsl.inference.plan import Plan
 from emdsl.ir.nodes import Function, Module
 from emdsl.lower.coefficients import CoefficientLowering
 from emdsl.lower.collect import CollectLowering
+from emdsl.lower.coupled import Coupling
 from emdsl.lower.density import log_density
 from emdsl.lower.draws import Sampling
-from emdsl.lower.features import FeatureLowering
+from emdsl.lower.features import FeatureLowering, Views
 from emdsl.lower.infer import Elimination
-from emdsl.lower.meta import meta_lines, piece_lines
+from emdsl.lower.meta import meta_lines
 from emdsl.lower.mstep import MStepLowering
 from emdsl.lower.names import Names
+from emdsl.lower.program import program_lines
 from emdsl.model.graph import Model
 from emdsl.model.show import show
 
@@ -30,14 +32,20 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
     steps = MStepLowering(plan.derived, m_step, names)
     m_function, wanted = steps.m_step()
     functions: list[Function] = []
+    views: list[Views] = []
     for piece in plan.pieces:
-        shared = (piece, model, joint.atoms, names, joint.pivots, joint.nodes)
-        functions.append(FeatureLowering(*shared).features())
+        shared = (piece, model, joint.atoms, names, joint.pivots, joint.nodes, joint.levels)
+        features = FeatureLowering(*shared)
+        functions.append(features.features())
+        views.append(features.views())
         functions.append(CoefficientLowering(*shared).coefficients())
         if piece.clusters:
-            elimination = Elimination(piece, joint.atoms, names)
-            functions += [elimination.infer(), elimination.decode(), elimination.marginals()]
+            elimination = Elimination(piece, joint.atoms, names, joint.levels)
+            functions += [] if piece.match.coupled else [elimination.infer()]
+            functions.append(elimination.marginals())
         functions.append(CollectLowering(*shared).collect(wanted))
+    couplings = [Coupling(plan, structure, model, names) for structure in plan.structures]
+    functions += [c.infer() for c in couplings]
     functions += [m_function, steps.log_prior(), steps.pivot()]
     functions += [
         log_density(d, names) for d in model.densities if families[d.name].sampler is None
@@ -49,7 +57,7 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
         doc,
         meta_lines(model, plan, m_step, version),
         tuple(functions),
-        tuple(piece_lines(model, plan)),
+        tuple(program_lines(model, plan, tuple(views), tuple(couplings))),
         hyper,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -149,6 +150,9 @@ class ScalarLowering:
             case Elem(role="param", name=name, idx=idx):
                 self.wants[f"param {name}"] = atom
                 return self._entry(self.names[name], idx)
+            case Elem(idx=idx, via=via) if via:
+                self.wants[f"view {view_key(atom)}"] = atom
+                return self._entry(self.view_name(atom), _plate_last(idx, self.plates))
             case Elem(name=name, idx=idx):
                 self.wants[f"data {name}"] = atom
                 return self._entry(self.names[name], _plate_last(idx, self.plates))
@@ -221,11 +225,33 @@ class ScalarLowering:
                 places.append(self.lower(self.atoms.symbol(ix)))
         return Gather(name, tuple(places))
 
+    def view_name(self, atom: Elem) -> str:
+        """The variable that holds other rows' entries: `x_before`, `u_item`, `at_t`."""
+        key = f"name {view_key(atom)}"
+        if key not in self.wants:
+            self.wants[key] = self.names.fresh(
+                f"at_{atom.name}" if atom.via == "#"
+                else f"{self.names[atom.name]}_{_pointed(atom.via)}"
+            )  # fmt: skip
+        return str(self.wants[key])
+
     def stat_name(self, name: str) -> str:
         return f"s_{name}"
 
     def pivot_name(self, name: str) -> str:
         return f"pivot_{self.names[name]}"
+
+
+def view_key(atom: Elem) -> str:
+    """What a block calls an array that holds, for each row, another row's entry."""
+    return f"#{atom.name}" if atom.via == "#" else f"{atom.name}[{atom.via}]"
+
+
+def _pointed(via: str) -> str:
+    lag = re.search(r"-(\d+)$", via)
+    if lag:
+        return "before" if lag[1] == "1" else f"before_{lag[1]}"
+    return "_".join(re.findall(r"(\w+)\[", via)) or re.sub(r"\W+", "_", via)
 
 
 def _bound_free(expr: sp.Expr, atoms: Atoms) -> sp.Expr:

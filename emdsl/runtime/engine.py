@@ -1,22 +1,34 @@
-"""Runs a program's E-step over blocks of each plate that stay in cache.
+"""Runs a program's E-step over blocks of each level of rows that stay in cache.
 
     features (F, B), coefficients (C, F)
     log joint = coefficients @ features          one matrix product out
     statistics = posterior @ features.T          and the same features back
 
-Knows nothing of convergence, restarts or where the data came from.
+Rows that are coupled meet in between: their log potentials are kept whole, `structures` sums the
+latents out, and the posteriors go back block by block. Knows nothing of convergence, restarts or
+where the data came from.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.how import EXPECT, How
+from emdsl.runtime.levels import Levels
+from emdsl.runtime.pieces import (
+    Chunk,
+    ImpossibleError,
+    PieceData,
+    block_of,
+    load_piece,
+    weighted_sum,
+    whole,
+)
 from emdsl.runtime.program import (
     Bias,
     Bound,
@@ -25,44 +37,16 @@ from emdsl.runtime.program import (
     Floats,
     Layout,
     Params,
-    Piece,
     Program,
     Statistics,
 )
-from emdsl.runtime.rows import Pairs, Wide, expected, ready
+from emdsl.runtime.rows import Wide, expected, ready
+from emdsl.runtime.structures import StructureData, potentials
 
-_CACHED = 2**28  # bytes of features kept between iterations; past that they are made anew
-_BLOCK = 2**19  # bytes of one block's features and posteriors together: about an L2 cache
 _CUT = 1e-295  # a posterior below e^-690 was cut off there
-_SMALL = 950_000  # multiplications in a product up to which BLAS doesn't copy its operands first
+_CACHED = 2**28  # bytes of features kept between iterations; past that they are made anew
 
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A block of plate elements: its arrays, its weights and where it starts."""
-
-    arrays: Mapping[str, NDArray[Any]]
-    weight: Floats | None
-    start: int
-    stop: int
-
-
-@dataclass(slots=True)
-class PieceData:
-    """One piece's arrays, plate axis last, with equal rows collapsed where all is discrete.
-
-    `kinds` are the feature rows of one element: what form each cluster's rows have.
-    """
-
-    piece: Piece
-    size: int
-    arrays: Mapping[str, NDArray[Any]]
-    weight: Floats | None
-    inverse: NDArray[np.intp] | None  # element -> collapsed row
-    block: int
-    cache: dict[int, tuple[Chunk, Features]]
-    cached: bool
-    kinds: tuple[Any, ...] = ()
+Steer = Callable[[int, Chunk], "Bias | None"]
 
 
 class Engine:
@@ -79,42 +63,19 @@ class Engine:
         self.program = program
         self.bound = bound
         self.layout: Layout = bound.layout
-        self.pieces = [self._load(piece, collapse) for piece in program.pieces]
+        self.levels = Levels(program.meta, bound)
+        coupled = {i for s in program.structures for i in s.pieces}
+        self.pieces = [
+            load_piece(program.meta, self.levels, piece, collapse and i not in coupled)
+            for i, piece in enumerate(program.pieces)
+        ]
+        self.coupled = coupled
+        self.structures = [
+            StructureData(program, s, self.levels, self.pieces) for s in program.structures
+        ]
         self.pivot: Params = {}
         self._direct: list[Floats | None] = []
         self.set_pivot(pivot if pivot is not None else self._zero_pivot())
-
-    # --- data --------------------------------------------------------------------------------
-
-    def _load(self, piece: Piece, collapse: bool) -> PieceData:
-        bound, meta = self.bound, self.program.meta
-        sizes = self.layout.sizes
-        size = sizes[piece.plate] if isinstance(piece.plate, str) else piece.plate
-        arrays: dict[str, NDArray[Any]] = {}
-        discrete = True
-        for name in piece.arrays:
-            array = meta.array(name)
-            arrays[name] = np.ascontiguousarray(np.moveaxis(bound.arrays[name], 0, -1))
-            discrete &= array.kind in ("int", "count", "bool", "category", "index")
-            mask = bound.observed.get(name)
-            if mask is not None:
-                arrays[f"{name} observed"] = np.ascontiguousarray(np.moveaxis(mask, 0, -1))
-        weight = None
-        if piece.weight is not None:
-            weight = np.asarray(bound.arrays[piece.weight], dtype=np.float64)
-            if (weight == 1.0).all():
-                weight = None
-        inverse = None
-        if collapse and discrete and arrays and size > 1:
-            found = _distinct(arrays, weight, size)
-            if found is not None:
-                arrays, weight, inverse = found
-                size = len(weight)
-        for array in meta.arrays:  # what isn't along this plate goes to every block as it is
-            whole = array.role in ("const", "input") and array.plates == 0
-            if whole and array.name in bound.arrays:
-                arrays[array.name] = bound.arrays[array.name]
-        return PieceData(piece, size, arrays, weight, inverse, 0, {}, True)
 
     def _zero_pivot(self) -> Params:
         shapes = self.program.meta.params
@@ -128,31 +89,21 @@ class Engine:
         self.pivot = pivot
         for data in self.pieces:
             data.cache.clear()
-            probe = self._features(data, self._chunk(data, 0, min(1, data.size)))
+            probe = self._features(data, data.chunk(0, min(1, data.size)))
             data.kinds = probe.rows
-            wide = sum(_kept(r) for r in (probe.direct, *probe.rows))
-            states = sum(self._states(data))
-            products = sum(
-                _kept(r) * n for r, n in zip(probe.rows, self._states(data), strict=True)
-            )
-            fits = min(_BLOCK // max(8 * (wide + 2 * states), 1), _SMALL // max(products, 1))
-            data.block = int(np.clip(fits, 256, 4096))
+            wide, data.block = block_of(probe, self.states(data))
             data.cached = 8 * wide * data.size <= _CACHED
         self._direct = [None] * len(self.pieces)
+        for structure in self.structures:
+            structure.share(self.blocks)
 
-    def _states(self, data: PieceData) -> list[int]:
-        """How many states each elimination cluster of the piece has."""
+    def states(self, data: PieceData) -> list[int]:
+        """How many states each cluster of the piece has."""
         sizes = self.layout.sizes
         return [
             math.prod(sizes[d] if isinstance(d, str) else d for d in dims)
             for dims in data.piece.clusters
         ]
-
-    def _chunk(self, data: PieceData, start: int, stop: int) -> Chunk:
-        along = set(data.piece.arrays) | {f"{a} observed" for a in data.piece.arrays}
-        arrays = {k: v[..., start:stop] if k in along else v for k, v in data.arrays.items()}
-        weight = None if data.weight is None else data.weight[start:stop]
-        return Chunk(arrays, weight, start, stop)
 
     def _features(self, data: PieceData, chunk: Chunk) -> Features:
         arrays = {**chunk.arrays, "block width": np.asarray(chunk.stop - chunk.start)}
@@ -164,7 +115,7 @@ class Engine:
         for start in range(0, data.size, data.block):
             found = data.cache.get(start)
             if found is None:
-                chunk = self._chunk(data, start, min(start + data.block, data.size))
+                chunk = data.chunk(start, min(start + data.block, data.size))
                 found = chunk, self._features(data, chunk)
                 if data.cached:
                     data.cache[start] = found
@@ -180,7 +131,7 @@ class Engine:
         """
         return self._run(params, None)
 
-    def start(self, bias: Callable[[int, Chunk], Bias | None]) -> Statistics:
+    def start(self, bias: Steer) -> Statistics:
         """Statistics from given log potentials in place of a posterior, to start EM from.
 
         `bias(piece index, chunk)` gives, for each latent to be steered, (values, B). What the
@@ -188,67 +139,215 @@ class Engine:
         """
         return self._run(None, bias)
 
-    def _run(
-        self,
-        params: Params | None,
-        bias: Callable[[int, Chunk], Bias | None] | None,
-    ) -> Statistics:
+    def _run(self, params: Params | None, bias: Steer | None) -> Statistics:
         values: dict[str, Floats] = {}
         log_likelihood = 0.0
+        known = [self._known(data, params) for data in self.pieces]
+        for index in range(len(self.pieces)):
+            self._sum_direct(index)
+        sums: dict[int, tuple[Floats, ...]] = {}
+        for structure in self.structures:
+            evidence, found = self._infer(structure, known, EXPECT, bias)
+            if params is not None:
+                log_likelihood += self._coupled_evidence(structure, evidence, known)
+            sums |= self._coupled_sums(structure, found)
         for index, data in enumerate(self.pieces):
-            piece = data.piece
-            known = self._coefficients(data, params) if params is not None else None
-            sums: tuple[Floats, ...] | None = None
-            first = self._direct[index] is None
-            direct: Floats | None = self._direct[index]
-            if piece.latents or first:
-                for chunk, features in self.blocks(index):
-                    if first:
-                        part = _weighted_sum(features.direct, chunk.weight)
-                        direct = part if direct is None else direct + part
-                    if not piece.latents:
-                        continue
-                    given = known
-                    if given is None:
-                        given = (np.zeros(features.direct.shape[0]), *self._neutral(data, features))
-                    steer = bias(index, chunk) if bias is not None else None
-                    evidence, posterior = piece.infer(features, given, self.layout, steer)
-                    if known is not None:
-                        if chunk.weight is not None:  # what has no weight may be impossible
-                            evidence = np.where(chunk.weight > 0.0, evidence, 0.0)
-                        lowest = evidence.min()
-                        if lowest == -np.inf:
-                            self._impossible(data, chunk, evidence)
-                        log_likelihood += float(
-                            evidence.sum() if chunk.weight is None else evidence @ chunk.weight
-                        )
-                    if chunk.weight is not None:
-                        posterior = tuple(p * chunk.weight for p in posterior)
-                    new = tuple(map(expected, posterior, features.rows))
-                    sums = new if sums is None else tuple(map(np.add, sums, new))
+            if data.piece.latents and index not in self.coupled:
+                part, sums[index] = self._blockwise(index, known[index], bias, params is not None)
+                log_likelihood += part
+            direct = self._direct[index]
             assert direct is not None
-            self._direct[index] = direct
-            if known is not None:
-                log_likelihood += float(known[0] @ direct)
+            if params is not None:
+                log_likelihood += float(known[index][0] @ direct)
                 if log_likelihood == -np.inf:
                     self._impossible_direct(index)
-            values.update(piece.collect(direct, sums or (), self.layout))
+            values.update(data.piece.collect(direct, sums.get(index, ()), self.layout))
         return Statistics(values, log_likelihood, self.layout, self.pivot)
 
-    def _coefficients(self, data: PieceData, params: Params) -> Coefficients:
-        """A piece's coefficients, those of clusters ready to meet rows like the piece's."""
+    def _blockwise(
+        self, index: int, known: Coefficients, bias: Steer | None, counted: bool
+    ) -> tuple[float, tuple[Floats, ...]]:
+        """Log likelihood and sums over the rows of a piece whose rows are independent."""
+        data = self.pieces[index]
+        sums: tuple[Floats, ...] | None = None
+        log_likelihood = 0.0
+        for chunk, features in self.blocks(index):
+            steer = bias(index, chunk) if bias is not None else None
+            evidence, posterior = data.piece.infer(features, known, self.layout, EXPECT, steer)
+            if counted:
+                if chunk.weight is not None:  # what has no weight may be impossible
+                    evidence = np.where(chunk.weight > 0.0, evidence, 0.0)
+                if evidence.min() == -np.inf:
+                    self._impossible(data, chunk, evidence)
+                log_likelihood += float(
+                    evidence.sum() if chunk.weight is None else evidence @ chunk.weight
+                )
+            if chunk.weight is not None:
+                posterior = tuple(p * chunk.weight for p in posterior)
+            new = tuple(map(expected, posterior, features.rows))
+            sums = new if sums is None else tuple(map(np.add, sums, new))
+        return log_likelihood, sums or ()
+
+    def _sum_direct(self, index: int) -> None:
+        if self._direct[index] is None:
+            total: Floats | None = None
+            for chunk, features in self.blocks(index):
+                part = weighted_sum(features.direct, chunk.weight)
+                total = part if total is None else total + part
+            self._direct[index] = total
+
+    def _known(self, data: PieceData, params: Params | None) -> Coefficients:
+        """A piece's coefficients, those of clusters ready to meet rows like the piece's.
+
+        Without parameters every coefficient is zero.
+        """
+        if params is None:
+            neutral = (np.zeros((c, r.shape[0]))
+                       for c, r in zip(self.states(data), data.kinds, strict=True))  # fmt: skip
+            direct = self._features(data, data.chunk(0, min(1, data.size))).direct
+            return (np.zeros(direct.shape[0]), *map(ready, neutral, data.kinds))
         direct, *clusters = data.piece.coefficients(params, self.layout, self.pivot)
         return (direct, *map(ready, clusters, data.kinds))
 
-    def _neutral(self, data: PieceData, features: Features) -> tuple[Floats, ...]:
-        states = self._states(data)
-        return tuple(np.zeros((c, r.shape[0])) for c, r in zip(states, features.rows, strict=True))
+    # --- coupled rows ------------------------------------------------------------------------
+
+    def _infer(
+        self,
+        structure: StructureData,
+        known: list[Coefficients],
+        how: How,
+        bias: Steer | None = None,
+    ) -> tuple[Mapping[str, Floats], dict[int, tuple[Floats, ...]]]:
+        """Log evidence by level, and each piece's posteriors by cluster."""
+        given = tuple(
+            potentials(self.pieces[i], known[i], self.states(self.pieces[i]),
+                       structure.shared.get(i, {}), self.blocks(i),
+                       (lambda chunk, i=i: bias(i, chunk)) if bias is not None else None)
+            for i in structure.structure.pieces
+        )  # fmt: skip
+        evidence, flat = structure.structure.infer(given, structure.ties, self.layout, how)
+        posteriors = iter(flat)
+        return evidence, {
+            i: tuple(next(posteriors) for _ in self.pieces[i].piece.clusters)
+            for i in structure.structure.pieces
+        }
+
+    def _coupled_evidence(
+        self,
+        structure: StructureData,
+        evidence: Mapping[str, Floats],
+        known: list[Coefficients],
+    ) -> float:
+        total = 0.0
+        for axis, rows in evidence.items():
+            weight = self.levels.weight(tuple(filter(None, axis.split(","))))
+            kept = rows if weight is None else np.where(weight > 0.0, rows, 0.0)
+            if kept.min() == -np.inf:
+                structure.locate(kept, axis, lambda how: self._infer(structure, known, how))
+            total += float(math.fsum(kept) if weight is None else kept @ weight)
+        return total
+
+    def _coupled_sums(
+        self, structure: StructureData, found: dict[int, tuple[Floats, ...]]
+    ) -> dict[int, tuple[Floats, ...]]:
+        """Expected sums of each piece's features: over rows, or over tables that rows share."""
+        out: dict[int, tuple[Floats, ...]] = {}
+        for i, posteriors in found.items():
+            states = self.states(self.pieces[i])
+            shared = structure.shared.get(i, {})
+            flat = [p.reshape(c, -1) for p, c in zip(posteriors, states, strict=True)]
+            sums: list[Floats | None] = [
+                expected(p, shared[c].rows) if c in shared else None for c, p in enumerate(flat)
+            ]
+            for chunk, features in self.blocks(i):
+                for c, p in enumerate(flat):
+                    if c in shared:
+                        continue
+                    part = p[:, chunk.start : chunk.stop]
+                    if chunk.weight is not None:
+                        part = part * chunk.weight
+                    new, old = expected(part, features.rows[c]), sums[c]
+                    sums[c] = new if old is None else old + new
+            out[i] = tuple(s for s in sums if s is not None)
+        return out
+
+    # --- what can be asked -------------------------------------------------------------------
+
+    def marginals(self, params: Params, how: How = EXPECT) -> dict[str, Floats]:
+        """{latent: (rows, values)}: the posterior of each, or 1 at the best or drawn value."""
+        out: dict[str, Floats] = {}
+        known = [self._known(data, params) for data in self.pieces]
+        for structure in self.structures:
+            _, found = self._infer(structure, known, how)
+            for i, posteriors in found.items():
+                data, states = self.pieces[i], self.states(self.pieces[i])
+                flat = tuple(p.reshape(c, -1) for p, c in zip(posteriors, states, strict=True))
+                for name, marginal in data.piece.marginals(flat, self.layout).items():
+                    out[name] = np.ascontiguousarray(np.where(marginal < _CUT, 0.0, marginal).T)
+        for index, data in enumerate(self.pieces):
+            if index in self.coupled or not data.piece.latents:
+                continue
+            parts: dict[str, list[Floats]] = {name: [] for name in data.piece.latents}
+            for _, features in self.blocks(index):
+                _, posterior = data.piece.infer(features, known[index], self.layout, how, None)
+                for name, marginal in data.piece.marginals(posterior, self.layout).items():
+                    # exp is cut off at e^-690: what is ruled out is that, and shown as zero
+                    parts[name].append(np.where(marginal < _CUT, 0.0, marginal).T)
+            out.update({name: whole(blocks, data) for name, blocks in parts.items()})
+        return {z.name: out[z.name] for z in self.program.meta.latents}
+
+    def log_evidence(self, params: Params) -> dict[tuple[str, ...], Floats]:
+        """Log likelihood of every independent row of each level, (rows,), unweighted.
+
+        Coupled rows count for the rows of the level that their evidence is of.
+        """
+        out: dict[tuple[str, ...], Floats] = {}
+        known = [self._known(data, params) for data in self.pieces]
+
+        def count(axes: tuple[str, ...], rows: Floats) -> None:
+            out[axes] = out[axes] + rows if axes in out else rows
+
+        target: dict[int, tuple[str, ...]] = {}
+        for structure in self.structures:
+            evidence, _ = self._infer(structure, known, EXPECT)
+            found = {tuple(filter(None, axis.split(","))): rows for axis, rows in evidence.items()}
+            for axes, rows in found.items():
+                count(axes, rows)
+            for i in structure.structure.pieces:
+                axes = self.pieces[i].piece.axes
+                outer = [a for a in found if axes[: len(a)] == a]
+                target[i] = min(outer, key=len, default=axes)
+        for index, data in enumerate(self.pieces):
+            axes = data.piece.axes
+            rows = np.empty(data.size)
+            for chunk, features in self.blocks(index):
+                part = known[index][0] @ features.direct
+                if data.piece.latents and index not in self.coupled:
+                    part = part + data.piece.infer(
+                        features, known[index], self.layout, EXPECT, None
+                    )[0]
+                rows[chunk.start : chunk.stop] = part
+            rows = rows if data.inverse is None else rows[data.inverse]
+            goal = target.get(index, axes)
+            if goal != axes:
+                up = self.levels.rows(axes).up[len(goal)]
+                weight = self.levels.within(axes, goal)
+                rows = np.bincount(
+                    up, rows if weight is None else rows * weight,
+                    minlength=self.levels.rows(goal).size,
+                )  # fmt: skip
+                if goal not in out:
+                    goal = axes
+            count(goal, rows)
+        return out
+
+    # --- what can't be -----------------------------------------------------------------------
 
     def _impossible(self, data: PieceData, chunk: Chunk, evidence: Floats) -> None:
         row = chunk.start + int(np.argmin(evidence))
         if data.inverse is not None:
             row = int(np.flatnonzero(data.inverse == row)[0])
-        raise ImpossibleError(str(data.piece.plate), row)
+        raise ImpossibleError(data.piece.axes, row)
 
     def _impossible_direct(self, index: int) -> None:
         data = self.pieces[index]
@@ -258,92 +357,7 @@ class Engine:
                    np.isneginf(direct).any(axis=0))  # fmt: skip
             if bad.any():
                 self._impossible(data, chunk, np.where(bad, -np.inf, 0.0))
-        raise ImpossibleError(str(data.piece.plate), 0)
-
-    def log_evidence(self, params: Params, index: int) -> Floats:
-        """Log likelihood of every element of piece `index`, (N,), unweighted."""
-        data = self.pieces[index]
-        known = self._coefficients(data, params)
-        out = np.empty(data.size)
-        for chunk, features in self.blocks(index):
-            part = known[0] @ features.direct
-            if data.piece.latents:
-                part = part + data.piece.infer(features, known, self.layout, None)[0]
-            out[chunk.start : chunk.stop] = part
-        return out if data.inverse is None else out[data.inverse]
-
-    def posterior(self, params: Params, index: int) -> dict[str, Floats]:
-        """Posterior marginals of piece `index`'s latents, (N, values) each."""
-        data = self.pieces[index]
-        known = self._coefficients(data, params)
-        found: dict[str, list[Floats]] = {name: [] for name in data.piece.latents}
-        for _, features in self.blocks(index):
-            _, posterior = data.piece.infer(features, known, self.layout, None)
-            for name, marginal in data.piece.marginals(posterior, self.layout).items():
-                # exp is cut off at e^-690: what is ruled out is that, and shown as zero
-                found[name].append(np.where(marginal < _CUT, 0.0, marginal).T)
-        return {name: _whole(parts, data) for name, parts in found.items()}
-
-    def decode(self, params: Params, index: int) -> dict[str, NDArray[np.int64]]:
-        """The most probable joint values of piece `index`'s latents, (N,) each."""
-        data = self.pieces[index]
-        known = self._coefficients(data, params)
-        found: dict[str, list[NDArray[np.int64]]] = {name: [] for name in data.piece.latents}
-        for _, features in self.blocks(index):
-            states, _ = data.piece.decode(features, known, self.layout)
-            for name, state in zip(data.piece.latents, states, strict=True):
-                found[name].append(state)
-        return {name: _whole(parts, data) for name, parts in found.items()}
+        raise ImpossibleError(data.piece.axes, 0)
 
 
-def _whole(blocks: list[Any], data: PieceData) -> Any:
-    """What blocks gave, of every element the user has: collapsed rows are spread out again."""
-    whole = np.concatenate(blocks)
-    return whole if data.inverse is None else whole[data.inverse]
-
-
-class ImpossibleError(ValueError):
-    """An element of the data has probability zero under every value of the latents."""
-
-    def __init__(self, plate: str, row: int) -> None:
-        super().__init__(f"element {row} of plate {plate} has probability zero under the model")
-        self.plate = plate
-        self.row = row
-
-
-def _kept(rows: Any) -> int:
-    """How many numbers are kept for each element."""
-    return rows.kept if isinstance(rows, Wide) else len(rows)
-
-
-def _weighted_sum(rows: Any, weight: Floats | None) -> Floats:
-    """Sum features (F, B) over the block; a weight of zero drops even an infinite feature."""
-    if isinstance(rows, Wide):
-        each = np.ones((1, rows.shape[1])) if weight is None else weight[None]
-        return np.concatenate(
-            [
-                p.expected(each)[0] if isinstance(p, Pairs) else _weighted_sum(p, weight)
-                for p in rows.parts
-            ]
-        )
-    if weight is None:
-        total: Floats = rows.sum(axis=1)
-        return total
-    return np.where(weight > 0.0, rows, 0.0) @ weight
-
-
-def _distinct(
-    arrays: Mapping[str, NDArray[Any]], weight: Floats | None, size: int
-) -> tuple[dict[str, NDArray[Any]], Floats, NDArray[np.intp]] | None:
-    """Collapse equal elements to one with a weight; None where it would not pay."""
-    flat = [np.ascontiguousarray(a.reshape(-1, size).T) for a in arrays.values()]
-    table = np.concatenate([f.astype(np.float64, copy=False) for f in flat], axis=1)
-    if len(np.unique(table[: min(size, 1000)], axis=0)) > 700 and size > 1000:
-        return None  # a sample of rows is nearly all distinct
-    packed = np.ascontiguousarray(table).view([("", table.dtype)] * table.shape[1]).reshape(-1)
-    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
-    if 2 * len(first) > size:
-        return None
-    counts = np.bincount(inverse, weights=weight, minlength=len(first)).astype(np.float64)
-    collapsed = {k: np.ascontiguousarray(a[..., first]) for k, a in arrays.items()}
-    return collapsed, counts, inverse
+__all__ = ["Chunk", "Engine", "ImpossibleError", "NDArray", "PieceData", "Steer"]

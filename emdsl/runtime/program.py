@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,13 +39,15 @@ class Size:
 class Plate:
     """A plate: its axis, its extent, and the axes of the plates around it, outermost first.
 
-    `over` is the axis along which a ragged extent `T[s]` differs ("s"), else "".
+    `over` is the axis along which a ragged extent `T[s]` differs ("s"), else ""; `weight` the
+    array that counts its elements' replicates, else "".
     """
 
     axis: str
     dim: Dim
     outer: tuple[str, ...] = ()
     over: str = ""
+    weight: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Latent:
     dims: tuple[Dim, ...]
     values: Dim
     data: str | None = None
+    axes: tuple[str, ...] = ()  # the plates it is in
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +184,68 @@ class Features:
 Coefficients = tuple[Floats, ...]  # direct (F0,), then one (C, F) for each cluster
 Bias = Mapping[str, Floats]  # log potentials (values, B) added for a latent, to start EM from
 Blocks = Mapping[str, NDArray[Any]]
+Inferred = tuple[Floats, tuple[Floats, ...]]  # log evidence (B,), each cluster's posterior (C, B)
+Coupled = tuple[Mapping[str, Floats], tuple[Floats, ...]]  # log evidence by level, posteriors
+Potentials = tuple[tuple[Floats, ...], ...]  # of each piece, each cluster: (C, rows or tables)
+
+
+class Eliminate(Protocol):
+    """What summing out means; see `emdsl.runtime.how`."""
+
+    def eliminate(self, log_joint: Floats) -> Floats:
+        """Reduce (values, ..., B) over its first axis; weights over it are left in its place."""
+        ...
+
+
+# --- a piece without latents -------------------------------------------------------------------
+
+
+def no_latents(
+    features: Features,
+    coefficients: Coefficients,
+    layout: Layout,
+    how: Eliminate | None = None,
+    bias: Bias | None = None,
+) -> Inferred:
+    """The `infer` of a piece without latents: no evidence beside the direct terms."""
+    del coefficients, layout, how, bias
+    return np.zeros(features.direct.shape[1]), ()
+
+
+def no_marginals(clusters: tuple[Floats, ...], layout: Layout) -> Mapping[str, Floats]:
+    """The `marginals` of a piece without latents."""
+    del clusters, layout
+    return {}
+
+
+# --- a program -------------------------------------------------------------------------------
+
+Place = tuple[str, str, int]  # ("axis", plate, lag), ("array", index input, 0), ("number", "", n)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An array as seen from other rows than its own; `key` is what a block calls it.
+
+    `array` "#t" is each row's own index along plate t.
+    """
+
+    key: str
+    array: str
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A plate whose elements are independent given the parameters.
+    """A level of rows: a plate's elements, or those of nested plates (`axes`).
+
+    Where the rows are independent given the parameters, `infer` and the two after it handle them
+    block by block; where they are coupled, a `Structure` does, and `infer` isn't called.
 
     `clusters` holds the number of values of each latent in each elimination cluster.
     `features(block, layout, pivot)`; `coefficients(params, layout, pivot)`;
-    `infer(features, coefficients, layout, bias)` gives the log evidence (B,), without the direct
-    terms, and each cluster's posterior marginal (C, B); `decode(features, coefficients, layout)`
-    gives the most probable joint values of the latents, (B,) each, and their log joint;
+    `infer(features, coefficients, layout, how, bias)` gives the log evidence (B,), without the
+    direct terms, and each cluster's posterior marginal (C, B);
     `marginals(cluster marginals, layout)` gives each latent's own (values, B);
     `collect(direct sums, cluster sums, layout)` names the statistics.
     """
@@ -200,15 +254,53 @@ class Piece:
     arrays: tuple[str, ...]
     latents: tuple[str, ...]
     clusters: tuple[tuple[Dim, ...], ...]
-    weight: str | None
     features: Callable[[Blocks, Layout, Params], Features]
     coefficients: Callable[[Params, Layout, Params], Coefficients]
-    infer: Callable[
-        [Features, Coefficients, Layout, Bias | None], tuple[Floats, tuple[Floats, ...]]
-    ]
-    decode: Callable[[Features, Coefficients, Layout], tuple[tuple[NDArray[np.int64], ...], Floats]]
     marginals: Callable[[tuple[Floats, ...], Layout], Mapping[str, Floats]]
     collect: Callable[[Floats, tuple[Floats, ...], Layout], Mapping[str, Floats]]
+    axes: tuple[str, ...] = ()
+    views: tuple[View, ...] = ()
+    infer: Callable[[Features, Coefficients, Layout, Any, Bias | None], Inferred] = no_latents
+    shared: tuple[bool, ...] = ()  # of each cluster: whether its potentials are tables
+    own: tuple[int, ...] = ()  # of each latent: the cluster of its own values alone
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """From each row of level `source` to one of level `target`."""
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Latents tied along the rows of a level: to `history` rows before, or to their parents'.
+
+    `parent` is the index input that holds the parents, "" for a chain; `tables` the clusters
+    (number of piece, number of cluster) whose potentials are tables that rows share.
+    """
+
+    axes: tuple[str, ...]
+    parent: str
+    history: int
+    tables: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """Coupled levels: `pieces` are their numbers in the program.
+
+    `infer(potentials, ties, layout, how)` takes each piece's log potentials, one array (states...,
+    rows) or table (states..., tables) for each cluster, and gives the log evidence and a posterior
+    for each cluster: of every row, or for tables already summed over the rows.
+    """
+
+    pieces: tuple[int, ...]
+    links: tuple[Link, ...]
+    walks: tuple[Walk, ...]
+    infer: Callable[[Any, Any, Layout, Any], tuple[Mapping[str, Floats], Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +313,7 @@ class Program:
     log_prior: Callable[[Params, Layout], float]
     pivot: Callable[[Params], Params]
     sample: Callable[..., dict[str, NDArray[Any]]]
+    structures: tuple[Structure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,28 +354,3 @@ class Statistics:
             Layout(sizes, complete, self.layout.consts, lengths),
             self.pivot,
         )
-
-
-# --- a piece without latents -------------------------------------------------------------------
-
-
-def no_latents(
-    features: Features, coefficients: Coefficients, layout: Layout, bias: Bias | None = None
-) -> tuple[Floats, tuple[Floats, ...]]:
-    """The `infer` of a piece without latents: no evidence beside the direct terms."""
-    del coefficients, layout, bias
-    return np.zeros(features.direct.shape[1]), ()
-
-
-def no_values(
-    features: Features, coefficients: Coefficients, layout: Layout
-) -> tuple[tuple[NDArray[np.int64], ...], Floats]:
-    """The `decode` of a piece without latents."""
-    del coefficients, layout
-    return (), np.zeros(features.direct.shape[1])
-
-
-def no_marginals(clusters: tuple[Floats, ...], layout: Layout) -> Mapping[str, Floats]:
-    """The `marginals` of a piece without latents."""
-    del clusters, layout
-    return {}

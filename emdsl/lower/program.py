@@ -1,0 +1,142 @@
+"""The program handed to the runtime, as Python literals: its pieces, and what couples them."""
+
+from __future__ import annotations
+
+from emdsl.derive.levels import Link, Place
+from emdsl.inference.plan import PiecePlan, Plan, Structure
+from emdsl.inference.schedule import Walk
+from emdsl.lower.coupled import Coupling
+from emdsl.lower.features import Views
+from emdsl.lower.meta import extent_literal, tuple_literal
+from emdsl.lower.names import quoted
+from emdsl.model.graph import Model
+
+
+def program_lines(
+    model: Model, plan: Plan, views: tuple[Views, ...], couplings: tuple[Coupling, ...]
+) -> list[str]:
+    """The lines of `PROGRAM = rt.Program(...)`."""
+    lines = ["PROGRAM = rt.Program(", "    meta=META,", "    pieces=("]
+    for piece, seen in zip(plan.pieces, views, strict=True):
+        lines += _piece(model, plan, piece, seen)
+    lines += [
+        "    ),",
+        "    m_step=m_step,",
+        "    log_prior=log_prior,",
+        "    pivot=pivot,",
+        "    sample=draw,",
+    ]
+    if couplings:
+        lines.append("    structures=(")
+        for structure, coupling in zip(plan.structures, couplings, strict=True):
+            lines += _structure(structure, coupling)
+        lines.append("    ),")
+    return [*lines, ")"]
+
+
+def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views) -> list[str]:
+    joint = plan.derived.joint
+    plates = [model.plate(a) for a in piece.level.plates]
+    weights = [p.weight.name for p in plates if p.weight is not None]
+    arrays = dict.fromkeys(
+        v.name
+        for v in model.variables
+        if v.role in ("data", "input")
+        and v.name not in weights
+        and v.plates
+        and joint.levels.of(v) == piece.level
+    )
+    arrays.update(dict.fromkeys(views.arrays))
+    clusters = [
+        tuple_literal([extent_literal(joint.atoms.axes[a].extent) for a in c.latents])
+        for c in piece.clusters
+    ]
+    by_axis = {axis: name for name, axis in joint.levels.axes.items()}
+    latents = [quoted(by_axis[a]) for a in piece.latents]
+    marginals = f"marginals_{piece.label}" if piece.clusters else "rt.no_marginals"
+    lines = [
+        "        rt.Piece(",
+        f"            plate={extent_literal(plates[-1].extent)},",
+        f"            axes={tuple_literal([quoted(a) for a in piece.level.plates])},",
+        f"            arrays={tuple_literal([quoted(a) for a in arrays])},",
+        *_views(views),
+        f"            latents={tuple_literal(latents)},",
+        f"            clusters={tuple_literal(clusters)},",
+    ]
+    if piece.match.coupled:
+        shared = [str(c.shared) for c in piece.clusters]
+        lines.append(f"            shared={tuple_literal(shared)},")
+        own = [
+            str(next(i for i, c in enumerate(piece.clusters) if c.latents == (a,)))
+            for a in piece.latents
+        ]
+        lines.append(f"            own={tuple_literal(own)},")
+    lines += [
+        f"            features=features_{piece.label},",
+        f"            coefficients=coefficients_{piece.label},",
+    ]
+    if not piece.match.coupled:
+        infer = f"infer_{piece.label}" if piece.clusters else "rt.no_latents"
+        lines.append(f"            infer={infer},")
+    return [
+        *lines,
+        f"            marginals={marginals},",
+        f"            collect=collect_{piece.label},",
+        "        ),",
+    ]
+
+
+def _views(views: Views) -> list[str]:
+    if not views.views:
+        return []
+    lines = ["            views=("]
+    for key, array, link in views.views:
+        parts = [quoted(key), quoted(array)]
+        if link is not None:
+            parts.append(_places(link))
+        lines.append(f"                rt.View({', '.join(parts)}),")
+    return [*lines, "            ),"]
+
+
+def _structure(structure: Structure, coupling: Coupling) -> list[str]:
+    lines = [
+        "        rt.Structure(",
+        f"            pieces={tuple_literal([str(i) for i in structure.pieces])},",
+        *_group("links", [_link(k) for k in coupling.links]),
+        *_group("walks", [_walk(w, structure, coupling) for w in coupling.walks]),
+        f"            infer=infer_{coupling.label},",
+        "        ),",
+    ]
+    return lines
+
+
+def _group(name: str, items: list[str]) -> list[str]:
+    if not items:
+        return [f"            {name}=(),"]
+    inner = [f"                {item}," for item in items]
+    return [f"            {name}=(", *inner, "            ),"]
+
+
+def _link(link: Link) -> str:
+    source, target = (tuple_literal([quoted(a) for a in k.plates])
+                      for k in (link.source, link.target))  # fmt: skip
+    return f"rt.Link({source}, {target}, {_places(link)})"
+
+
+def _places(link: Link) -> str:
+    return tuple_literal([_place(p) for p in link.places])
+
+
+def _place(place: Place) -> str:
+    return f"({quoted(place.kind)}, {quoted(place.name)}, {place.value})"
+
+
+def _walk(walk: Walk, structure: Structure, coupling: Coupling) -> str:
+    axes = tuple_literal([quoted(a) for a in walk.level.plates])
+    parent = "" if walk.link.lag else walk.link.places[-1].name
+    tables = [
+        f"({structure.clusters[i][0]}, {structure.clusters[i][1]})"
+        for i in walk.pair
+        if coupling.is_shared(i)
+    ]
+    return f"rt.Walk({axes}, {quoted(parent)}, {walk.history}, {tuple_literal(tables)})"

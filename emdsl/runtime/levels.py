@@ -1,0 +1,187 @@
+"""The rows of nested plates, and where links from them point.
+
+A level's rows are its plates' elements one after the other, the outermost plate's index moving
+slowest: sum over s of T[s] rows for t in T[s].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdsl.runtime.errors import DataError
+from emdsl.runtime.program import Bound, Floats, Layout, Link, Meta, Place
+
+Ints = NDArray[np.intp]
+
+
+class Rows:
+    """The rows of a level: how many, where each stands along its plates, what rows it is in.
+
+    `size` rows; `places[axis]` (size,) is each row's index along a plate; `up[k]` (size,) the row
+    of the level of the first k plates that it is in; `starts` and `lengths` say where the rows of
+    each row of the enclosing level are.
+    """
+
+    def __init__(self, meta: Meta, layout: Layout, axes: tuple[str, ...]) -> None:
+        self.axes = axes
+        self.size = 1
+        self.places: dict[str, Ints] = {}
+        self.up: list[Ints] = [np.zeros(1, dtype=np.intp)]
+        self.starts: list[Ints] = []
+        self.lengths: list[Ints] = []
+        for axis in axes:
+            plate = meta.plate(axis)
+            if plate.over:
+                lengths = np.asarray(layout.lengths[axis], dtype=np.intp)
+            else:
+                dim = plate.dim if isinstance(plate.dim, int) else layout.sizes[plate.dim]
+                lengths = np.full(self.size, dim, dtype=np.intp)
+            self._extend(axis, lengths)
+
+    def _extend(self, axis: str, lengths: Ints) -> None:
+        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)
+        parent = np.repeat(np.arange(self.size), lengths)
+        self.size = int(lengths.sum())
+        self.places = {a: p[parent] for a, p in self.places.items()}
+        self.places[axis] = np.arange(self.size) - starts[parent]
+        self.up = [*(u[parent] for u in self.up), np.arange(self.size)]
+        self.starts.append(starts)
+        self.lengths.append(lengths)
+
+
+class Levels:
+    """The rows of every level asked for, made once."""
+
+    def __init__(self, meta: Meta, bound: Bound) -> None:
+        self.meta = meta
+        self.bound = bound
+        self._rows: dict[tuple[str, ...], Rows] = {}
+
+    def rows(self, axes: tuple[str, ...]) -> Rows:
+        if axes not in self._rows:
+            self._rows[axes] = Rows(self.meta, self.bound.layout, axes)
+        return self._rows[axes]
+
+    def path(self, axes: tuple[str, ...], level: tuple[str, ...]) -> tuple[str, ...]:
+        """The level of an array over plates `axes`: those that `level` has too, in front."""
+        count = 0
+        while count < min(len(axes), len(level)) and axes[count] == level[count]:
+            count += 1
+        return axes[:count]
+
+    def flat(self, name: str, count: int, *, mask: bool = False) -> NDArray[Any] | None:
+        """An array with its first `count` plates as one axis of rows, or its mask (may be None)."""
+        array = self.meta.array(name)
+        value = self.bound.observed[name] if mask else self.bound.arrays[name]
+        if value is None:
+            return None
+        value = np.asarray(value)
+        if count == 1 and not self.meta.plate(array.axes[0]).over:
+            return value
+        size = self.rows(array.axes[:count]).size
+        sizes = self.bound.layout.sizes
+        inner = [sizes[d] if isinstance(d, str) else d for d in array.dims[count : array.plates]]
+        tail = value.shape[value.ndim - (len(array.dims) - array.plates) :] if not mask else (
+            value.shape[value.ndim - self._mask_tail(name, value.ndim) :])  # fmt: skip
+        return value.reshape(size, *inner, *tail)
+
+    def _mask_tail(self, name: str, rank: int) -> int:
+        """How many event dimensions a mask has: none, or the array's."""
+        array = self.meta.array(name)
+        events = len(array.dims) - array.plates
+        return events if rank >= self.bound.arrays[name].ndim else 0
+
+    def along(self, name: str, level: tuple[str, ...], *, mask: bool = False) -> Any:
+        """An array's entries for each row of a level that its plates enclose, (rows, ...)."""
+        array = self.meta.array(name)
+        own = self.path(array.axes, level)
+        value = self.flat(name, len(own), mask=mask)
+        if value is None or own == level:
+            return value
+        return value[self.rows(level).up[len(own)]]
+
+    # -- links --
+
+    def point(
+        self, source: tuple[str, ...], target: tuple[str, ...], places: tuple[Place, ...]
+    ) -> Ints:
+        """The row of `target` that each row of `source` points to, -1 where there is none."""
+        here, there = self.rows(source), self.rows(target)
+        row = np.zeros(here.size, dtype=np.intp)
+        valid = np.ones(here.size, dtype=np.bool_)
+        for k, (kind, name, value) in enumerate(places):
+            if kind == "axis":
+                index = here.places[name] - value
+            elif kind == "array":
+                index = np.asarray(self.along(name, source), dtype=np.intp)
+            else:
+                index = np.full(here.size, value, dtype=np.intp)
+            length = there.lengths[k][row]
+            beyond = valid & ((index >= length) | ((index < 0) & (kind == "number")))
+            if beyond.any():
+                at = int(np.argmax(beyond))
+                what = name or "the index"
+                raise DataError(
+                    f"{what} is {index[at]} for row {at} of {', '.join(source)}, but there are "
+                    f"only {length[at]} elements along {target[k]} there"
+                )
+            valid &= index >= 0
+            row = there.starts[k][row] + np.where(valid, index, 0)
+            row = np.where(valid, row, 0)
+        return np.where(valid, row, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """A link with its rows: `index` (source rows,) into `size` target rows, -1 for none.
+
+    `weight` (source rows,) counts the replicates of a source row within its target row.
+    """
+
+    index: Ints
+    size: int
+    weight: Floats | None
+    first: Ints | None  # where the source rows of each target row begin, if they follow each other
+
+    def add(self, x: Floats) -> Floats:
+        """Add up log factors (..., source rows) at the rows they point to, (..., target rows)."""
+        if self.weight is not None:
+            x = np.where(self.weight > 0.0, x, 0.0) * self.weight
+        if self.first is not None:
+            return np.add.reduceat(x, self.first, axis=-1)
+        flat = x.reshape(-1, x.shape[-1])
+        known = self.index >= 0
+        place = self.index if known.all() else self.index[known]
+        kept = flat if known.all() else flat[:, known]
+        out = np.stack([np.bincount(place, row, minlength=self.size) for row in kept])
+        return out.reshape(*x.shape[:-1], self.size)
+
+    def take(self, x: Floats) -> Floats:
+        """What the rows pointed to have, for each source row; zero where there is none."""
+        found: Floats = x[..., self.index]
+        return found if (self.index >= 0).all() else np.where(self.index >= 0, found, 0.0)
+
+
+def tie(levels: Levels, link: Link, weights: Mapping[tuple[str, ...], Floats | None]) -> Tie:
+    """A link's rows; `weights` holds each level's cumulative weights of rows."""
+    index = levels.point(link.source, link.target, link.places)
+    size = levels.rows(link.target).size
+    weight = weights[link.source]
+    nested = link.target == link.source[: len(link.target)]
+    if weight is not None and nested:
+        outer = weights.get(link.target)
+        if outer is not None:
+            above = outer[index]
+            weight = np.divide(weight, above, out=np.zeros_like(weight), where=above > 0.0)
+        if (weight == 1.0).all():
+            weight = None
+    contiguous = len(index) > 0 and bool((np.diff(index) >= 0).all()) and bool(index[0] >= 0)
+    first = np.searchsorted(index, np.arange(size)) if contiguous else None
+    if first is not None and len(np.unique(index)) != size:
+        first = None  # some target row has none
+    return Tie(index, size, weight, first)

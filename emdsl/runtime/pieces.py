@@ -1,0 +1,178 @@
+"""One level's data as the engine holds it: arrays with the rows last, weights, equal rows once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdsl.runtime.errors import DataError
+from emdsl.runtime.levels import Levels
+from emdsl.runtime.program import Features, Floats, Meta, Piece, View
+from emdsl.runtime.rows import Pairs, Wide
+
+_BLOCK = 2**19  # bytes of one block's features and posteriors together: about an L2 cache
+_SMALL = 950_000  # multiplications in a product up to which BLAS doesn't copy its operands first
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A block of rows: its arrays, its weights and where it starts."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    weight: Floats | None
+    start: int
+    stop: int
+
+
+@dataclass(slots=True)
+class PieceData:
+    """One piece's arrays, rows last, with equal rows collapsed where all is discrete.
+
+    `along` are the arrays that have rows; `kinds` the feature rows of one element: what form each
+    cluster's rows have.
+    """
+
+    piece: Piece
+    size: int
+    arrays: Mapping[str, NDArray[Any]]
+    along: frozenset[str]
+    weight: Floats | None
+    inverse: NDArray[np.intp] | None  # row -> collapsed row
+    block: int
+    cache: dict[int, tuple[Chunk, Features]]
+    cached: bool
+    kinds: tuple[Any, ...] = ()
+
+    def chunk(self, start: int, stop: int) -> Chunk:
+        """Rows `start` to `stop`."""
+        arrays = {
+            k: v[..., start:stop] if k in self.along else v for k, v in self.arrays.items()
+        }
+        weight = None if self.weight is None else self.weight[start:stop]
+        return Chunk(arrays, weight, start, stop)
+
+
+class ImpossibleError(ValueError):
+    """A row of the data has probability zero under every value of the latents."""
+
+    def __init__(self, axes: tuple[str, ...], row: int) -> None:
+        super().__init__(
+            f"element {row} of plate {', '.join(axes)} has probability zero under the model"
+        )
+        self.axes = axes
+        self.row = row
+
+
+def load_piece(meta: Meta, levels: Levels, piece: Piece, collapse: bool) -> PieceData:
+    """Gather a piece's arrays; raise DataError where rows point to what is missing."""
+    level = piece.axes
+    size = levels.rows(level).size
+    arrays: dict[str, NDArray[Any]] = {}
+    discrete = True
+    for name in piece.arrays:
+        arrays[name] = _last(levels.along(name, level))
+        discrete &= meta.array(name).kind in ("int", "count", "bool", "category", "index")
+        mask = levels.along(name, level, mask=True)
+        if mask is not None:
+            arrays[f"{name} observed"] = _last(mask)
+    for view in piece.views:
+        arrays[view.key] = _last(_seen(meta, levels, level, view))
+        if not view.array.startswith("#"):
+            discrete &= meta.array(view.array).kind in ("int", "count", "bool", "category", "index")
+    weight = levels.weight(level)
+    if weight is not None and (weight == 1.0).all():
+        weight = None
+    inverse = None
+    if collapse and discrete and arrays and size > 1:
+        found = _distinct(arrays, weight, size)
+        if found is not None:
+            arrays, weight, inverse = found
+            size = len(weight)
+    along = frozenset(arrays)
+    for array in meta.arrays:  # what isn't along this plate goes to every block as it is
+        single = array.role in ("const", "input") and array.plates == 0
+        if single and array.name in levels.bound.arrays:
+            arrays[array.name] = levels.bound.arrays[array.name]
+    return PieceData(piece, size, arrays, along, weight, inverse, 0, {}, True)
+
+
+def _last(value: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(np.moveaxis(value, 0, -1))
+
+
+def _seen(meta: Meta, levels: Levels, level: tuple[str, ...], view: View) -> NDArray[Any]:
+    """An array's entries at the rows that each row points to; its own value where there is none."""
+    if view.array.startswith("#"):
+        return levels.rows(level).places[view.array[1:]]
+    target = meta.array(view.array).axes[: len(view.places)]
+    index = levels.point(level, target, view.places)
+    value = levels.flat(view.array, len(target))
+    assert value is not None
+    mask = levels.flat(view.array, len(target), mask=True)
+    if mask is not None:
+        gone = ~mask.reshape(len(mask), -1).all(axis=1)
+        wanted = (index >= 0) & gone[index]
+        if wanted.any():
+            row = int(np.argmax(wanted))
+            raise DataError(
+                f"{view.key} is missing for row {row} of {', '.join(level)}, expected no gap in "
+                f"data that other rows depend on: fill {view.array} in, or begin a new sequence "
+                "after the gap"
+            )
+    return value[np.maximum(index, 0)]
+
+
+def block_of(probe: Features, states: list[int]) -> tuple[int, int]:
+    """How many numbers a row's features are, and how many rows make a block that stays in cache."""
+    wide = sum(_kept(r) for r in (probe.direct, *probe.rows))
+    products = sum(_kept(r) * n for r, n in zip(probe.rows, states, strict=True))
+    fits = min(_BLOCK // max(8 * (wide + 2 * sum(states)), 1), _SMALL // max(products, 1))
+    return wide, int(np.clip(fits, 256, 4096))
+
+
+def whole(blocks: list[Any], data: PieceData) -> Any:
+    """What blocks gave, of every row the user has: collapsed rows are spread out again."""
+    found = np.concatenate(blocks)
+    return found if data.inverse is None else found[data.inverse]
+
+
+def _kept(rows: Any) -> int:
+    """How many numbers are kept for each element."""
+    return rows.kept if isinstance(rows, Wide) else len(rows)
+
+
+def weighted_sum(rows: Any, weight: Floats | None) -> Floats:
+    """Sum features (F, B) over the block; a weight of zero drops even an infinite feature."""
+    if isinstance(rows, Wide):
+        each = np.ones((1, rows.shape[1])) if weight is None else weight[None]
+        return np.concatenate(
+            [
+                p.expected(each)[0] if isinstance(p, Pairs) else weighted_sum(p, weight)
+                for p in rows.parts
+            ]
+        )
+    if weight is None:
+        total: Floats = rows.sum(axis=1)
+        return total
+    return np.where(weight > 0.0, rows, 0.0) @ weight
+
+
+def _distinct(
+    arrays: Mapping[str, NDArray[Any]], weight: Floats | None, size: int
+) -> tuple[dict[str, NDArray[Any]], Floats, NDArray[np.intp]] | None:
+    """Collapse equal elements to one with a weight; None where it would not pay."""
+    flat = [np.ascontiguousarray(a.reshape(-1, size).T) for a in arrays.values()]
+    table = np.concatenate([f.astype(np.float64, copy=False) for f in flat], axis=1)
+    if len(np.unique(table[: min(size, 1000)], axis=0)) > 700 and size > 1000:
+        return None  # a sample of rows is nearly all distinct
+    packed = np.ascontiguousarray(table).view([("", table.dtype)] * table.shape[1]).reshape(-1)
+    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
+    if 2 * len(first) > size:
+        return None
+    counts = np.bincount(inverse, weights=weight, minlength=len(first)).astype(np.float64)
+    collapsed = {k: np.ascontiguousarray(a[..., first]) for k, a in arrays.items()}
+    return collapsed, counts, inverse

@@ -1,0 +1,215 @@
+"""Coupled rows as the engine holds them: links and walks with their rows, and shared tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdsl.runtime.chains import Chains, Trees
+from emdsl.runtime.errors import DataError
+from emdsl.runtime.how import Expect, Locate
+from emdsl.runtime.levels import Levels, Tie, tie
+from emdsl.runtime.pieces import Chunk, ImpossibleError, PieceData
+from emdsl.runtime.program import Bias, Coefficients, Features, Floats, Program, Structure, Walk
+from emdsl.runtime.rows import at_columns, signature
+from emdsl.runtime.walks import WalkRows
+
+Ints = NDArray[np.intp]
+Blocks = Callable[[int], Iterator[tuple[Chunk, Features]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A cluster's feature rows (F, tables), and its fixed log potentials (C, tables) or None."""
+
+    rows: Any
+    fixed: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What a structure's `infer` is given: sizes of levels, links and walks with their rows."""
+
+    rows: Mapping[str, int]
+    links: tuple[Tie, ...]
+    walks: tuple[WalkRows, ...]
+
+
+class StructureData:
+    """A structure with its rows. `shared[piece][cluster]` are the tables that rows share."""
+
+    def __init__(
+        self, program: Program, structure: Structure, levels: Levels, pieces: list[PieceData]
+    ) -> None:
+        self.structure = structure
+        self.levels = levels
+        self.meta = program.meta
+        axes = {pieces[i].piece.axes for i in structure.pieces}
+        axes |= {a for k in structure.links for a in (k.source, k.target)}
+        axes |= {w.axes for w in structure.walks} | {w.axes[:-1] for w in structure.walks}
+        axes |= {a[:n] for a in tuple(axes) for n in range(len(a))}
+        self.ties = Ties(
+            {",".join(a): levels.rows(a).size for a in axes},
+            tuple(tie(levels, k) for k in structure.links),
+            tuple(self._walk(w) for w in structure.walks),
+        )
+        self.shared: dict[int, dict[int, Shared]] = {}
+
+    def _walk(self, walk: Walk) -> WalkRows:
+        rows = self.levels.rows(walk.axes)
+        place = rows.places[walk.axes[-1]]
+        structure: Chains | Trees
+        if walk.parent:
+            up = rows.up[len(walk.axes) - 1]
+            local = np.asarray(self.levels.along(walk.parent, walk.axes), dtype=np.intp)
+            parent = np.where(local >= 0, rows.starts[-1][up] + local, -1)
+            parent = np.where(parent == np.arange(rows.size), -1, parent)  # a root by itself
+            try:
+                structure = Trees(parent)
+            except ValueError as error:
+                raise DataError(f"{walk.parent} has a circle: {error}, expected a tree") from None
+            first = parent < 0
+            outer = up[np.flatnonzero(first)]
+        else:
+            structure = Chains.from_lengths(rows.lengths[-1])
+            first = place == 0
+            outer = np.arange(len(rows.lengths[-1]))
+        return WalkRows(
+            structure,
+            outer,
+            len(rows.lengths[-1]),
+            rows.up[len(walk.axes) - 1],
+            None if walk.tables else np.arange(rows.size),
+            1 if walk.tables else rows.size,
+            first,
+            walk.history,
+            self.levels.weight(walk.axes),
+            bool(walk.tables),
+        )
+
+    # -- tables --
+
+    def share(self, blocks: Blocks) -> None:
+        """Find which rows' steps have the same features: one table serves them all."""
+        self.shared = {}
+        for walk, rows in zip(self.structure.walks, self.ties.walks, strict=True):
+            if not walk.tables:
+                continue
+            found = {
+                (piece, cluster): _all_rows(blocks(piece), cluster) for piece, cluster in walk.tables
+            }
+            stacked = [s for f in found.values() for s in (signature(f.rows), f.fixed)
+                       if s is not None]  # fmt: skip
+            columns = np.concatenate([np.reshape(s, (-1, len(rows.first))) for s in stacked])
+            self._check_first(walk, columns, rows)
+            later = np.flatnonzero(~rows.first)
+            which, inverse = _distinct_columns(columns[:, later])
+            chosen = later[which] if len(later) else np.zeros(1, dtype=np.intp)
+            rows.tables = len(chosen)
+            rows.index = None
+            if rows.tables > 1:
+                rows.index = np.zeros(len(rows.first), dtype=np.intp)
+                rows.index[later] = inverse
+            for (piece, cluster), f in found.items():
+                fixed = None if f.fixed is None else f.fixed[:, chosen]
+                self.shared.setdefault(piece, {})[cluster] = Shared(
+                    at_columns(f.rows, chosen), fixed
+                )
+
+    def _check_first(self, walk: Walk, columns: Floats, rows: WalkRows) -> None:
+        """No row without one before it may ask for it."""
+        wrong = rows.first & (columns != 0.0).any(axis=0)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            before = f"{walk.parent} points to none" if walk.parent else "it begins a sequence"
+            raise DataError(
+                f"row {row} of {', '.join(walk.axes)} depends on the row before it, but "
+                f"{before}: expected the model's start there"
+            )
+
+    # -- what is impossible --
+
+    def locate(
+        self, evidence: Floats, axis: str, infer: Callable[[Locate], object]
+    ) -> None:
+        """Raise ImpossibleError at the first row that can't be, as near as can be told."""
+        how = Locate()
+        infer(how)
+        for rows, row in how.found:
+            for walk, own in zip(self.structure.walks, self.ties.walks, strict=True):
+                if own is rows:
+                    raise ImpossibleError(walk.axes, row)
+        axes = tuple(filter(None, axis.split(",")))
+        raise ImpossibleError(axes, int(np.argmin(evidence)))
+
+
+def _all_rows(blocks: Iterable[tuple[Chunk, Features]], cluster: int) -> Shared:
+    """A cluster's features of all rows together."""
+    rows, fixed = [], []
+    for chunk, features in blocks:
+        rows.append(features.rows[cluster])
+        part = features.fixed[cluster]
+        if part is not None:
+            width = chunk.stop - chunk.start
+            fixed.append(np.broadcast_to(part, (*part.shape[:-1], width)).reshape(-1, width))
+    joined = rows[0] if len(rows) == 1 else at_columns(rows, None)
+    return Shared(joined, np.concatenate(fixed, axis=1) if fixed else None)
+
+
+def _distinct_columns(columns: Floats) -> tuple[Ints, Ints]:
+    """The places of the first of each distinct column, and which of them each column is."""
+    if columns.shape[1] == 0:
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+    if (columns == columns[:, :1]).all():
+        return np.zeros(1, dtype=np.intp), np.zeros(columns.shape[1], dtype=np.intp)
+    moving = columns[(columns != columns[:, :1]).any(axis=1)]
+    table = np.ascontiguousarray(moving.T)
+    if table.shape[1] == 1:
+        packed: Any = table[:, 0]
+    else:
+        packed = table.view([("", table.dtype)] * table.shape[1]).reshape(-1)
+    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
+    return first, inverse.reshape(-1)
+
+
+def potentials(
+    data: PieceData,
+    known: Coefficients,
+    states: list[int],
+    shared: Mapping[int, Shared],
+    blocks: Iterable[tuple[Chunk, Features]],
+    bias: Callable[[Chunk], Bias | None] | None,
+) -> tuple[Floats, ...]:
+    """Each cluster's log potentials: (states, rows), or (states, tables) where rows share them."""
+    piece = data.piece
+    out = [
+        np.empty((0, 0)) if c in shared else np.empty((n, data.size)) for c, n in enumerate(states)
+    ]
+    for chunk, features in blocks:
+        steer = bias(chunk) if bias is not None else None
+        for c, (rows, fixed) in enumerate(zip(features.rows, features.fixed, strict=True)):
+            if c in shared:
+                continue
+            part = known[c + 1] @ rows
+            if fixed is not None:
+                part = part + _flat(fixed, states[c], chunk)
+            for name, own in zip(piece.latents, piece.own, strict=True):
+                if own == c and steer is not None and name in steer:
+                    part = part + steer[name]
+            out[c][:, chunk.start : chunk.stop] = part
+    for c, table in shared.items():
+        part = known[c + 1] @ table.rows
+        out[c] = part if table.fixed is None else part + table.fixed
+    return tuple(out)
+
+
+def _flat(fixed: Floats, states: int, chunk: Chunk) -> Floats:
+    width = chunk.stop - chunk.start
+    return np.broadcast_to(fixed, (*fixed.shape[:-1], width)).reshape(states, width)
+
+
+__all__ = ["Expect", "Shared", "StructureData", "Ties", "potentials"]
