@@ -29,7 +29,7 @@ from emdsl.runtime.program import (
     Program,
     Statistics,
 )
-from emdsl.runtime.rows import Pairs, Wide, expected, ready
+from emdsl.runtime.rows import Wide, expected, ready
 
 _CACHED = 2**28  # bytes of features kept between iterations; past that they are made anew
 _BLOCK = 2**19  # bytes of one block's features and posteriors together: about an L2 cache
@@ -136,7 +136,8 @@ class Engine:
                 _kept(r) * n for r, n in zip(probe.rows, self._states(data), strict=True)
             )
             fits = min(_BLOCK // max(8 * (wide + 2 * states), 1), _SMALL // max(products, 1))
-            data.block = int(np.clip(fits, 256, 4096))
+            gathered = max(map(_gathered, (probe.direct, *probe.rows)))
+            data.block = max(int(np.clip(fits, 256, 4096)), gathered)
             data.cached = 8 * wide * data.size <= _CACHED
         self._direct = [None] * len(self.pieces)
 
@@ -316,13 +317,18 @@ def _kept(rows: Any) -> int:
     return rows.kept if isinstance(rows, Wide) else len(rows)
 
 
+def _gathered(rows: Any) -> int:
+    """How many rows are gathered from: adding up sums that long shouldn't cost most of a block."""
+    return rows.gathered if isinstance(rows, Wide) else 0
+
+
 def _weighted_sum(rows: Any, weight: Floats | None) -> Floats:
     """Sum features (F, B) over the block; a weight of zero drops even an infinite feature."""
     if isinstance(rows, Wide):
         each = np.ones((1, rows.shape[1])) if weight is None else weight[None]
         return np.concatenate(
             [
-                p.expected(each)[0] if isinstance(p, Pairs) else _weighted_sum(p, weight)
+                _weighted_sum(p, weight) if isinstance(p, np.ndarray) else p.expected(each)[0]
                 for p in rows.parts
             ]
         )
