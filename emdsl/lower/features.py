@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from emdsl.derive.atoms import Centered, Elem, Seen
+from emdsl.derive.atoms import Centered, Elem, Ind, Seen, Value
 from emdsl.derive.levels import Link
 from emdsl.derive.statistics import Feature, Given
 from emdsl.ir.nodes import (
@@ -21,7 +21,9 @@ from emdsl.ir.nodes import (
     Function,
     Item,
     Kernel,
+    Lit,
     Map,
+    Range,
     Return,
     Stmt,
     Whole,
@@ -32,6 +34,7 @@ from emdsl.lower.fetch import sizes_of
 from emdsl.lower.names import quoted
 from emdsl.lower.scalar import ScalarLowering
 
+_PLACES = ("category", "index", "bool", "count", "int")  # kinds of whole numbers
 _FEATURES = (("block", "rt.Blocks"), ("layout", "rt.Layout"), ("pivot", "rt.Params"))
 
 
@@ -119,6 +122,10 @@ class FeatureLowering(PieceContext):
         seen = [a for a in seen if not {*map(str, a.idx)} & {*f.sums}]
         rest = sp.Mul(*(x for x in sp.Mul.make_args(f.expr) if self._seen_of(x) not in seen))
         axes = tuple(s.axis(a) for a in f.axes)
+        places = self._places(rest, f)
+        if places:
+            whole = self._one_hot(f, rest, places, seen, s)
+            return [Assign(name, Whole(whole, whole.axes))]
         value: Expr
         if f.symmetric:
             first, second = f.axes
@@ -139,6 +146,53 @@ class FeatureLowering(PieceContext):
             value = self._masked(value, atom, (*axes, self.plate), s)
         full = set(axes_of(value)) != {*axes, self.plate}
         return [Assign(name, Whole(value, (*axes, self.plate), full=full))]
+
+    def _places(self, rest: sp.Expr, f: Feature) -> dict[str, tuple[sp.Expr, sp.Expr]]:
+        """The axes that an entry of the element's own data or inputs is a place on.
+
+        Each with the indicator [entry = a] it comes from, and the entry; nothing if the feature
+        depends on the axis otherwise too.
+        """
+        found: dict[str, tuple[sp.Expr, sp.Expr]] = {}
+        if f.symmetric or f.sums:
+            return found
+        for factor in sp.Mul.make_args(rest):
+            atom = self.atoms.atom(factor) if isinstance(factor, sp.Symbol) else None
+            if not (isinstance(atom, Ind) and isinstance(atom.condition, sp.Eq)):
+                continue
+            for one, other in (atom.condition.args, atom.condition.args[::-1]):
+                value = self.atoms.atom(one) if isinstance(one, sp.Symbol) else None
+                entry = self.atoms.atom(other) if isinstance(other, sp.Symbol) else None
+                if not (isinstance(value, Value) and isinstance(entry, Elem)):
+                    continue
+                if value.axis in f.axes and entry.role != "const" and entry.kind in _PLACES:
+                    found[value.axis] = factor, other
+        for axis, (factor, place) in tuple(found.items()):
+            others = [x for x in sp.Mul.make_args(rest) if x != factor]
+            if axis in self.atoms.axes_of(sp.Mul(place, *others)):
+                del found[axis]
+        return found
+
+    def _one_hot(
+        self,
+        f: Feature,
+        rest: sp.Expr,
+        places: dict[str, tuple[sp.Expr, sp.Expr]],
+        seen: list[sp.Expr],
+        s: ScalarLowering,
+    ) -> Kernel:
+        """A feature that is zero but at the places: only these and what it is there are kept."""
+        inner = (*(s.axis(a) for a in f.axes if a not in places), self.plate)
+        indicators = {indicator for indicator, _ in places.values()}
+        scale = sp.Mul(*(x for x in sp.Mul.make_args(rest) if x not in indicators))
+        value = s.lower(scale) if scale != 1 else Lit(1.0)
+        for atom in seen:
+            value = self._masked(value, atom, inner, s)
+        axes = tuple(s.axis(a) for a in f.axes)
+        dims = f"({', '.join(str(a.dim) for a in axes)}{',' * (len(axes) == 1)})"
+        at = [s.lower(places[a][1]) if a in places else Range(s.axis(a)) for a in f.axes]
+        given = (Whole(place, inner) for place in at)
+        return Kernel("one_hot", (dims, Whole(value, inner), *given), (*axes, self.plate))
 
     def _with_sums(self, expr: sp.Expr, sums: tuple[str, ...]) -> sp.Expr:
         return self.atoms.sum(sums, expr)
@@ -176,7 +230,7 @@ class FeatureLowering(PieceContext):
         parts = tuple(s.lower(self._summed(g)) for g in given)
         value = parts[0] if len(parts) == 1 else Map("add", parts)
         body.append(Comment("what no parameter changes: minus infinity where it is impossible"))
-        body.append(Assign(name, Whole(value, axes)))
+        body.append(Assign(name, Whole(value, axes, full=self.plan.match.coupled)))
         return name
 
     def _summed(self, given: Given) -> sp.Expr:

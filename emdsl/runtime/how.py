@@ -13,13 +13,20 @@ configuration, and a draw from the joint posterior (Koller and Friedman 2009, ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from emdsl.runtime.numerics import normalize
 from emdsl.runtime.program import Floats
-from emdsl.runtime.walks import WalkRows, Walked, walk_best, walk_draw, walk_expect
+from emdsl.runtime.walks import (
+    Walked,
+    WalkRows,
+    impossible_row,
+    walk_best,
+    walk_draw,
+    walk_expect,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +83,24 @@ class Draw:
         return walk_draw(rows, unary, pair, self.rng)
 
 
-How = Expect | Best | Draw
+@dataclass(frozen=True, slots=True)
+class Locate:
+    """Looks for the rows at which walks become impossible: `found` holds each walk and its row."""
+
+    found: list[tuple[WalkRows, int]] = field(default_factory=list)
+
+    def eliminate(self, log_joint: Floats) -> Floats:
+        """As `Expect`."""
+        message: Floats = normalize(log_joint)
+        return message
+
+    def walk(self, rows: WalkRows, unary: Floats, pair: Floats) -> Walked:
+        """As `Expect`, noting the first impossible row."""
+        row = impossible_row(rows, unary, pair)
+        if row >= 0:
+            self.found.append((rows, row))
+        return walk_expect(rows, unary, pair)
+
+
+How = Expect | Best | Draw | Locate
 EXPECT = Expect()

@@ -6,7 +6,6 @@ slowest: sum over s of T[s] rows for t in T[s].
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +104,20 @@ class Levels:
             return value
         return value[self.rows(level).up[len(own)]]
 
+    def weight(self, axes: tuple[str, ...]) -> Floats | None:
+        """How often each row of a level counts: the product of its plates' weights; None: once."""
+        return self.within(axes, ())
+
+    def within(self, axes: tuple[str, ...], outer: tuple[str, ...]) -> Floats | None:
+        """How often each row counts within its row of an enclosing level."""
+        found: Floats | None = None
+        for axis in axes[len(outer) :]:
+            name = self.meta.plate(axis).weight
+            if name and name in self.bound.arrays:
+                own = np.asarray(self.along(name, axes), dtype=np.float64)
+                found = own if found is None else found * own
+        return found
+
     # -- links --
 
     def point(
@@ -167,19 +180,18 @@ class Tie:
         return found if (self.index >= 0).all() else np.where(self.index >= 0, found, 0.0)
 
 
-def tie(levels: Levels, link: Link, weights: Mapping[tuple[str, ...], Floats | None]) -> Tie:
-    """A link's rows; `weights` holds each level's cumulative weights of rows."""
+def tie(levels: Levels, link: Link) -> Tie:
+    """A link's rows. A row counts within the row it is in, or for what it points to, as often as
+    its plates' weights say.
+    """
     index = levels.point(link.source, link.target, link.places)
     size = levels.rows(link.target).size
-    weight = weights[link.source]
     nested = link.target == link.source[: len(link.target)]
-    if weight is not None and nested:
-        outer = weights.get(link.target)
-        if outer is not None:
-            above = outer[index]
-            weight = np.divide(weight, above, out=np.zeros_like(weight), where=above > 0.0)
-        if (weight == 1.0).all():
-            weight = None
+    weight = None
+    if link.target != link.source:
+        weight = levels.within(link.source, link.target if nested else ())
+    if weight is not None and (weight == 1.0).all():
+        weight = None
     contiguous = len(index) > 0 and bool((np.diff(index) >= 0).all()) and bool(index[0] >= 0)
     first = np.searchsorted(index, np.arange(size)) if contiguous else None
     if first is not None and len(np.unique(index)) != size:

@@ -14,19 +14,21 @@ from emdsl.runtime.linear import safe_inverse as safe_inverse
 from emdsl.runtime.linear import solve as solve
 from emdsl.runtime.linear import solve_blocks as solve_blocks
 from emdsl.runtime.linear import symmetric as symmetric
-from emdsl.runtime.rows import Pairs as Pairs
+from emdsl.runtime.one_hot import OneHot as OneHot
+from emdsl.runtime.one_hot import one_hot as one_hot
+from emdsl.runtime.pairs import Pairs as Pairs
+from emdsl.runtime.pairs import fold as fold
+from emdsl.runtime.pairs import pairs as pairs
+from emdsl.runtime.pairs import unfold as unfold
+from emdsl.runtime.pairs import upper as upper
+from emdsl.runtime.pairs import upper_rows as upper_rows
 from emdsl.runtime.rows import Strips as Strips
 from emdsl.runtime.rows import Wide as Wide
 from emdsl.runtime.rows import columns as columns
 from emdsl.runtime.rows import cut as cut
 from emdsl.runtime.rows import expected as expected
-from emdsl.runtime.rows import fold as fold
-from emdsl.runtime.rows import pairs as pairs
 from emdsl.runtime.rows import ready as ready
 from emdsl.runtime.rows import rows as rows
-from emdsl.runtime.rows import unfold as unfold
-from emdsl.runtime.rows import upper as upper
-from emdsl.runtime.rows import upper_rows as upper_rows
 
 Floats = NDArray[np.float64]
 
@@ -141,6 +143,8 @@ def masked(value: Any, observed: NDArray[np.bool_] | None, new: tuple[int, ...] 
     """
     if observed is None:
         return value
+    if isinstance(value, OneHot) and observed.ndim == 1:
+        return value.masked(observed)
     if isinstance(value, Pairs):
         if observed.ndim == 1:
             return Pairs(np.where(observed, value.x, 0.0))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emdsl.runtime.errors import DataError
 from emdsl.runtime.levels import Levels
 from emdsl.runtime.program import Features, Floats, Meta, Piece, View
-from emdsl.runtime.rows import Pairs, Wide
+from emdsl.runtime.rows import Wide
 
 _BLOCK = 2**19  # bytes of one block's features and posteriors together: about an L2 cache
 _SMALL = 950_000  # multiplications in a product up to which BLAS doesn't copy its operands first
@@ -131,7 +131,8 @@ def block_of(probe: Features, states: list[int]) -> tuple[int, int]:
     wide = sum(_kept(r) for r in (probe.direct, *probe.rows))
     products = sum(_kept(r) * n for r, n in zip(probe.rows, states, strict=True))
     fits = min(_BLOCK // max(8 * (wide + 2 * sum(states)), 1), _SMALL // max(products, 1))
-    return wide, int(np.clip(fits, 256, 4096))
+    gathered = max(map(_gathered, (probe.direct, *probe.rows)))
+    return wide, max(int(np.clip(fits, 256, 4096)), gathered)
 
 
 def whole(blocks: list[Any], data: PieceData) -> Any:
@@ -145,13 +146,18 @@ def _kept(rows: Any) -> int:
     return rows.kept if isinstance(rows, Wide) else len(rows)
 
 
+def _gathered(rows: Any) -> int:
+    """How many rows are gathered from: adding up sums that long shouldn't cost most of a block."""
+    return rows.gathered if isinstance(rows, Wide) else 0
+
+
 def weighted_sum(rows: Any, weight: Floats | None) -> Floats:
     """Sum features (F, B) over the block; a weight of zero drops even an infinite feature."""
     if isinstance(rows, Wide):
         each = np.ones((1, rows.shape[1])) if weight is None else weight[None]
         return np.concatenate(
             [
-                p.expected(each)[0] if isinstance(p, Pairs) else weighted_sum(p, weight)
+                weighted_sum(p, weight) if isinstance(p, np.ndarray) else p.expected(each)[0]
                 for p in rows.parts
             ]
         )

@@ -1,11 +1,10 @@
-"""Feature rows and their coefficients: stacking, cutting, and products of pairs of rows.
+"""Feature rows and their coefficients: stacking and cutting.
 
 coefficients (C, F) @ rows (F, B)  and  posterior (C, B) @ rows.T
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -14,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from emdsl.runtime.one_hot import OneHot
+from emdsl.runtime.pairs import Pairs, unfold
 
-_MANY = 32  # rows of which the products of pairs are not written out
-_STRIP = 16  # rows of such products that are taken at once
+Floats = NDArray[np.float64]
 
 
 def expected(posterior: Floats, rows: Any) -> Floats:
@@ -36,134 +35,37 @@ def expected(posterior: Floats, rows: Any) -> Floats:
     return found
 
 
-@functools.cache
-def upper(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Row and column indices of the upper triangle, diagonal included."""
-    return np.triu_indices(d)
-
-
-def fold(matrix: Floats) -> Floats:
-    """Coefficients (..., D, D) of x_d x_e as those of the pairs d <= e: off-diagonals add."""
-    i, j = upper(matrix.shape[-1])
-    both = matrix[..., i, j] + matrix[..., j, i]
-    both[..., i == j] *= 0.5
-    return both
-
-
-def unfold(pairs: Floats, d: int) -> Floats:
-    """Statistics (..., D (D+1) / 2) of the pairs d <= e as a symmetric (..., D, D)."""
-    i, j = upper(d)
-    full = np.empty((*pairs.shape[:-1], d, d))
-    full[..., i, j] = pairs
-    full[..., j, i] = pairs
-    return full
-
-
-def pairs(x: Floats) -> Any:
-    """Products of rows (D, B) -> (D (D+1) / 2, B), one for each pair d <= e.
-
-    Of many rows they are not written out: `Pairs` stands for them.
-    """
-    return Pairs(x) if x.shape[0] >= _MANY else _products(x)
-
-
-def _products(x: Floats) -> Floats:
-    d = x.shape[0]
-    out = np.empty((d * (d + 1) // 2, *x.shape[1:]))
-    start = 0
-    for i in range(d):  # each product is a contiguous run: faster than fancy indexing
-        stop = start + d - i
-        np.multiply(x[i], x[i:], out=out[start:stop])
-        start = stop
-    return out
-
-
-class Pairs:
-    """The products of all pairs of rows of x (D, B), in place of D (D+1) / 2 rows.
-
-        sum_{d <= e} c_de x_d x_e = sum_d x_d (sum_{e >= d} c_de x_e)
-
-    is a product with x alone, by strips of d. So are the products' expected sums.
-    """
-
-    __slots__ = ("edges", "flat", "shape", "x")
-    __array_ufunc__ = None  # array * Pairs is __rmul__'s
-
-    def __init__(self, x: Floats) -> None:
-        d = x.shape[0]
-        self.x = x
-        self.shape = (d * (d + 1) // 2, *x.shape[1:])
-        strips = -(-d // _STRIP)
-        i, j = upper(d)
-        self.flat = i * d + j  # where the pairs are in a D by D matrix
-        self.edges = [d * i // strips for i in range(strips + 1)]
-
-    def products(self) -> Floats:
-        return _products(self.x)
-
-    def __mul__(self, other: Any) -> Any:
-        return self.products() * other
-
-    __rmul__ = __mul__
-
-    def strips(self, c: Floats) -> list[Floats]:
-        """Coefficients (C, D (D+1) / 2) as matrices (C * rows, columns), one for each strip."""
-        d = len(self.x)
-        square = np.zeros((len(c), d * d))
-        square[:, self.flat] = c
-        full = square.reshape(len(c), d, d)
-        return [full[:, i:j, i:].reshape(-1, d - i) for i, j in itertools.pairwise(self.edges)]
-
-    def combined(self, strips: list[Floats]) -> Floats:
-        """Coefficients, in strips, times the products -> (C, B)."""
-        x = self.x
-        parts = []
-        for (start, stop), strip in zip(itertools.pairwise(self.edges), strips, strict=True):
-            inner = (strip @ x[start:]).reshape(-1, stop - start, x.shape[1])
-            parts.append(np.einsum("cdb,db->cb", inner, x[start:stop]))
-        return functools.reduce(np.add, parts)
-
-    def expected(self, posterior: Floats) -> Floats:
-        """Posteriors (C, B) -> expected sums of the products (C, D (D+1) / 2)."""
-        x, states = self.x, len(posterior)
-        full = np.zeros((states, len(x), len(x)))
-        for start, stop in itertools.pairwise(self.edges):
-            weighed = posterior[:, None, :] * x[start:stop]
-            strip = weighed.reshape(-1, x.shape[1]) @ x[start:].T
-            full[:, start:stop, start:] = strip.reshape(states, stop - start, -1)
-        found: Floats = np.take(full.reshape(states, -1), self.flat, axis=1)
-        return found
-
-
 class Wide:
-    """Feature rows (F, B) of which some are `Pairs`: multiplies as the array would."""
+    """Feature rows (F, B) of which some are not written out: multiplies as the array would."""
 
-    __slots__ = ("kept", "parts", "shape")
+    __slots__ = ("gathered", "kept", "parts", "shape")
     __array_ufunc__ = None
 
-    def __init__(self, parts: list[Floats | Pairs]) -> None:
+    def __init__(self, parts: list[Floats | Pairs | OneHot]) -> None:
         self.parts = parts
         self.shape = (sum(p.shape[0] for p in parts), parts[0].shape[1])
-        self.kept = sum(len(p.x) if isinstance(p, Pairs) else len(p) for p in parts)
+        self.kept = sum(len(p) if isinstance(p, np.ndarray) else p.kept for p in parts)
+        self.gathered = sum(p.shape[0] // len(p.index) for p in parts if isinstance(p, OneHot))
 
-    def _cuts(self) -> Iterator[tuple[Floats | Pairs, slice]]:
+    def _cuts(self) -> Iterator[tuple[Floats | Pairs | OneHot, slice]]:
         start = 0
         for part in self.parts:
             yield part, slice(start, start := start + part.shape[0])
 
     def strips(self, c: Floats) -> list[Any]:
-        """Coefficients (C, F) cut up by part, those of pairs into strips."""
-        return [p.strips(c[:, w]) if isinstance(p, Pairs) else c[:, w] for p, w in self._cuts()]
+        """Coefficients (C, F) cut up by part, in the form that each part takes."""
+        return [
+            c[:, w] if isinstance(p, np.ndarray) else p.strips(c[:, w]) for p, w in self._cuts()
+        ]
 
     def combined(self, pieces: list[Any]) -> Floats:
         """Coefficients, cut up by `strips`, times the rows -> (C, B)."""
-        return functools.reduce(
-            np.add,
-            [
-                part.combined(piece) if isinstance(part, Pairs) else piece @ part
-                for part, piece in zip(self.parts, pieces, strict=True)
-            ],
-        )
+        found: Floats | None = None
+        for part, piece in zip(self.parts, pieces, strict=True):
+            more = piece @ part if isinstance(part, np.ndarray) else part.combined(piece)
+            found = more if found is None else np.add(found, more, out=found)
+        assert found is not None
+        return found
 
     def __rmatmul__(self, c: Floats) -> Floats:
         if c.ndim == 1:
@@ -175,8 +77,8 @@ class Wide:
         """Posteriors (C, B) -> expected sums (C, F)."""
         return np.concatenate(
             [
-                part.expected(posterior) if isinstance(part, Pairs) else posterior @ part.T
-                for part in self.parts
+                posterior @ p.T if isinstance(p, np.ndarray) else p.expected(posterior)
+                for p in self.parts
             ],
             axis=1,
         )
@@ -185,34 +87,28 @@ class Wide:
         """Which columns (B,) have a feature of minus infinity."""
         found = np.zeros(self.shape[1], dtype=np.bool_)
         for part in self.parts:
-            if not isinstance(part, Pairs):
+            if isinstance(part, np.ndarray):
                 found |= np.isneginf(part).any(axis=0)
         return found
-
-
-def upper_rows(products: Floats) -> Floats:
-    """The upper triangle's rows of symmetric products (D, D, B)."""
-    i, j = upper(products.shape[0])
-    return products[i, j]
 
 
 def rows(*parts: Any, width: int) -> Any:
     """Stack feature arrays (..., B) into one (F, B); a number is a constant row, None no row."""
     blocks: list[Any] = []
     for part in parts:
-        if isinstance(part, Pairs):
+        if isinstance(part, (Pairs, OneHot)):
             blocks.append(part)
         elif part is not None:
             row = np.full((1, width), part) if np.ndim(part) == 0 else np.reshape(part, (-1, width))
             blocks.append(row.astype(np.float64, copy=False))
     if not blocks:
         return np.zeros((0, width))
-    if not any(isinstance(block, Pairs) for block in blocks):
+    if all(isinstance(block, np.ndarray) for block in blocks):
         return np.concatenate(blocks, axis=0) if len(blocks) != 1 else blocks[0]
     wide: list[Any] = []
-    for is_pairs, group in itertools.groupby(blocks, lambda block: isinstance(block, Pairs)):
+    for is_array, group in itertools.groupby(blocks, lambda block: isinstance(block, np.ndarray)):
         run = list(group)
-        wide += run if is_pairs else [np.concatenate(run)]
+        wide += [np.concatenate(run)] if is_array else run
     return Wide(wide)
 
 

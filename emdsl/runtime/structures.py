@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.chains import Chains, Trees
 from emdsl.runtime.errors import DataError
-from emdsl.runtime.how import Expect, Locate
+from emdsl.runtime.feature_columns import at_columns, joined, signature
+from emdsl.runtime.how import Locate
 from emdsl.runtime.levels import Levels, Tie, tie
 from emdsl.runtime.pieces import Chunk, ImpossibleError, PieceData
 from emdsl.runtime.program import Bias, Coefficients, Features, Floats, Program, Structure, Walk
-from emdsl.runtime.rows import at_columns, signature
 from emdsl.runtime.walks import WalkRows
 
 Ints = NDArray[np.intp]
@@ -156,8 +156,7 @@ def _all_rows(blocks: Iterable[tuple[Chunk, Features]], cluster: int) -> Shared:
         if part is not None:
             width = chunk.stop - chunk.start
             fixed.append(np.broadcast_to(part, (*part.shape[:-1], width)).reshape(-1, width))
-    joined = rows[0] if len(rows) == 1 else at_columns(rows, None)
-    return Shared(joined, np.concatenate(fixed, axis=1) if fixed else None)
+    return Shared(joined(rows), np.concatenate(fixed, axis=1) if fixed else None)
 
 
 def _distinct_columns(columns: Floats) -> tuple[Ints, Ints]:
@@ -210,6 +209,3 @@ def potentials(
 def _flat(fixed: Floats, states: int, chunk: Chunk) -> Floats:
     width = chunk.stop - chunk.start
     return np.broadcast_to(fixed, (*fixed.shape[:-1], width)).reshape(states, width)
-
-
-__all__ = ["Expect", "Shared", "StructureData", "Ties", "potentials"]

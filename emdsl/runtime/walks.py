@@ -17,6 +17,7 @@ from emdsl.runtime.chains import (
     Chains,
     Trees,
     Workspace,
+    first_impossible,
     forward_backward,
     most_probable,
     sample_states,
@@ -139,6 +140,17 @@ def walk_draw(
         found.append(_Path(rows, path, len(first)))
         evidence.append(_above(one.evidence, rows))
     return Walked(rows, np.stack(evidence), found, True, states)
+
+
+def impossible_row(rows: WalkRows, unary: Floats, pair: Floats) -> int:
+    """The first row that can't be whatever the outer latents are, or -1."""
+    states = _states(unary, rows.history)
+    found = []
+    for o in range(unary.shape[1]):
+        first = _begun(unary[:, o], rows, states)
+        tables = _tables(pair[:, o], states, rows.history)
+        found.append(first_impossible(first, tables, rows.index, rows.structure))
+    return -1 if min(found) < 0 else max(found)
 
 
 class _Path:
