@@ -10,27 +10,21 @@ from emdsl.runtime.program import Floats, Params
 _EMPTY = 1e-8  # an expected count below this, in mean weights, is no data
 
 
-def weighted(engine: Engine, index: int, rows: Floats) -> float:
-    """The sum over a plate's elements, each with its weight."""
-    name = engine.pieces[index].piece.weight
-    if name is None:
+def weighted(engine: Engine, axes: tuple[str, ...], rows: Floats) -> float:
+    """The sum over a level's rows, each with its weight."""
+    weight = engine.levels.weight(axes)
+    if weight is None:
         return float(rows.sum())
-    weight = np.asarray(engine.bound.arrays[name], dtype=np.float64)
     return float(np.where(weight > 0.0, rows, 0.0) @ weight)
 
 
 def masses(engine: Engine, params: Params) -> dict[str, Floats]:
     """The expected count of each latent's values, (values,). Costs one E-step."""
     found: dict[str, Floats] = {}
-    for index, data in enumerate(engine.pieces):
-        if not data.piece.latents:
-            continue
-        known = data.piece.coefficients(params, engine.layout, engine.pivot)
-        for chunk, features in engine.blocks(index):
-            _, posterior = data.piece.infer(features, known, engine.layout, None)
-            for name, marginal in data.piece.marginals(posterior, engine.layout).items():
-                part = marginal.sum(axis=1) if chunk.weight is None else marginal @ chunk.weight
-                found[name] = found[name] + part if name in found else part
+    axes = {z.name: z.axes for z in engine.program.meta.latents}
+    for name, marginal in engine.marginals(params).items():
+        weight = engine.levels.weight(axes[name])
+        found[name] = marginal.sum(axis=0) if weight is None else weight @ marginal
     return found
 
 

@@ -83,8 +83,7 @@ def given_steer(engine: Engine, responsibilities: Mapping[str, Floats], otherwis
             if name in responsibilities:
                 table = responsibilities[name].T
                 if piece.inverse is not None:  # equal rows share their average
-                    own = piece.piece.weight
-                    weight = None if own is None else engine.bound.arrays[own]
+                    weight = engine.levels.weight(piece.piece.axes)
                     total = np.bincount(piece.inverse, weight, minlength=piece.size)
                     table = np.stack([
                         np.bincount(
