@@ -21,9 +21,12 @@ from emdsl.runtime.errors import InputError as InputError
 from emdsl.runtime.errors import ParamsError as ParamsError
 from emdsl.runtime.errors import ResultFileError as ResultFileError
 from emdsl.runtime.frames import Table as Table
+from emdsl.runtime.how import EXPECT as EXPECT
+from emdsl.runtime.how import How as How
 from emdsl.runtime.numerics import *  # noqa: F403  # generated modules may call any of them
 from emdsl.runtime.params import check_params as check_params
 from emdsl.runtime.program import *  # noqa: F403  # and are made of these
 from emdsl.runtime.results import FitResult as FitResult
 from emdsl.runtime.results import Restart as Restart
 from emdsl.runtime.seeds import Seed as Seed
+from emdsl.runtime.structures import Ties as Ties

@@ -211,11 +211,11 @@ def _decreased(engine: Engine, run: Run, params: Params, objective: float, itera
     where = ""
     if len(engine.pieces) > 1:
         worst, fall = "", 0.0
-        for index, data in enumerate(engine.pieces):
-            before = weighted(engine, index, engine.log_evidence(run.params, index))
-            now = weighted(engine, index, engine.log_evidence(params, index))
-            if before - now > fall:
-                worst, fall = str(data.piece.plate), before - now
+        after = engine.log_evidence(params)
+        for axes, rows in engine.log_evidence(run.params).items():
+            lost = weighted(engine, axes, rows) - weighted(engine, axes, after[axes])
+            if lost > fall:
+                worst, fall = engine.levels.name(axes), lost
         where = f", most of it in plate {worst}" if worst else ""
     return (
         f"the objective fell from {run.objective:.12g} to {objective:.12g} at iteration "

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.how import EXPECT, How
-from emdsl.runtime.levels import Levels
+from emdsl.runtime.links import Levels
 from emdsl.runtime.pieces import (
     Chunk,
     ImpossibleError,

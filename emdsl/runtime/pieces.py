@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.errors import DataError
-from emdsl.runtime.levels import Levels
+from emdsl.runtime.links import Levels
 from emdsl.runtime.program import Features, Floats, Meta, Piece, View
 from emdsl.runtime.rows import Wide
 

@@ -12,6 +12,8 @@ from emdsl.runtime.bind import Purpose, bind
 from emdsl.runtime.empty import weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.errors import DataError, ParamsError
+from emdsl.runtime.how import Best
+from emdsl.runtime.links import Levels
 from emdsl.runtime.params import check_params, sizes_of_params
 from emdsl.runtime.program import Bound, Floats, Layout, Params, Program, Statistics
 from emdsl.runtime.seeds import Seed, seed_sequence, stream
@@ -72,7 +74,7 @@ def log_likelihood(
     engine, checked = prepare(program, data, params, sizes, purpose="statistics")
     with np.errstate(all="ignore"):
         return sum(
-            weighted(engine, i, engine.log_evidence(checked, i)) for i in range(len(engine.pieces))
+            weighted(engine, axes, rows) for axes, rows in engine.log_evidence(checked).items()
         )
 
 
@@ -86,8 +88,8 @@ def row_log_likelihood(
     engine, checked = prepare(program, data, params, sizes)
     out: dict[str, Floats] = {}
     with np.errstate(all="ignore"):
-        for index, piece in enumerate(program.pieces):
-            rows, plate = engine.log_evidence(checked, index), str(piece.plate)
+        for axes, rows in engine.log_evidence(checked).items():
+            plate = engine.levels.name(axes)
             out[plate] = out[plate] + rows if plate in out else rows
     return out
 
@@ -100,12 +102,16 @@ def posterior(
 ) -> dict[str, Floats]:
     """The posterior probability of each value of each latent, {latent: (N, values)}."""
     engine, checked = prepare(program, data, params, sizes)
-    out: dict[str, Floats] = {}
     with np.errstate(all="ignore"):
-        for index, piece in enumerate(program.pieces):
-            if piece.latents:
-                out.update(engine.posterior(checked, index))
-    return out
+        found = engine.marginals(checked)
+    return {name: _shaped(engine, name, rows) for name, rows in found.items()}
+
+
+def _shaped(engine: Engine, latent: str, rows: NDArray[Any]) -> Any:
+    """What a latent's rows have, in the form of its plates."""
+    axes = next(z.axes for z in engine.program.meta.latents if z.name == latent)
+    sizes = engine.levels.rows(axes).shape
+    return rows if sizes is None else rows.reshape(*sizes, *rows.shape[1:])
 
 
 def predict(
@@ -116,12 +122,9 @@ def predict(
 ) -> dict[str, NDArray[np.int64]]:
     """The jointly most probable values of each element's latents, {latent: (N,)}."""
     engine, checked = prepare(program, data, params, sizes)
-    out: dict[str, NDArray[np.int64]] = {}
     with np.errstate(all="ignore"):
-        for index, piece in enumerate(program.pieces):
-            if piece.latents:
-                out.update(engine.decode(checked, index))
-    return out
+        found = engine.marginals(checked, Best())
+    return {name: _shaped(engine, name, rows.argmax(axis=1)) for name, rows in found.items()}
 
 
 def sample(
@@ -165,16 +168,24 @@ def impossible_text(bound: Bound, program: Program, error: ImpossibleError) -> s
     """Name the row that has probability zero, with its values."""
     parts = []
     for array in program.meta.arrays:
-        if array.role in ("data", "input") and array.dims and str(array.dims[0]) == error.plate:
-            mask = bound.observed.get(array.name)
-            row = bound.arrays[array.name][error.row]
+        if array.role in ("data", "input") and array.axes[: len(error.axes)] == error.axes:
+            levels = Levels(program.meta, bound)
+            mask = levels.flat(array.name, len(error.axes), mask=True)
+            value = levels.flat(array.name, len(error.axes))
+            assert value is not None
+            row = value[error.row]
             if mask is not None and not np.all(mask[error.row]):
                 continue
             shown = f"{row:g}" if np.ndim(row) == 0 else np.array2string(
                 row, threshold=6, precision=4, separator=", ").replace("\n", "")  # fmt: skip
             parts.append(f"{array.name} = {shown}")
     values = f" ({', '.join(parts[:4])})" if parts else ""
+    levels = Levels(program.meta, bound)
+    where = f"{error.row} of {levels.name(error.axes)}"
+    if len(error.axes) > 1:
+        places = levels.rows(error.axes).places
+        where = ", ".join(f"{a} = {places[a][error.row]}" for a in error.axes)
     return (
-        f"row {error.row} of {error.plate}{values} has probability zero under the model, expected "
+        f"row {where}{values} has probability zero under the model, expected "
         "data it can produce: check the row, or add to the model what explains it"
     )

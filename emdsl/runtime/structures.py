@@ -13,7 +13,7 @@ from emdsl.runtime.chains import Chains, Trees
 from emdsl.runtime.errors import DataError
 from emdsl.runtime.feature_columns import at_columns, joined, signature
 from emdsl.runtime.how import Locate
-from emdsl.runtime.levels import Levels, Tie, tie
+from emdsl.runtime.links import Levels, Tie, tie
 from emdsl.runtime.pieces import Chunk, ImpossibleError, PieceData
 from emdsl.runtime.program import Bias, Coefficients, Features, Floats, Program, Structure, Walk
 from emdsl.runtime.walks import WalkRows

@@ -42,6 +42,13 @@ class Rows:
                 lengths = np.full(self.size, dim, dtype=np.intp)
             self._extend(axis, lengths)
 
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The plates' extents, where each has one."""
+        if any(len(np.unique(n)) > 1 for n in self.lengths):
+            return None
+        return tuple(int(n[0]) for n in self.lengths)
+
     def _extend(self, axis: str, lengths: Ints) -> None:
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)
         parent = np.repeat(np.arange(self.size), lengths)
@@ -103,6 +110,10 @@ class Levels:
         if value is None or own == level:
             return value
         return value[self.rows(level).up[len(own)]]
+
+    def name(self, axes: tuple[str, ...]) -> str:
+        """A level as its plates' sizes: "N", "S, T"; "all" where there is one row in all."""
+        return ", ".join(str(self.meta.plate(a).dim) for a in axes) or "all"
 
     def weight(self, axes: tuple[str, ...]) -> Floats | None:
         """How often each row of a level counts: the product of its plates' weights; None: once."""
