@@ -10,5 +10,5 @@ let trans = [[stay[0], 1 - stay[0], 0], [0, stay[1], 1 - stay[1]], [0, 0, 1]]
 
 for s in S:
     for t in T[s]:
-        latent z[s, t] : category[3] ~ Delta(0) if t == 0 else Categorical(trans[z[s, t-1]])
+        latent z[s, t] ~ Delta(0) if t == 0 else Categorical(trans[z[s, t-1]])
         data   x[s, t] ~ Normal(mean[z[s, t]], sd)

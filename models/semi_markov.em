@@ -13,7 +13,7 @@ for t in T:
     latent z[t] ~ case t:
         0: Categorical(start)
         else: Delta(z[t-1]) if left[t-1] > 0 else Categorical(trans[z[t-1]])
-    latent left[t] ~ case t:
+    latent left[t] : category[D] ~ case t:
         0: Categorical(duration[z[t]])
         else: Delta(left[t-1] - 1) if left[t-1] > 0 else Categorical(duration[z[t]])
     data x[t] ~ Normal(mean[z[t]], sd[z[t]])
