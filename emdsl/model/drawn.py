@@ -24,7 +24,7 @@ class Drawn:
     """The type of a draw. `values` of a category may be unknown.
 
     `point`: a `Delta`, which goes with anything; `at` is its value where that is a number, and
-    `sure` says whether its kind can be told.
+    it is `sure` unless it is arithmetic on whole numbers.
     `exact`: every value of the type can be drawn; not so where the bounds depend on parameters.
     `elementwise`: fills an array of any shape.
     """
@@ -63,8 +63,7 @@ def drawn(leaf: g.Draw | g.Limited, table: Table) -> Drawn | None:
         value = args["value"]
         type_ = g.Type(_point_kind(value, table), (), _point_values(value, table))
         at = constant(value, table)
-        sure = kind_of(value, table) is not None
-        return Drawn(type_, True, False, False, leaf.span, "Delta", at, sure)
+        return Drawn(type_, True, False, False, leaf.span, "Delta", at, not _is_whole(value, table))
     shape = _shape(draw, signature)
     if shape is None:
         return None
@@ -120,7 +119,23 @@ def _point_kind(value: g.Expr, table: Table) -> Kind:
         type_ = table.types.get(value.name)
         return ENTRY.get(type_.kind, type_.kind) if type_ is not None else "real"
     kind = kind_of(value, table)
-    return "real" if kind is None else ENTRY.get(kind, kind)
+    if kind is None:
+        return "int" if _is_whole(value, table) else "real"
+    return ENTRY.get(kind, kind)
+
+
+def _is_whole(value: g.Expr, table: Table) -> bool:
+    """Whether it is arithmetic on whole numbers: some whole number, there is no telling which."""
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case g.Apply(op="add" | "sub" | "mul" | "neg", args=args):
+                waiting += args
+            case g.Apply(op="if", args=(_, *arms)):
+                waiting += arms
+            case leaf if kind_of(leaf, table) not in DISCRETE:
+                return False
+    return isinstance(value, g.Apply) and kind_of(value, table) is None
 
 
 def _point_values(value: g.Expr, table: Table) -> g.Extent | None:
