@@ -4,7 +4,7 @@ model ChangePoint
     "Chib, J. Econometrics 86 (1998); Carlin, Gelfand and Smith, Appl. Stat. 41 (1992)."
 
 param rate[2] : positive
-param hazard  : unit      # of the change, each year
+param hazard  : unit  # of the change, each year
 
 for t in T:
     latent z[t] ~ Delta(0) if t == 0 else Delta(1) if z[t-1] else Bernoulli(hazard)

@@ -10,4 +10,6 @@ param trans[C, V] : simplex[V]
 for s in S:
     latent c[s] ~ Categorical(weight)
     for t in T[s]:
-        data page[s, t] : category[V] ~ Categorical(start[c[s]]) if t == 0 else Categorical(trans[c[s], page[s, t-1]])
+        data page[s, t] : category[V] ~ case t:
+            0: Categorical(start[c[s]])
+            else: Categorical(trans[c[s], page[s, t-1]])

@@ -1,4 +1,5 @@
-# emdsl fit models/coupled_hmm.em models/data/geyser.csv --data x=waiting --data y=duration --set K=2
+# emdsl fit models/coupled_hmm.em models/data/geyser.csv \
+#     --data x=waiting --data y=duration --set K=2
 model CoupledHMM(K = 2, L = 2)
     "Two hidden chains, each with its own observations, that lean on each other's past."
     "Brand, Oliver and Pentland, CVPR 1997; data: Azzalini and Bowman 1990."

@@ -3,8 +3,8 @@ model FactorialHMM
     "Two appliances, each switched on and off by a chain of its own; only their sum is metered."
     "Ghahramani and Jordan, Mach. Learn. 29 (1997); Kolter and Jaakkola, AISTATS 2012."
 
-param first[2]  : unit       # is on at the start
-param heater[2] : unit       # is on, given that it was off or on before
+param first[2]  : unit  # is on at the start
+param heater[2] : unit  # is on, given that it was off or on before
 param fridge[2] : unit
 param base      : real
 param watts[2]  : real

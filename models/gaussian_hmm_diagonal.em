@@ -1,4 +1,5 @@
-# emdsl fit models/gaussian_hmm_diagonal.em models/data/geyser.csv --data x=waiting,duration --set K=2
+# emdsl fit models/gaussian_hmm_diagonal.em models/data/geyser.csv \
+#     --data x=waiting,duration --set K=2
 model DiagonalGaussianHMM(K = 2)
     "A hidden Markov model with D independent normals for each state; missing cells drop out."
     "Juang, AT&T Tech. J. 64 (1985); Azzalini and Bowman, Appl. Stat. 39 (1990)."

@@ -7,6 +7,6 @@ param translation[G] : simplex[E]
 
 for n in N:
     input  source[n] : category[G, L]
-    input  share[n]  : simplex[L]      # 1 / length; 0 beyond the end of a shorter sentence
+    input  share[n]  : simplex[L]  # 1 / length; 0 beyond the end of a shorter sentence
     latent link[n]   ~ Categorical(share[n])
     data   word[n]   : category[E] ~ Categorical(translation[source[n, link[n]]])

@@ -6,7 +6,7 @@ model LeftToRightHMM
 param stay[2] : unit
 param mean[3] : real
 param sd      : positive
-let trans = [[stay[0], 1 - stay[0], 0], [0, stay[1], 1 - stay[1]], [0, 0, 1]]
+let   trans   = [[stay[0], 1-stay[0], 0], [0, stay[1], 1-stay[1]], [0, 0, 1]]
 
 for s in S:
     for t in T[s]:

@@ -1,4 +1,5 @@
-# emdsl fit models/mixture_emissions_hmm.em models/data/geyser.csv --data x=waiting --set K=2 --set L=2
+# emdsl fit models/mixture_emissions_hmm.em models/data/geyser.csv \
+#     --data x=waiting --set K=2 --set L=2
 model MixtureEmissionsHMM(K = 2, L = 2)
     "A hidden Markov model whose states are mixtures of L normals each, as in speech recognition."
     "Juang, Levinson and Sondhi, IEEE Trans. Inf. Theory 32 (1986); Rabiner, Proc. IEEE 77 (1989)."
