@@ -169,8 +169,8 @@ def test_allowed(body: str) -> None:
             ["bad-index"],
         ),
         (
-            "for s in S:\n    input first[s] : index[T]\n    for t in T[s]:\n"
-            "        data x[s, t] ~ Normal(0, 1) if t == 0 else Normal(a, 1)\n",
+            # outside of the plate that T belongs to
+            "input first : index[T]\n" + trees("data x[s, t] ~ Normal(a, 1)"),
             ["ragged-and-plain"],
         ),
         (
@@ -197,8 +197,7 @@ def test_a_let_of_rows_is_indexed_by_a_latent() -> None:
     """Structural zeros: the rows are chosen among where the state before has its value."""
     rows = "let rows = [[a, 1 - a, 0], [0, a, 1 - a], [0, 0, 1]]\n"
     model = built(
-        rows
-        + plate("latent z[t] ~ Delta(0) if t == 0 else Categorical(rows[z[t-1]])", SEEN_THREE)
+        rows + plate("latent z[t] ~ Delta(0) if t == 0 else Categorical(rows[z[t-1]])", SEEN_THREE)
     )
     assert drawn(model) == (
         "category[3] ~ Delta(0) if t == 0 else Categorical([a, 1 - a, 0] if z[t - 1] == 0 "
