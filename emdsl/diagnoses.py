@@ -482,7 +482,7 @@ def not_a_test(span: Span, hint: str) -> Diagnostic:
 
 
 def index_of_value(span: Span) -> Diagnostic:
-    message = "only a declared array can be indexed, not an expression"
+    message = "only an array that is declared or written out can be indexed, not an expression"
     hint = "index the arrays that it is made of"
     return Diagnostic("index-of-value", message, span, hint)
 
