@@ -14,7 +14,7 @@ from emdsl.diagnostics import Note
 from emdsl.model import graph as g
 from emdsl.model.entries import entry
 from emdsl.model.extents import resolve_extent
-from emdsl.model.indices import verify_index
+from emdsl.model.indices import Indexed, verify_index
 from emdsl.model.kinds import DISCRETE
 from emdsl.model.literals import verify_number
 from emdsl.model.references import Place, resolve_name, resolve_reference
@@ -130,9 +130,9 @@ def _item(
         wanted = f"{shown}[{', '.join('...' for _ in value.shape)}]"
         table.report(diagnoses.index_count(span, shown, len(resolved), 0, most, wanted, None))
         return None
+    indexed = Indexed("this", base.span, value.shape)
     for index, extent in zip(resolved, value.shape, strict=False):
-        note = Note(f"this has {extent} entries", base.span)
-        if not verify_index(index, extent, note, table):
+        if not verify_index(index, extent, indexed, table):
             return None
     return entry(value, resolved, span, table)
 

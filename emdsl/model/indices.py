@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from emdsl import diagnoses
 from emdsl.diagnostics import Note
 from emdsl.model import graph as g
@@ -12,11 +14,20 @@ from emdsl.model.table import A_ROLE, Table
 from emdsl.source import Span
 
 
-def verify_index(index: g.Expr, extent: g.Extent, indexed: Note, table: Table) -> bool:
-    """Whether an index is of a kind that can be one, and stays inside the dimension.
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What is indexed, for the messages: how it is called, where it is declared, its dimensions."""
 
-    `indexed` says how many entries there are, for a message.
-    """
+    name: str
+    span: Span
+    dims: tuple[g.Extent, ...]
+
+    def note(self, extent: g.Extent) -> Note:
+        return Note(f"{self.name} has {extent} entries here", self.span)
+
+
+def verify_index(index: g.Expr, extent: g.Extent, indexed: Indexed, table: Table) -> bool:
+    """Whether an index is of a kind that can be one, and stays inside the dimension."""
     match index:
         case g.Number():
             return _verify_number(index, extent, table)
@@ -70,7 +81,7 @@ def _verify_number(index: g.Number, extent: g.Extent, table: Table) -> bool:
 
 
 def _verify_axis(
-    axis: g.AxisRef, index: g.Expr, extent: g.Extent, indexed: Note, table: Table
+    axis: g.AxisRef, index: g.Expr, extent: g.Extent, indexed: Indexed, table: Table
 ) -> bool:
     runs = table.plates[axis.axis].extent
     if same(runs, extent) or _unknown_extent(runs) or _unknown_extent(extent):
@@ -84,7 +95,7 @@ def _unknown_extent(extent: g.Extent) -> bool:
     return isinstance(extent, g.Size) and extent.name.startswith("?")
 
 
-def _verify_gather(index: g.Ref, extent: g.Extent, indexed: Note, table: Table) -> bool:
+def _verify_gather(index: g.Ref, extent: g.Extent, indexed: Indexed, table: Table) -> bool:
     """An index that is itself data, an input, a const or a discrete latent."""
     type_ = table.types.get(index.name)
     if type_ is None:
@@ -115,7 +126,11 @@ def _verify_gather(index: g.Ref, extent: g.Extent, indexed: Note, table: Table) 
 
 
 def _disagree(
-    span: Span, extent: g.Extent, found: g.Extent, indexed: Note, note: Note, table: Table
+    span: Span, extent: g.Extent, found: g.Extent, indexed: Indexed, note: Note, table: Table
 ) -> None:
     hint = f"declare both with `{extent}`, or both with `{found}`"
-    table.report(diagnoses.sizes_disagree(span, str(extent), str(found), hint, (indexed, note)))
+    if any(same(found, other) for other in indexed.dims):
+        dims = ", ".join(map(str, indexed.dims))
+        hint = f"the dimensions of {indexed.name} are {dims}, in this order"
+    notes = (indexed.note(extent), note)
+    table.report(diagnoses.sizes_disagree(span, str(extent), str(found), hint, notes))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from emdsl import diagnoses
-from emdsl.diagnostics import Note
 from emdsl.model import graph as g
 from emdsl.model.entries import entry
-from emdsl.model.indices import verify_index
+from emdsl.model.indices import Indexed, verify_index
 from emdsl.model.substitute import substitute
 from emdsl.model.table import FUNCTIONS, Declared, Scope, Table
 from emdsl.source import Span
@@ -87,8 +86,9 @@ def resolve_reference(
     dims = table.dims(name)
     if dims is None:
         # Its declaration is wrong, which is reported there; its plates are known all the same.
-        for index, axis in zip(indices, declared.plates, strict=False):
-            _verify(index, table.plates[axis].extent, declared, table)
+        plates = tuple(table.plates[axis].extent for axis in declared.plates)
+        for index, extent in zip(indices, plates, strict=False):
+            verify_index(index, extent, _indexed(declared, plates), table)
         return None
     if len(indices) < len(declared.plates) or len(indices) > len(dims):
         wanted = _wanted(declared, dims)
@@ -96,7 +96,8 @@ def resolve_reference(
         least, most, where = len(declared.plates), len(dims), declared.span
         table.report(diagnoses.index_count(span, name, found, least, most, wanted, where))
         return None
-    checked = [_verify(index, dims[i], declared, table) for i, index in enumerate(indices)]
+    indexed = _indexed(declared, dims)
+    checked = [verify_index(index, dims[i], indexed, table) for i, index in enumerate(indices)]
     if not all(checked):
         return None
     return g.Ref(name, declared.role, indices, span, dims[len(indices) :])
@@ -133,15 +134,17 @@ def _resolve_let(
     if len(indices) < len(plates):
         _report_let_indices(declared, span, len(indices), value, table)
         return None
-    for index, axis in zip(indices, plates, strict=False):
-        if not _verify(index, table.plates[axis].extent, declared, table):
+    dims = (*(table.plates[axis].extent for axis in plates), *value.shape)
+    indexed = _indexed(declared, dims)
+    for index, extent in zip(indices[: len(plates)], dims, strict=False):
+        if not verify_index(index, extent, indexed, table):
             return None
     value = substitute(value, dict(zip(plates, indices, strict=False)))
     rest = indices[len(plates) :]
     if len(rest) > len(value.shape):
         _report_let_indices(declared, span, len(indices), value, table)
         return None
-    if not all(_verify(i, e, declared, table) for i, e in zip(rest, value.shape, strict=False)):
+    if not all(verify_index(i, e, indexed, table) for i, e in zip(rest, value.shape, strict=False)):
         return None
     return entry(value, rest, span, table)
 
@@ -155,6 +158,5 @@ def _report_let_indices(
     table.report(diagnoses.index_count(span, name, found, least, most, wanted, where))
 
 
-def _verify(index: g.Expr, extent: g.Extent, declared: Declared, table: Table) -> bool:
-    note = Note(f"`{declared.name}` has {extent} entries here", declared.span)
-    return verify_index(index, extent, note, table)
+def _indexed(declared: Declared, dims: tuple[g.Extent, ...]) -> Indexed:
+    return Indexed(f"`{declared.name}`", declared.span, dims)
