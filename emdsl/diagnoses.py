@@ -185,6 +185,15 @@ def lag_without_start(span: Span, shown: str, axis: str, lag: int) -> Diagnostic
     )
 
 
+def parent_without_root(span: Span, shown: str, parent: str, axis: str) -> Diagnostic:
+    return Diagnostic(
+        "parent-without-root",
+        f"`{shown}` has no value at the root of a tree, which has no parent",
+        span,
+        f"say how a tree starts: `... if {parent} < 0 else ...`, or `... if {axis} == 0 else ...`",
+    )
+
+
 def used_before_declared(span: Span, name: str, declared: Span) -> Diagnostic:
     return Diagnostic(
         "used-before-declared",
@@ -473,7 +482,7 @@ def not_a_test(span: Span, hint: str) -> Diagnostic:
 
 
 def index_of_value(span: Span) -> Diagnostic:
-    message = "only a declared array can be indexed, not an expression"
+    message = "only an array that is declared or written out can be indexed, not an expression"
     hint = "index the arrays that it is made of"
     return Diagnostic("index-of-value", message, span, hint)
 

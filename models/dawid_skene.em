@@ -1,4 +1,4 @@
-# emdsl check models/dawid_skene.em
+# emdsl fit models/dawid_skene.em models/data/dawid_skene.csv
 model DawidSkene
     "The truth behind several annotators' labels, each annotator with errors of their own."
     "Dawid and Skene, Appl. Stat. 28 (1979)."

@@ -1,4 +1,4 @@
-# emdsl check models/hmm.em
+# emdsl fit models/hmm.em models/data/cued.csv --set K=2
 model HMM(K = 2)
     "A hidden Markov model on several sequences of symbols, ragged in length."
     "Baum, Petrie, Soules and Weiss, Ann. Math. Stat. 41 (1970); Rabiner, Proc. IEEE 77 (1989)."

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from emdsl import diagnoses
 from emdsl.model import graph as g
-from emdsl.model.lags import lag_of, verify_lags
+from emdsl.model.lags import lag_of, parent_of, verify_lags
 from emdsl.model.order import topological
 from emdsl.model.substitute import children
 from emdsl.model.table import A_ROLE, Table
@@ -60,7 +60,7 @@ def verify_order(dists: Mapping[str, g.Distribution], table: Table) -> None:
     for owner, dist in dists.items():
         found: dict[str, None] = {}
         for ref, guards in references(dist):
-            verify_lags(ref, guards, table)
+            verify_lags(ref, owner, guards, table)
             if _is_drawn_now(ref, owner, table):
                 found[ref.name] = None
                 places.setdefault((owner, ref.name), ref.span)
@@ -91,8 +91,7 @@ def _is_drawn_now(ref: g.Ref, owner: str, table: Table) -> bool:
     plates = ref.indices[: len(table.names[ref.name].plates)]
     if any(lag_of(index) is not None for index in plates):
         return False
-    parent = any(isinstance(i, g.Ref) and i.role in ("input", "const") for i in plates)
-    return not (parent and ref.name == owner)
+    return ref.name != owner or parent_of(ref, len(plates)) is None
 
 
 def verify_prior(prior: g.Distribution, table: Table) -> None:

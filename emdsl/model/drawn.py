@@ -11,7 +11,7 @@ from emdsl.model import graph as g
 from emdsl.model.arguments import Signature
 from emdsl.model.constants import numbers
 from emdsl.model.distributions import DELTA, signature_of
-from emdsl.model.kinds import Kind
+from emdsl.model.kinds import DISCRETE, Kind
 from emdsl.model.shapes import Clash, Shape, broadcast, broadcast_all, first_clash, same
 from emdsl.model.show import show_expr
 from emdsl.model.support import ENTRY, constant, contains, fits, join, join_point, kind_of
@@ -23,8 +23,10 @@ from emdsl.source import Span
 class Drawn:
     """The type of a draw. `values` of a category may be unknown.
 
-    `point`: a `Delta`, which goes with anything. `exact`: every value of the type can be drawn;
-    not so where the bounds depend on parameters. `elementwise`: fills an array of any shape.
+    `point`: a `Delta`, which goes with anything; `at` is its value where that is a number, and
+    it is `sure` unless it is arithmetic on whole numbers.
+    `exact`: every value of the type can be drawn; not so where the bounds depend on parameters.
+    `elementwise`: fills an array of any shape.
     """
 
     type: g.Type
@@ -33,6 +35,8 @@ class Drawn:
     elementwise: bool
     span: Span
     family: str
+    at: float | None = None
+    sure: bool = True
 
 
 def leaves(dist: g.Distribution) -> list[g.Draw | g.Limited]:
@@ -58,7 +62,8 @@ def drawn(leaf: g.Draw | g.Limited, table: Table) -> Drawn | None:
     if signature is DELTA:
         value = args["value"]
         type_ = g.Type(_point_kind(value, table), (), _point_values(value, table))
-        return Drawn(type_, True, False, False, leaf.span, "Delta")
+        at = constant(value, table)
+        return Drawn(type_, True, False, False, leaf.span, "Delta", at, not _is_whole(value, table))
     shape = _shape(draw, signature)
     if shape is None:
         return None
@@ -114,7 +119,23 @@ def _point_kind(value: g.Expr, table: Table) -> Kind:
         type_ = table.types.get(value.name)
         return ENTRY.get(type_.kind, type_.kind) if type_ is not None else "real"
     kind = kind_of(value, table)
-    return "real" if kind is None else ENTRY.get(kind, kind)
+    if kind is None:
+        return "int" if _is_whole(value, table) else "real"
+    return ENTRY.get(kind, kind)
+
+
+def _is_whole(value: g.Expr, table: Table) -> bool:
+    """Whether it is arithmetic on whole numbers: some whole number, there is no telling which."""
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case g.Apply(op="add" | "sub" | "mul" | "neg", args=args):
+                waiting += args
+            case g.Apply(op="if", args=(_, *arms)):
+                waiting += arms
+            case leaf if kind_of(leaf, table) not in DISCRETE:
+                return False
+    return isinstance(value, g.Apply) and kind_of(value, table) is None
 
 
 def _point_values(value: g.Expr, table: Table) -> g.Extent | None:
@@ -132,7 +153,7 @@ def combine(parts: list[Drawn]) -> g.Type | None:
     if kind is None:
         return None
     for part in parts:
-        if part.point:
+        if part.point and not _is_among(part, spread, kind):
             kind = join_point(part.type.kind, kind)
     shape: Shape = ()
     for part in parts:
@@ -144,6 +165,16 @@ def combine(parts: list[Drawn]) -> g.Type | None:
     if kind in ("category", "index"):
         values = next((p.type.values for p in spread or parts if p.type.values), None)
     return g.Type(kind, shape, values)
+
+
+def _is_among(point: Drawn, spread: list[Drawn], kind: Kind) -> bool:
+    """Whether a value is one that the other arms draw too: `Delta(0)` beside a Bernoulli.
+
+    Arithmetic (`Delta(left[t-1] - 1)`) is taken to be, since nothing certain is known of it.
+    """
+    if not spread or kind not in DISCRETE:
+        return False
+    return contains(kind, point.at) if point.at is not None else not point.sure
 
 
 def verify_fit(

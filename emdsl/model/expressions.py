@@ -12,7 +12,9 @@ from typing import get_args
 from emdsl import diagnoses
 from emdsl.diagnostics import Note
 from emdsl.model import graph as g
+from emdsl.model.entries import entry
 from emdsl.model.extents import resolve_extent
+from emdsl.model.indices import Indexed, verify_index
 from emdsl.model.kinds import DISCRETE
 from emdsl.model.literals import verify_number
 from emdsl.model.references import Place, resolve_name, resolve_reference
@@ -100,6 +102,8 @@ def _index(node: ast.Index, place: Place, table: Table) -> g.Expr | None:
     while isinstance(base, ast.Index):  # mean[k][d] is mean[k, d]
         indices = (*base.indices, *indices)
         base = base.base
+    if isinstance(base, ast.Array):
+        return _item(base, indices, node.span, place, table)
     if not isinstance(base, ast.Name):
         table.report(diagnoses.index_of_value(node.span))
         return None
@@ -111,6 +115,26 @@ def _index(node: ast.Index, place: Place, table: Table) -> g.Expr | None:
             resolve_name(base, place, table)
         return None
     return resolve_reference(base, resolved, node.span, place, table)
+
+
+def _item(
+    base: ast.Array, indices: tuple[ast.Expr, ...], span: Span, place: Place, table: Table
+) -> g.Expr | None:
+    """`[a, b][z[n]]`: the item of an array that is written out."""
+    value = resolve(base, place, table)
+    resolved = resolve_all(indices, place, table)
+    if value is None or resolved is None:
+        return None
+    if len(resolved) > len(value.shape):
+        shown, most = show_expr(value), len(value.shape)
+        wanted = f"{shown}[{', '.join('...' for _ in value.shape)}]"
+        table.report(diagnoses.index_count(span, shown, len(resolved), 0, most, wanted, None))
+        return None
+    indexed = Indexed("this", base.span, value.shape)
+    for index, extent in zip(resolved, value.shape, strict=False):
+        if not verify_index(index, extent, indexed, table):
+            return None
+    return entry(value, resolved, span, table)
 
 
 def _filled(

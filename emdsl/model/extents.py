@@ -173,7 +173,9 @@ def resolve_type(node: ast.Type, scope: Scope, table: Table) -> g.Type | None:
         known = ", ".join(TYPES)
         table.report(diagnoses.unknown_type(node.span, node.name, near, known))
         return None
-    found = [resolve_extent(e, scope, table) for e in node.extents]
+    pointing = kind == "index" and len(node.extents) > 0
+    values = [_pointed(node.extents[0], scope, table)] if pointing else []
+    found = values + [resolve_extent(e, scope, table) for e in node.extents[len(values) :]]
     extents = tuple(e for e in found if e is not None)
     if len(extents) < len(found):
         return None
@@ -186,6 +188,17 @@ def resolve_type(node: ast.Type, scope: Scope, table: Table) -> g.Type | None:
     if kind in ("category", "index"):
         return g.Type(kind, extents[1:], extents[0])
     return g.Type(kind, extents)
+
+
+def _pointed(node: ast.Expr, scope: Scope, table: Table) -> g.Extent | None:
+    """The plate that an `index` points into: inside `for t in T[s]:`, `index[T]` is that of s."""
+    if isinstance(node, ast.Name):
+        extents = (table.plates[axis].extent for axis in scope.plates if axis in table.plates)
+        for extent in extents:
+            if isinstance(extent, g.Ragged) and extent.name == node.id:
+                _use(node, extent.over, table)
+                return extent
+    return resolve_extent(node, scope, table, plate=True)
 
 
 def _role_allows(declared: Declared, type_: g.Type, node: ast.Type, table: Table) -> bool:

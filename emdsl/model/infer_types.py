@@ -5,7 +5,7 @@ prior. A pass that only looks ahead: it reports nothing, since a later pass look
 from __future__ import annotations
 
 from emdsl.model import graph as g
-from emdsl.model.distributions import resolve_distribution, signature_of
+from emdsl.model.distributions import DELTA, resolve_distribution, signature_of
 from emdsl.model.drawn import Drawn, combine, drawn
 from emdsl.model.expressions import resolve
 from emdsl.model.kinds import Kind
@@ -86,12 +86,16 @@ def _infer(declared: Declared, table: Table) -> None:
 
 
 def _guess(declared: Declared, table: Table) -> None:
-    """Until it is known, a name in a circle stands for a single value of its first arm's kind."""
+    """Until it is known, a name in a circle stands for a single value of its first arm's kind.
+
+    A `Delta` may well be of anything, so that another arm goes before it.
+    """
     if declared.role == "let":
         return
     arms = _arms(_body(declared)[0])
     kinds = [signature_of(a.func.id, table) for a in arms if isinstance(a, ast.Call)]
-    first: Kind = next((s.kind for s in kinds if s is not None), "real")
+    spread = [s.kind for s in kinds if s is not None and s is not DELTA]
+    first: Kind = spread[0] if spread else "real"
     table.types[declared.name] = g.Type(first)
 
 

@@ -1,6 +1,10 @@
-"""Lags: `z[t-1]` needs a choice that keeps it from being read where there is no `t - 1`."""
+"""Lags and parents: `z[t-1]` needs a choice that keeps it from being read where there is no
+`t - 1`, and `z[parent[t]]` one that keeps it from being read at a root.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from emdsl import diagnoses
 from emdsl.model import graph as g
@@ -8,6 +12,7 @@ from emdsl.model.show import show_expr
 from emdsl.model.substitute import children
 from emdsl.model.table import Table
 
+_GIVEN = ("input", "const", "data")
 _LONGEST = 64  # starts beyond this are not looked at one by one
 
 
@@ -20,15 +25,29 @@ def lag_of(index: g.Expr) -> tuple[str, int] | None:
             return None
 
 
-def verify_lags(ref: g.Ref, guards: tuple[tuple[g.Expr, bool], ...], table: Table) -> None:
+def parent_of(ref: g.Ref, plates: int) -> g.Ref | None:
+    """`z[s, parent[s, t]]` ⇒ `parent[s, t]`: an input or a const that says which element."""
+    for index in ref.indices[:plates]:
+        if isinstance(index, g.Ref) and index.role in ("input", "const"):
+            return index
+    return None
+
+
+def verify_lags(
+    ref: g.Ref, owner: str, guards: tuple[tuple[g.Expr, bool], ...], table: Table
+) -> None:
     """At every time before the lag's first, some test on the way must rule the reference out."""
+    marked = any(_is_given(test) for test, _ in guards)  # an input may well mark the starts
+    parent = parent_of(ref, len(table.names[ref.name].plates)) if ref.name == owner else None
+    if parent is not None and not marked and not any(_has_axis(test) for test, _ in guards):
+        axis = table.names[owner].plates[-1]
+        shown = show_expr(parent)
+        table.report(diagnoses.parent_without_root(ref.span, show_expr(ref), shown, axis))
     for index in ref.indices:
         found = lag_of(index)
-        if found is None:
+        if found is None or marked:
             continue
         axis, lag = found
-        if any(_depends_on_more(test) for test, _ in guards):
-            continue  # an input may well mark the starts
         times = range(min(lag, _LONGEST))
         if not all(_ruled_out(axis, time, guards) for time in times):
             table.report(diagnoses.lag_without_start(ref.span, show_expr(ref), axis, lag))
@@ -38,15 +57,26 @@ def _ruled_out(axis: str, time: int, guards: tuple[tuple[g.Expr, bool], ...]) ->
     return any(_at(test, axis, time) == (not outcome) for test, outcome in guards)
 
 
-def _depends_on_more(test: g.Expr) -> bool:
-    """Whether a test looks at more than plate indices and numbers."""
-    waiting = [test]
+def _is_given(test: g.Expr) -> bool:
+    """Whether a test looks at what is given: an input, a const, data or a size."""
+    return any(
+        isinstance(node, g.SizeRef) or (isinstance(node, g.Ref) and node.role in _GIVEN)
+        for node in _parts(test)
+    )
+
+
+def _has_axis(test: g.Expr) -> bool:
+    return any(isinstance(node, g.AxisRef) for node in _parts(test))
+
+
+def _parts(expr: g.Expr) -> Iterator[g.Expr]:
+    """An expression and everything in it, but not what stands in indices."""
+    waiting = [expr]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, g.Ref | g.SizeRef):
-            return True
-        waiting.extend(children(node))
-    return False
+        yield node
+        if not isinstance(node, g.Ref):
+            waiting.extend(children(node))
 
 
 def _at(test: g.Expr, axis: str, time: int) -> bool | None:

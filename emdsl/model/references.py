@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from emdsl import diagnoses
-from emdsl.diagnostics import Note
 from emdsl.model import graph as g
-from emdsl.model.constants import numbers
-from emdsl.model.shapes import fixed, same
-from emdsl.model.show import show_expr
+from emdsl.model.entries import entry
+from emdsl.model.indices import Indexed, verify_index
 from emdsl.model.substitute import substitute
-from emdsl.model.table import A_ROLE, FUNCTIONS, Declared, Scope, Table
+from emdsl.model.table import FUNCTIONS, Declared, Scope, Table
 from emdsl.source import Span
 from emdsl.syntax import ast
 
@@ -88,8 +86,9 @@ def resolve_reference(
     dims = table.dims(name)
     if dims is None:
         # Its declaration is wrong, which is reported there; its plates are known all the same.
-        for index, axis in zip(indices, declared.plates, strict=False):
-            verify_index(index, table.plates[axis].extent, declared, table)
+        plates = tuple(table.plates[axis].extent for axis in declared.plates)
+        for index, extent in zip(indices, plates, strict=False):
+            verify_index(index, extent, _indexed(declared, plates), table)
         return None
     if len(indices) < len(declared.plates) or len(indices) > len(dims):
         wanted = _wanted(declared, dims)
@@ -97,7 +96,8 @@ def resolve_reference(
         least, most, where = len(declared.plates), len(dims), declared.span
         table.report(diagnoses.index_count(span, name, found, least, most, wanted, where))
         return None
-    checked = [verify_index(index, dims[i], declared, table) for i, index in enumerate(indices)]
+    indexed = _indexed(declared, dims)
+    checked = [verify_index(index, dims[i], indexed, table) for i, index in enumerate(indices)]
     if not all(checked):
         return None
     return g.Ref(name, declared.role, indices, span, dims[len(indices) :])
@@ -134,11 +134,19 @@ def _resolve_let(
     if len(indices) < len(plates):
         _report_let_indices(declared, span, len(indices), value, table)
         return None
-    for index, axis in zip(indices, plates, strict=False):
-        if not verify_index(index, table.plates[axis].extent, declared, table):
+    dims = (*(table.plates[axis].extent for axis in plates), *value.shape)
+    indexed = _indexed(declared, dims)
+    for index, extent in zip(indices[: len(plates)], dims, strict=False):
+        if not verify_index(index, extent, indexed, table):
             return None
     value = substitute(value, dict(zip(plates, indices, strict=False)))
-    return _index_value(value, indices[len(plates) :], span, declared, table)
+    rest = indices[len(plates) :]
+    if len(rest) > len(value.shape):
+        _report_let_indices(declared, span, len(indices), value, table)
+        return None
+    if not all(verify_index(i, e, indexed, table) for i, e in zip(rest, value.shape, strict=False)):
+        return None
+    return entry(value, rest, span, table)
 
 
 def _report_let_indices(
@@ -150,132 +158,5 @@ def _report_let_indices(
     table.report(diagnoses.index_count(span, name, found, least, most, wanted, where))
 
 
-def _index_value(
-    value: g.Expr, indices: tuple[g.Expr, ...], span: Span, declared: Declared, table: Table
-) -> g.Expr | None:
-    """Index what a let stands for, where that is an array of names or of items."""
-    for index in indices:
-        if not value.shape:
-            found = len(declared.plates) + len(indices)
-            _report_let_indices(declared, span, found, value, table)
-            return None
-        if not verify_index(index, value.shape[0], declared, table):
-            return None
-        match value, index:
-            case g.ArrayOf(), g.Number(value=int() as at):
-                value = value.items[at]
-            case g.Ref(), _:
-                value = g.Ref(
-                    value.name, value.role, (*value.indices, index), span, value.shape[1:]
-                )
-            case _:
-                table.report(diagnoses.index_of_value(span))
-                return None
-    return value
-
-
-def verify_index(index: g.Expr, extent: g.Extent, declared: Declared, table: Table) -> bool:
-    """Whether an index is of a kind that can be one, and stays inside the dimension."""
-    match index:
-        case g.Number():
-            return _verify_number(index, extent, table)
-        case g.AxisRef():
-            return _verify_axis(index, index, extent, declared, table)
-        case g.Apply(op="sub", args=(g.AxisRef() as axis, g.Number(value=int() as lag))):
-            if lag < 0:
-                return _ahead(index, axis, table)
-            return _verify_axis(axis, index, extent, declared, table)
-        case g.Apply(op="add", args=(g.AxisRef() as axis, g.Number(value=int() as lead))):
-            return _ahead(index, axis, table) if lead > 0 else _bad(index, "this", table)
-        case g.Ref(shape=()):
-            return _verify_gather(index, extent, declared, table)
-        case g.SizeRef():
-            if same(index.extent, extent):
-                _out_of_range(index, extent, table)
-                return False
-            return True
-        case g.Apply(op="sub" | "add" | "mul") if all(
-            isinstance(a, g.SizeRef | g.Number) for a in index.args
-        ):
-            return True  # `K - 1`: in range or not, that depends on K
-        case _ if index.shape:
-            return _bad(index, "an array", table)
-        case _:
-            return _bad(index, "this expression", table)
-
-
-def _bad(index: g.Expr, why: str, table: Table) -> bool:
-    table.report(diagnoses.bad_index(index.span, why))
-    return False
-
-
-def _ahead(index: g.Expr, axis: g.AxisRef, table: Table) -> bool:
-    table.report(diagnoses.looks_ahead(index.span, show_expr(index), axis.axis))
-    return False
-
-
-def _out_of_range(index: g.Expr, extent: g.Extent, table: Table) -> None:
-    table.report(diagnoses.index_out_of_range(index.span, show_expr(index), str(extent)))
-
-
-def _verify_number(index: g.Number, extent: g.Extent, table: Table) -> bool:
-    if not isinstance(index.value, int):
-        return _bad(index, f"`{index.value}`", table)
-    most = fixed(extent)
-    if index.value < 0 or (most is not None and index.value >= most):
-        _out_of_range(index, extent, table)
-        return False
-    return True
-
-
-def _verify_axis(
-    axis: g.AxisRef, index: g.Expr, extent: g.Extent, declared: Declared, table: Table
-) -> bool:
-    runs = table.plates[axis.axis].extent
-    if same(runs, extent) or _unknown_extent(runs) or _unknown_extent(extent):
-        return True
-    note = Note(f"`{axis.axis}` runs over {runs}", table.plates[axis.axis].span)
-    _disagree(index.span, extent, runs, declared, note, table)
-    return False
-
-
-def _unknown_extent(extent: g.Extent) -> bool:
-    return isinstance(extent, g.Size) and extent.name.startswith("?")
-
-
-def _verify_gather(index: g.Ref, extent: g.Extent, declared: Declared, table: Table) -> bool:
-    """An index that is itself data, an input, a const or a discrete latent."""
-    type_ = table.types.get(index.name)
-    if type_ is None:
-        return False
-    where = table.names[index.name]
-    count = "2" if type_.kind == "bool" else str(type_.values)
-    note = Note(f"`{index.name}` takes {count} values", where.span)
-    if type_.kind == "bool":
-        if fixed(extent) == 2:
-            return True
-        _disagree(index.span, extent, g.Fixed(2), declared, note, table)
-        return False
-    if type_.values is not None:
-        if same(type_.values, extent):
-            return True
-        _disagree(index.span, extent, type_.values, declared, note, table)
-        return False
-    if type_.kind in ("category", "index"):
-        return True  # how many values there are is not known yet
-    if index.role == "const" and type_.kind in ("count", "int"):
-        found, most = numbers(table.values.get(index.name)), fixed(extent)
-        if any(n < 0 or (most is not None and n >= most) for n in found):
-            _out_of_range(index, extent, table)
-            return False
-        return True
-    shown = show_expr(index)
-    return _bad(index, f"`{shown}`, which is {A_ROLE[where.role]} of type `{type_}`,", table)
-
-
-def _disagree(
-    span: Span, extent: g.Extent, found: g.Extent, declared: Declared, note: Note, table: Table
-) -> None:
-    first = Note(f"`{declared.name}` has {extent} entries here", declared.span)
-    hint = f"declare both with `{extent}`, or both with `{found}`"
-    table.report(diagnoses.sizes_disagree(span, str(extent), str(found), hint, (first, note)))
+def _indexed(declared: Declared, dims: tuple[g.Extent, ...]) -> Indexed:
+    return Indexed(f"`{declared.name}`", declared.span, dims)

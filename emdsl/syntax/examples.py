@@ -226,7 +226,7 @@ EXAMPLES: tuple[Example, ...] = (
         "missing-colon",
         "expected `:` after the subject of `case`, found {found}",
         "write `latent y[n] ~ case z[n]:`",
-        ("latent y ~ case z", "data y ~ case z", "param y ~ case z"),
+        ("latent y ~ case z", "data y ~ case z", "param y ~ case z", "data y ~ a if b else case z"),
     ),
     Example(
         "missing-colon",
@@ -247,7 +247,7 @@ EXAMPLES: tuple[Example, ...] = (
     Example(
         "misplaced-case",
         "expected an expression, found the keyword `case`",
-        "`case` stands only right after `~`; elsewhere choose with `A if test else B`",
+        "`case` stands right after `~` or the last `else`; elsewhere choose with `A if test else B`",
         ("let a = case k:", "let a = b + case k:"),
         any_line=True,
     ),

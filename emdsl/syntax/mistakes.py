@@ -207,7 +207,7 @@ def _at_start(line: Line, expected: frozenset[str]) -> Diagnostic:
 _START_HINTS = {
     "IF": "choose between distributions within a line: `A if test else B`",
     "ELSE": "`else:` stands in a `case` block; within a line it is `A if test else B`",
-    "CASE": "`case` comes after `~`: `latent z[n] ~ case k[n]:`",
+    "CASE": "`case` comes after `~` or `else`: `latent z[n] ~ case k[n]:`",
     "INFER": "`infer` stands at the left margin, outside the plates",
     "DENSITY": "a density is declared at the left margin, outside the plates",
     "MASS": "a mass is declared at the left margin, outside the plates",

@@ -75,10 +75,19 @@ def data(path: Path) -> dict[str, NDArray[np.float64]]:
         else:
             own = [head for head in heads if head.startswith(f"{array.name}[")]
             chosen = own or list(heads)
-        rank = len(array.dims)
+        rank = len(array.dims) - max(_rows(meta, array) - 1, 0)
         columns = [table[head].astype(float) for head in chosen]
         arrays[array.name] = columns[0] if rank == 1 else np.stack(columns, axis=-1)
+    for plate in meta.plates:
+        if plate.over in heads:  # which sequence each row belongs to
+            arrays[plate.over] = table[plate.over].astype(int)
     return arrays
+
+
+def _rows(meta: Any, array: Any) -> int:
+    """How many plate dimensions of an array its rows run through: all down to a ragged one."""
+    ragged = [i for i, axis in enumerate(array.axes) if meta.plate(axis).over]
+    return max(ragged, default=0) + 1
 
 
 def sizes(path: Path) -> dict[str, int]:

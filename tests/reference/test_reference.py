@@ -15,16 +15,18 @@ from tests.reference.cases import (
     CASES,
     ENGLISH,
     GERMAN,
-    IBM_MODEL_1,
+    LATER,
     Case,
     Params,
     binomial_coefficients,
     corpus,
 )
-from tests.reference.tables import MODELS, column, references
+from tests.reference.tables import MODELS, column, matrix, references
 
 LIKELIHOOD = 1e-6  # relative
 PARAMETERS = 1e-4  # relative
+
+Labels = dict[str, tuple[int, ...]]
 
 PARAMS = [pytest.param(c, id=c.id, marks=[pytest.mark.slow] * c.slow) for c in CASES]
 
@@ -42,30 +44,49 @@ def reference(case: Case) -> dict[str, Any]:
     return answer
 
 
-def relabelled(params: Params, labels: dict[str, int], order: tuple[int, ...]) -> Params:
-    return {
-        name: np.take(value, order, axis=labels[name]) if name in labels else value
-        for name, value in params.items()
-    }
+def relabelled(params: Params, labels: Labels, order: tuple[int, ...]) -> Params:
+    result = dict(params)
+    for name, axes in labels.items():
+        for axis in axes:
+            result[name] = np.take(result[name], order, axis=axis)
+    return result
 
 
 def in_order(params: Params, expected: Params, case: Case) -> Params:
     """The components in whatever order comes nearest to the expected one."""
-    labels = {name: axis for name, axis in case.labels.items() if name in expected}
+    labels: Labels = {
+        name: (axes,) if isinstance(axes, int) else axes
+        for name, axes in case.labels.items()
+        if name in expected
+    }
     if not labels:
         return params
-    name, axis = next(iter(labels.items()))
-    orders = permutations(range(expected[name].shape[axis]))
+    name, axes = next(iter(labels.items()))
+    orders = permutations(range(expected[name].shape[axes[0]]))
     arranged = (relabelled(params, labels, order) for order in orders)
     return min(arranged, key=lambda p: sum(np.abs(p[n] - expected[n]).sum() for n in labels))
+
+
+def shaken(module: Any, params: Params) -> Params:
+    """Parameters a little away, nothing of them at the edge of what is possible."""
+    kinds = {p.name: p.kind for p in module.PROGRAM.meta.params}
+    result = {}
+    for name, value in params.items():
+        match kinds[name]:
+            case "simplex":
+                result[name] = 0.9 * value + 0.1 / value.shape[-1]
+            case "unit":
+                result[name] = 0.9 * value + 0.05
+            case _:
+                result[name] = 1.02 * value
+    return result
 
 
 def fit(case: Case, data: dict[str, Any], expected: Params) -> Any:
     """The best of the starts, run on until nothing moves."""
     module = compiled(case.model)
     if case.near:
-        start = module.posterior(data, expected)
-        init = {z: 0.9 * p + 0.1 / p.shape[1] for z, p in start.items()}
+        init = shaken(module, expected)
         best = module.fit(data, **case.sizes, init=init, restarts=1, progress=False)
     else:
         best = module.fit(data, **case.sizes, restarts=case.restarts, progress=False)
@@ -99,9 +120,9 @@ def test_fit(case: Case) -> None:
     assert result.status in {"converged", "max_iter"}, result.messages
     assert result.log_likelihood - constant == pytest.approx(answer["loglik"], rel=LIKELIHOOD)
     assert result.n_params == (case.free or answer["nparams"])
-    assert result.bic_n == answer["n"]
+    assert result.bic_n == (case.n or answer["n"])
     for criterion in ("aic", "bic"):
-        if criterion in answer and case.free is None:
+        if criterion in answer and case.free is None and case.n is None:
             value = getattr(result, criterion) + 2 * constant
             assert value == pytest.approx(answer[criterion], rel=LIKELIHOOD)
     wanted = case.view(expected)
@@ -110,6 +131,22 @@ def test_fit(case: Case) -> None:
         np.testing.assert_allclose(
             found[name], value, rtol=PARAMETERS, atol=case.atol, err_msg=name
         )
+
+
+@pytest.mark.parametrize("case", LATER)
+def test_waits(case: str) -> None:
+    pytest.skip(LATER[case])
+
+
+def test_two_latent_traits_is_as_good_as_in_the_paper() -> None:
+    """Goodman's H5 of Coleman's boys: a likelihood ratio of 1.27 with four degrees of freedom."""
+    table = matrix("leading_crowd")
+    crowd, view, freq = table[:, [0, 2]], table[:, [1, 3]], table[:, 4]
+    data = {"crowd": crowd, "view": view, "freq": freq}
+    result = compiled("two_latent_traits").fit(data, restarts=5, tol=1e-12, progress=False)
+    saturated = float(freq @ np.log(freq / freq.sum()))
+    assert 2 * (saturated - result.log_likelihood) == pytest.approx(1.27, abs=5e-3)
+    assert result.n_params == 15 - 4
 
 
 def test_two_coins_takes_the_steps_of_the_paper() -> None:
@@ -133,9 +170,9 @@ def test_two_coins_with_the_binomial_coefficients() -> None:
 def test_ibm_model_1_takes_the_steps_of_the_book() -> None:
     """Koehn's toy corpus from uniform translations: EM goes to its supremum ever more slowly."""
     trace = {step["iteration"]: step for step in references()["ibm1_koehn"]["reference"]["trace"]}
-    module = compiled(IBM_MODEL_1)
+    module = compiled("ibm_model_1")
     data = corpus()
-    params: Params = {"t": np.full((4, 4), 1 / 4)}
+    params: Params = {"translation": np.full((4, 4), 1 / 4)}
     for iteration in range(101):
         statistics = module.e_step(data, params)
         if iteration in trace:
@@ -143,7 +180,7 @@ def test_ibm_model_1_takes_the_steps_of_the_book() -> None:
             assert statistics.log_likelihood == pytest.approx(wanted["loglik"], rel=1e-12)
             for pair, probability in wanted["t"].items():
                 english, german = pair.split("|")
-                found = params["t"][GERMAN.index(german), ENGLISH.index(english)]
+                found = params["translation"][GERMAN.index(german), ENGLISH.index(english)]
                 assert found == pytest.approx(probability, abs=1e-12), pair
         params = module.m_step(statistics, params)
     assert statistics.log_likelihood == pytest.approx(-6 * np.log(2), rel=2e-5)

@@ -168,7 +168,9 @@ for s in S:
             K - 1: case j[t]:
                 0: Delta(0)
                 else: Delta(1)
-            else: Normal(0, 1) if t == 0 else Normal(z[s, t-1], 1)
+            else: Normal(0, 1) if t == 0 else case k[s]:
+                3: Normal(z[s, t-1], 1)
+                else: Normal(0, 1)
         data ψ[s, t], é : real ~ Normal(
             z[s, t],
             sd = 1

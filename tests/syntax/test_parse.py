@@ -105,6 +105,10 @@ def test_statements() -> None:
     assert isinstance(latent.dist, ast.Case)
     assert [arm.value is None for arm in latent.dist.arms] == [False, False, False, True]
     assert isinstance(latent.dist.arms[2].body, ast.Case)
+    last_arm = latent.dist.arms[3].body
+    assert isinstance(last_arm, ast.Conditional)
+    assert isinstance(last_arm.orelse, ast.Case)
+    assert last_arm.span.line == last_arm.orelse.span.line
 
 
 def test_names() -> None:

@@ -14,3 +14,8 @@ for n in N:
     data w[n] : real[D] ~ MvNormal(v, eye[L])
     data u[n] ~ Normal(mean[n] + rates[k[n]], 1)
     data t[n] : real[D] ~ Normal(A @ zeros[L] + zeros[L], 1)
+for s in S:
+    for i in T[s]:
+        input parent[s, i] : index[T]
+        latent h[s, i] ~ Categorical(w4) if i == 0 else Categorical(w4)
+        data g[s, i] ~ Normal(h[parent[s, i], i] + h[i, s], 1)
