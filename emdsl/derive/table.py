@@ -348,6 +348,8 @@ def _assumptions(atom: Atom) -> dict[str, bool]:
         case Elem(kind=kind):
             if kind in ("positive", "unit", "simplex"):
                 return {"positive": True}
+            if kind == "index" and atom.via != "#":
+                return {"real": True}  # -1 where it points to nothing
             if kind in ("count", "bool", "category", "index"):
                 # Not integer: of an integer SymPy turns loggamma(x + 1) into log(gamma(x + 1)).
                 return {"nonnegative": True}
