@@ -29,9 +29,13 @@ def verify_lags(ref: g.Ref, guards: tuple[tuple[g.Expr, bool], ...], table: Tabl
         axis, lag = found
         if any(_depends_on_more(test) for test, _ in guards):
             continue  # an input may well mark the starts
-        times = range(min(lag, _LONGEST))
-        if not all(_ruled_out(axis, time, guards) for time in times):
+        if not starts_later(axis, lag, guards):
             table.report(diagnoses.lag_without_start(ref.span, show_expr(ref), axis, lag))
+
+
+def starts_later(axis: str, lag: int, guards: tuple[tuple[g.Expr, bool], ...]) -> bool:
+    """Whether tests, each with its outcome, rule out every time before the lag's first."""
+    return all(_ruled_out(axis, time, guards) for time in range(min(lag, _LONGEST)))
 
 
 def _ruled_out(axis: str, time: int, guards: tuple[tuple[g.Expr, bool], ...]) -> bool:
