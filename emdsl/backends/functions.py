@@ -10,6 +10,7 @@ from emdsl.ir.nodes import (
     Bind,
     Blank,
     Comment,
+    For,
     Function,
     Item,
     Return,
@@ -87,6 +88,10 @@ def _statement(s: Stmt, indent: str) -> list[str]:
             if orelse:
                 lines += [f"{indent}else:", *statements(orelse, indent + "    ")]
             return lines
+        case For(names=names, func=func, args=args, body=inner):
+            code = f"{func}({', '.join(printer.argument(a) for a in args)})"
+            line = f"{indent}for {', '.join(names)} in {code}:"
+            return [line, *statements(inner, indent + "    ")]
         case Return(value=value, call=call):
             return _return(value, call, indent)
 

@@ -35,7 +35,7 @@ _FUNCTIONS = {
     "log_indicator": "nm.log_indicator", "indicator": "nm.indicator",
 }  # fmt: skip
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-_KERNELS = {"multigammaln": "special.multigammaln"}
+_KERNELS = {"multigammaln": "special.multigammaln", "back": "sampling.back", "arange": "np.arange"}
 
 Target = tuple[Axis, ...]
 

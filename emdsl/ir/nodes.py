@@ -184,7 +184,17 @@ class Return:
     call: str = ""  # wrap: `return call(value...)`
 
 
-Stmt = Comment | Blank | Assign | AddTo | Bind | Item | When | Return
+@dataclass(frozen=True, slots=True)
+class For:
+    """`for names in func(args):` body."""
+
+    names: tuple[str, ...]
+    func: str
+    args: tuple[Whole | int | float | str | None, ...]
+    body: tuple[Stmt, ...]
+
+
+Stmt = Comment | Blank | Assign | AddTo | Bind | Item | When | For | Return
 
 
 @dataclass(frozen=True, slots=True)

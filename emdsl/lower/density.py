@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emdsl.ir.nodes import Array, Assign, Expr, Function, Gather, Lit, Map, Return, Whole
-from emdsl.lower.draws import _OPS
+from emdsl.lower.draw_values import _OPS
 from emdsl.lower.names import Names
 from emdsl.model import graph as g
 

@@ -48,9 +48,13 @@ def verify_lags(
         if found is None or marked:
             continue
         axis, lag = found
-        times = range(min(lag, _LONGEST))
-        if not all(_ruled_out(axis, time, guards) for time in times):
+        if not starts_later(axis, lag, guards):
             table.report(diagnoses.lag_without_start(ref.span, show_expr(ref), axis, lag))
+
+
+def starts_later(axis: str, lag: int, guards: tuple[tuple[g.Expr, bool], ...]) -> bool:
+    """Whether tests, each with its outcome, rule out every time before the lag's first."""
+    return all(_ruled_out(axis, time, guards) for time in range(min(lag, _LONGEST)))
 
 
 def _ruled_out(axis: str, time: int, guards: tuple[tuple[g.Expr, bool], ...]) -> bool:

@@ -14,6 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
+from emdsl.runtime.places import back as back
+from emdsl.runtime.places import depths as depths
+from emdsl.runtime.places import places as places
+from emdsl.runtime.places import split as split
+from emdsl.runtime.places import starts as starts
+from emdsl.runtime.places import steps as steps
+from emdsl.runtime.places import unordered as unordered
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Size = tuple[int, ...]
 
