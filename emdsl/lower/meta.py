@@ -172,6 +172,8 @@ def _latents(model: Model, plan: Plan) -> list[str]:
             parts = [quoted(name), dims, values]
             if v.role == "data":
                 parts.append(f"data={quoted(name)}")
+            if v.plates:
+                parts.append(f"axes={_tuple([quoted(a) for a in v.plates])}")
             out.append(f"rt.Latent({', '.join(parts)})")
     return out
 
