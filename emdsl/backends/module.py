@@ -31,11 +31,13 @@ def _docstring(doc: str) -> list[str]:
 
 def _api(m: Module) -> list[str]:
     """The functions users call; each hands the program to the common runtime."""
+    # a size's Python name is never that of another argument, of which this one is new
+    hyper = [("lengths_" if py == "lengths" else py, name, d) for py, name, d in m.hyper]
     with_default = [
-        f"    {py}: int = {default}," for py, _, default in m.hyper if default is not None
+        f"    {py}: int = {default}," for py, _, default in hyper if default is not None
     ]
-    required = [f"    {py}: int," for py, _, default in m.hyper if default is None]
-    chosen = ", ".join(f"{name!r}: {py}" for py, name, _ in m.hyper)
+    required = [f"    {py}: int," for py, _, default in hyper if default is None]
+    chosen = ", ".join(f"{name!r}: {py}" for py, name, _ in hyper)
     sizes = f"{{{chosen}}}"
     return [
         "",
@@ -50,6 +52,7 @@ def _api(m: Module) -> list[str]:
         "    max_iter: int = 1000,",
         "    tol: float = 1e-8,",
         "    init: Any = None,",
+        "    lengths: Any = None,",
         "    **options: Any,",
         ") -> rt.FitResult:",
         '    """Fit by EM from several starts; see `emdsl.runtime.fit` for data and options."""',
@@ -62,6 +65,7 @@ def _api(m: Module) -> list[str]:
         "        max_iter=max_iter,",
         "        tol=tol,",
         "        init=init,",
+        "        lengths=lengths,",
         "        **options,",
         "    )",
         "",
@@ -72,31 +76,42 @@ def _api(m: Module) -> list[str]:
         *required,
         *with_default,
         "    seed: rt.Seed = 0,",
+        "    lengths: Any = None,",
         ") -> rt.Params:",
         '    """The parameters `fit` starts its first restart from."""',
-        f"    return rt.init_params(PROGRAM, data, sizes={sizes}, seed=seed)",
+        f"    return rt.init_params(PROGRAM, data, sizes={sizes}, seed=seed, lengths=lengths)",
         "",
         "",
         "def e_step(",
-        "    data: Any, params: Mapping[str, Any], *, pivot: rt.Params | None = None",
+        "    data: Any,",
+        "    params: Mapping[str, Any],",
+        "    *,",
+        "    pivot: rt.Params | None = None,",
+        "    lengths: Any = None,",
         ") -> rt.Statistics:",
         '    """Expected sufficient statistics and the log likelihood: they add over chunks."""',
-        "    return rt.e_step(PROGRAM, data, params, pivot=pivot)",
+        "    return rt.e_step(PROGRAM, data, params, pivot=pivot, lengths=lengths)",
         "",
         "",
-        "def log_likelihood(data: Any, params: Mapping[str, Any]) -> float:",
+        "def log_likelihood(",
+        "    data: Any, params: Mapping[str, Any], *, lengths: Any = None",
+        ") -> float:",
         '    """The log likelihood of all the data under `params`, constants included."""',
-        "    return rt.log_likelihood(PROGRAM, data, params)",
+        "    return rt.log_likelihood(PROGRAM, data, params, lengths=lengths)",
         "",
         "",
-        "def posterior(data: Any, params: Mapping[str, Any]) -> dict[str, rt.Floats]:",
+        "def posterior(",
+        "    data: Any, params: Mapping[str, Any], *, lengths: Any = None",
+        ") -> dict[str, rt.Floats]:",
         '    """The posterior of each latent, {latent: (N, values)}: responsibilities."""',
-        "    return rt.posterior(PROGRAM, data, params)",
+        "    return rt.posterior(PROGRAM, data, params, lengths=lengths)",
         "",
         "",
-        "def predict(data: Any, params: Mapping[str, Any]) -> dict[str, Any]:",
+        "def predict(",
+        "    data: Any, params: Mapping[str, Any], *, lengths: Any = None",
+        ") -> dict[str, Any]:",
         '    """The jointly most probable values of each element\'s latents, {latent: (N,)}."""',
-        "    return rt.predict(PROGRAM, data, params)",
+        "    return rt.predict(PROGRAM, data, params, lengths=lengths)",
         "",
         "",
         "def load(path: str) -> rt.FitResult:",
@@ -106,11 +121,12 @@ def _api(m: Module) -> list[str]:
         "",
         "def sample(",
         "    params: Mapping[str, Any],",
-        "    sizes: int | Mapping[str, int],",
+        "    sizes: int | Mapping[str, Any],",
         "    *,",
         "    seed: rt.Seed = 0,",
         "    inputs: Mapping[str, Any] | None = None,",
+        "    lengths: Any = None,",
         ") -> dict[str, Any]:",
         '    """Draw latents and data: `sizes` elements, or how many of each plate."""',
-        "    return rt.sample(PROGRAM, params, sizes, seed=seed, inputs=inputs)",
+        "    return rt.sample(PROGRAM, params, sizes, seed=seed, inputs=inputs, lengths=lengths)",
     ]

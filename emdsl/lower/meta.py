@@ -177,6 +177,7 @@ def _latents(model: Model, plan: Plan) -> list[str]:
             parts = [quoted(name), dims, values]
             if v.role == "data":
                 parts.append(f"data={quoted(name)}")
-            parts.append(f"axes={tuple_literal([quoted(a) for a in v.plates])}")
+            if v.plates:
+                parts.append(f"axes={tuple_literal([quoted(a) for a in v.plates])}")
             out.append(f"rt.Latent({', '.join(parts)})")
     return out

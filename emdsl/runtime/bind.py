@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,8 +11,13 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.cells import Cells
 from emdsl.runtime.errors import DataError
-from emdsl.runtime.gather import cell_text, gather, shape_text
+from emdsl.runtime.gather import cell_text, gather, place_text
+from emdsl.runtime.given import read_all_ids, read_lengths, take_given
+from emdsl.runtime.grouping import group, user_order, verify_places
+from emdsl.runtime.lengths import fallback_sizes, readings_of, resolve_lengths, sources_of
+from emdsl.runtime.levels import depth, flat, limits, shape_text
 from emdsl.runtime.program import Array, Bound, Layout, Meta
+from emdsl.runtime.ragged import form_of, rows_shape
 from emdsl.runtime.sizes import resolve_sizes
 from emdsl.runtime.supports import EVENT_AXES, INTEGERS, violation
 
@@ -21,7 +27,7 @@ Purpose = Literal["fit", "statistics", "query", "sample"]
 def bind(
     meta: Meta,
     data: Any,
-    sizes: Mapping[str, int] | None = None,
+    sizes: Mapping[str, Any] | None = None,
     *,
     purpose: Purpose = "fit",
 ) -> Bound:
@@ -31,7 +37,9 @@ def bind(
         Series or frames); or one array, where the model has one data array; or a frame, whose
         columns are taken by name (`x`, or `x[0]`, `x[1]`, ...), all numeric columns left over
         going to the only data array.
-    sizes : sizes chosen, and any others as a check.
+        Ragged data are lists of arrays, or rows with lengths {"T": ...} or ids {"s": ...} beside
+        them, or one sequence.
+    sizes : sizes chosen, and any others as a check; of a ragged size the lengths.
     purpose : "fit" also refuses what leaves nothing to estimate from; "query" does without
         weights; "sample" asks for inputs only.
 
@@ -45,19 +53,44 @@ def bind(
         optional |= {a.name for a in meta.arrays if a.role == "weight"}
     if purpose == "sample":
         optional |= {a.name for a in meta.arrays if a.role == "data"}
-    found = gather(meta, data, frozenset(optional), problems)
+    given = take_given(meta, data, sizes or {}, problems)
+    lengths_given = read_lengths(meta, given.lengths, problems)
+    ids, sound = read_all_ids(meta, given, problems)
+    found = gather(meta, given.data, frozenset(optional), problems)
+    grouped = group(meta, found, given, ids, problems) if sound else None
     for name, value in constants.items():
         found[name] = Cells(value.astype(np.float64), None)
     arrays = {a.name: a for a in meta.arrays}
+    bound_as = {a.name: flat(meta, a) for a in meta.arrays}
     found = {
         name: fitted
         for name, cells in found.items()
-        if name in arrays and (fitted := _fit_shape(arrays[name], cells, problems)) is not None
+        if name in arrays
+        and (fitted := _fit_shape(meta, arrays[name], cells, problems)) is not None
     }
     awaited = {a for a in arrays if a not in found and a not in optional}
-    resolved = resolve_sizes(meta, found, sizes or {}, awaited, problems)
+    names = ", ".join(given.names[a] for a in ids)
+    sources = sources_of(meta, found, lengths_given, grouped, names)
+    readings = readings_of(meta, sources, problems)
+    fallback = fallback_sizes(meta, found, lengths_given)
+    resolved = resolve_sizes(meta, found, given.sizes, awaited, problems, readings, fallback)
+    lengths = resolve_lengths(
+        meta,
+        found,
+        sources,
+        lengths_given,
+        resolved,
+        problems,
+        needed=not awaited,
+        broken=not sound or len(lengths_given) < len(given.lengths),
+    )
+    layout = Layout(resolved, lengths=lengths)
+    verify_places(given.places, layout, grouped, problems)
+    certain = not problems  # of the lengths
     for name, cells in found.items():
-        _check(arrays[name], cells, resolved, purpose, name in labels, problems)
+        limit = limits(meta, arrays[name], layout) if certain else None
+        array = bound_as[name]
+        _check(meta, array, cells, resolved, limit, purpose, name in labels, problems)
     if problems:
         raise DataError(dict.fromkeys(problems))
     out: dict[str, NDArray[Any]] = dict(constants)
@@ -66,11 +99,11 @@ def bind(
         if array.name in constants:
             continue
         if array.name in found:
-            out[array.name], observed[array.name] = _fill(array, found[array.name])
+            out[array.name], observed[array.name] = _fill(bound_as[array.name], found[array.name])
         elif array.name in labels or array.role == "weight":
             if purpose == "sample":
                 continue
-            shape = [resolved[d] if isinstance(d, str) else d for d in array.dims]
+            shape = rows_shape(meta, array, layout)
             if array.role == "weight":
                 out[array.name], observed[array.name] = np.ones(shape), None
             else:
@@ -78,33 +111,45 @@ def bind(
                 observed[array.name] = np.zeros(shape, dtype=np.bool_)
     complete = {name: mask is None for name, mask in observed.items() if name in arrays}
     consts = {a.name: out[a.name] for a in meta.arrays if a.role == "const" and a.name in out}
-    return Bound(Layout(resolved, complete, consts), out, observed)
+    return Bound(
+        Layout(resolved, complete, consts, lengths),
+        out,
+        observed,
+        form_of(meta, found, lengths_given),
+        meta.plates,
+        user_order(grouped),
+    )
 
 
-def _fit_shape(array: Array, cells: Cells, problems: list[str]) -> Cells | None:
+def _fit_shape(meta: Meta, array: Array, cells: Cells, problems: list[str]) -> Cells | None:
     """Give the cells the declared number of axes, where that is no guess."""
-    shape, rank = cells.values.shape, len(array.dims)
-    if shape == (0,) and rank > 1:
-        problems.append(f"{array.name} is empty, expected shape {shape_text(array)}")
+    shape, deep = cells.values.shape, depth(meta.plates, array.axes)
+    rank = len(flat(meta, array).dims)
+    if shape == (0,) and len(array.dims) > 1:
+        problems.append(f"{array.name} is empty, expected shape {shape_text(meta, array)}")
         return None
     if len(shape) == rank + 1 and shape[-1] == 1:  # one column of a frame
         missing = None if cells.missing is None else cells.missing[..., 0]
-        return Cells(cells.values[..., 0], missing, cells.columns)
+        return replace(cells, values=cells.values[..., 0], missing=missing)
     if len(shape) == rank:
         return cells
     hint = ""
-    if len(shape) == 1 and rank == 2 and array.plates == 1:
+    if deep and not cells.columns:
+        hint = f": give a list of arrays, or rows one after the other ({rank}-dimensional)"
+    elif len(shape) == 1 and rank == 2 and array.plates == 1:
         hint = f": give one row for each element, for a single column {array.name}.reshape(-1, 1)"
     elif len(shape) == 2 and rank == 1 and cells.columns:
         hint = f": name one of its columns ({', '.join(map(repr, cells.columns))})"
-    problems.append(f"{array.name} has shape {shape}, expected {shape_text(array)}{hint}")
+    problems.append(f"{array.name} has shape {shape}, expected {shape_text(meta, array)}{hint}")
     return None
 
 
 def _check(
+    meta: Meta,
     array: Array,
     cells: Cells,
     sizes: Mapping[str, int],
+    limit: NDArray[np.int64] | None,
     purpose: Purpose,
     label: bool,
     problems: list[str],
@@ -114,7 +159,8 @@ def _check(
     shape = values.shape
     for axis, dim in enumerate(array.dims):
         if isinstance(dim, int) and shape[axis] != dim:
-            problems.append(f"{name} has shape {shape}, expected {shape_text(array)}")
+            declared = shape_text(meta, meta.array(name))
+            problems.append(f"{name} has shape {shape}, expected {declared}")
             return
         if shape[axis] == 0:
             what = "rows" if axis < array.plates else "columns"
@@ -123,17 +169,25 @@ def _check(
     if array.role == "weight":
         _check_weight(array, cells, purpose, problems)
         return
-    upper = sizes.get(array.values) if isinstance(array.values, str) else array.values
-    wrong = violation(values, array.kind, upper)
+    upper: int | NDArray[np.int64] | None = limit
+    if limit is None:
+        upper = sizes.get(array.values) if isinstance(array.values, str) else array.values
+    own = meta.array(name)  # -1 stands for none of the elements beside it, as of a tree's root
+    rootless = own.kind == "index" and own.plates > 0 and own.values == own.dims[own.plates - 1]
+    wrong = violation(values, array.kind, upper, -1 if rootless else 0)
     if wrong is not None:
         more = f" ({wrong.count} such)" if wrong.count > 1 else ""
         out = ""
-        if isinstance(array.values, str) and array.kind in ("category", "index") and upper:
-            out = f": {array.values} is {upper}"
+        if (
+            isinstance(array.values, str)
+            and array.kind in ("category", "index")
+            and (upper is not None)
+        ):
+            top = int(np.broadcast_to(upper, shape)[wrong.index])
+            out = f": {array.values} is {top}{' there' if limit is not None else ''}"
         elif wrong.expected == "a finite number":
             out = ": drop the row" if array.missing == "no" else ": mark it missing (NaN)"
-        where = cell_text(name, wrong.index, cells.columns)
-        where = where if where.startswith(name) else f"{name}: {where}"
+        where = place_text(name, wrong.index, cells)
         problems.append(f"{where} is {wrong.found}{more}, expected {wrong.expected}{out}")
     if missing is not None:
         _check_missing(array, cells, missing, purpose, label, problems)
@@ -144,8 +198,7 @@ def _check_weight(array: Array, cells: Cells, purpose: Purpose, problems: list[s
     bad = ~np.isfinite(values) | (values < 0.0)
     if bad.any():
         index = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
-        place = cell_text(name, index, cells.columns)
-        place = place if place.startswith(name) else f"{name}: {place}"
+        place = place_text(name, index, cells)
         problems.append(
             f"{place} is {'missing' if np.isnan(values[index]) else f'{values[index]:.6g}'}, "
             "expected a weight: finite and not negative"
@@ -164,8 +217,7 @@ def _check_missing(
 ) -> None:
     name = array.name
     first = tuple(int(i) for i in np.unravel_index(int(np.argmax(missing)), missing.shape))
-    place = cell_text(name, first, cells.columns)
-    place = place if place.startswith(name) else f"{name}: {place}"
+    place = place_text(name, first, cells)
     plates, events = tuple(range(array.plates)), tuple(range(array.plates, missing.ndim))
     if array.missing == "no":
         count = int(missing.sum())
@@ -180,9 +232,10 @@ def _check_missing(
             row = tuple(int(i) for i in np.unravel_index(int(np.argmax(partly)), partly.shape))
             inner = missing[row]
             cell = (*row, *(int(i) for i in np.unravel_index(int(np.argmax(inner)), inner.shape)))
+            where = cell_text(name, cells.place(cell), cells.columns)
             problems.append(
-                f"{name} row {', '.join(map(str, row))} is partly missing "
-                f"({cell_text(name, cell, cells.columns)}; {int(partly.sum())} such), expected all "
+                f"{name} row {', '.join(map(str, cells.place(row)))} is partly missing "
+                f"({where}; {int(partly.sum())} such), expected all "
                 "of a row's cells or none: drop the row, fill it in, or model the columns as "
                 "independent"
             )

@@ -7,7 +7,7 @@ import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,32 @@ _MISSING_TYPES = frozenset({"NAType", "NaTType", "MaskedConstant"})  # pandas, n
 class Cells:
     """Numbers of any shape, NaN where missing; `missing` is None where nothing is.
 
-    `columns` are the names of the frame columns they came from, if they did.
+    `columns` are the names of the frame columns they came from, if they did. Of a ragged array
+    that came as lists or rectangular, `values` are its rows, and `counts` holds how many elements
+    each level has in each row of the one around it; `form` is how it came. `rows` holds the
+    user's row of each row, where they were put into another order.
     """
 
     values: NDArray[np.float64]
     missing: NDArray[np.bool_] | None
     columns: tuple[str, ...] = ()
+    counts: tuple[NDArray[np.int64], ...] = ()
+    form: Literal["rows", "list", "array"] = "rows"
+    rows: NDArray[np.intp] | None = None
+
+    def place(self, index: tuple[int, ...]) -> tuple[int, ...]:
+        """Where a cell is in what the user gave: of rows from a list, [sequence, element]."""
+        if self.rows is not None and index:
+            return (int(self.rows[index[0]]), *index[1:])
+        if not self.counts or not index:
+            return index
+        row, found = index[0], []
+        for counts in reversed(self.counts):
+            ends = np.cumsum(counts)
+            group = int(np.searchsorted(ends, row, side="right"))
+            found.append(row - (int(ends[group - 1]) if group else 0))
+            row = group
+        return (*reversed(found), *index[1:])
 
 
 class CellError(Exception):

@@ -14,6 +14,7 @@ from emdsl.runtime.bind import bind
 from emdsl.runtime.em import Iteration, Rules, Run, run_em
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import DataError, ParamsError, near
+from emdsl.runtime.given import with_lengths
 from emdsl.runtime.guard import Guard
 from emdsl.runtime.initial import Start, starts_from
 from emdsl.runtime.params import free_params
@@ -41,11 +42,12 @@ def fit(
     max_iter: int = 1000,
     tol: float = 1e-8,
     init: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    lengths: Any = None,
     degenerate: Literal["restart", "floor"] = "restart",
     floor: float = 1e-6,
     progress: bool | None = None,
     on_iteration: Callable[[Iteration], None] | None = None,
-    **others: int,
+    **others: Any,
 ) -> FitResult:
     """Maximise the likelihood (or, with priors, the posterior) by EM from several starts.
 
@@ -58,6 +60,7 @@ def fit(
         must be within tol * (1 + |objective|).
     init : parameters to start from (all, or some), responsibilities {latent: (N, values)}, or a
         list of these, one for each start.
+    lengths : how many rows each sequence of ragged data has; see `with_lengths`.
     degenerate : what to do where a variance collapses or a component empties: "restart" from
         elsewhere, at most twice for each restart, or "floor" to hold variances at `floor` of
         the data's and go on.
@@ -71,6 +74,7 @@ def fit(
     """
     _check_options(restarts, max_iter, tol, degenerate, floor)
     sequence = seed_sequence(seed)
+    data = with_lengths(program.meta, data, lengths)
     bound = bind(program.meta, data, {**(sizes or {}), **_sizes(program.meta, others)})
     _check_size(program.meta, bound.layout)
     with np.errstate(all="ignore"):
@@ -96,12 +100,13 @@ def init_params(
     *,
     sizes: Mapping[str, int] | None = None,
     seed: Seed = 0,
+    lengths: Any = None,
 ) -> Params:
     """The parameters that `fit` starts its first restart from.
 
     Raises DataError.
     """
-    bound = bind(program.meta, data, sizes)
+    bound = bind(program.meta, with_lengths(program.meta, data, lengths), sizes)
     _check_size(program.meta, bound.layout)
     with np.errstate(all="ignore"):
         engine = Engine(program, bound)
@@ -110,12 +115,13 @@ def init_params(
         return start.params(stream(seed_sequence(seed), 0, 0), 0)
 
 
-def _sizes(meta: Meta, others: Mapping[str, int]) -> Mapping[str, int]:
+def _sizes(meta: Meta, others: Mapping[str, Any]) -> Mapping[str, Any]:
     """What else `fit` was given by name: sizes that aren't in the model's header."""
     known = [s.name for s in meta.sizes]
     for name in others:
         if name not in known:
-            options = [*known, "seed", "restarts", "max_iter", "tol", "init", "degenerate", "floor"]
+            options = [*known, "seed", "restarts", "max_iter", "tol", "init", "lengths",
+                       "degenerate", "floor"]  # fmt: skip
             raise TypeError(f"fit() got an unexpected keyword argument {name!r}"
                             f"{near(name, options)}")  # fmt: skip
     return others

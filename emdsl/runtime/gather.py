@@ -15,13 +15,10 @@ from emdsl.runtime.frames import (
     own_columns,
     stack_columns,
 )
+from emdsl.runtime.given import known_names
+from emdsl.runtime.levels import depth, shape_text
+from emdsl.runtime.nested import read_nested
 from emdsl.runtime.program import Array, Meta
-
-
-def shape_text(array: Array) -> str:
-    """The declared shape as the user would write it: (N, D)."""
-    inner = ", ".join(map(str, array.dims))
-    return f"({inner},)" if len(array.dims) == 1 else f"({inner})"
 
 
 def cell_text(name: str, index: tuple[int, ...] | None, columns: tuple[str, ...] = ()) -> str:
@@ -33,6 +30,12 @@ def cell_text(name: str, index: tuple[int, ...] | None, columns: tuple[str, ...]
     if columns and len(columns) == 1:
         return f"column {columns[0]!r} row {index[0]}"
     return f"{name}[{', '.join(map(str, index))}]"
+
+
+def place_text(name: str, index: tuple[int, ...], cells: Cells) -> str:
+    """A place in an array as the user gave it, the array's name always in it."""
+    text = cell_text(name, cells.place(index), cells.columns)
+    return text if text.startswith(name) else f"{name}: {text}"
 
 
 def gather(
@@ -57,13 +60,13 @@ def gather(
         _unknown(meta, given, problems)
         for name, value in given.items():
             if name in wanted:
-                _read(wanted[name], value, found, problems)
+                _read(meta, wanted[name], value, found, problems)
         left = {n: a for n, a in wanted.items() if n not in given}
         if loose:
-            _from_table(left, table, None, found, problems)
+            _from_table(meta, left, table, None, found, problems)
     elif table is not None:
         left = wanted
-        _from_table(wanted, table, optional, found, problems)
+        _from_table(meta, wanted, table, optional, found, problems)
     else:
         left = wanted
         _single(meta, data, wanted, optional, found, problems)
@@ -71,7 +74,7 @@ def gather(
         if name not in found and name not in optional:
             where = (f", the frame has columns {', '.join(map(repr, table.columns))}"
                      if table is not None and table.columns else "")  # fmt: skip
-            what = f"an array of shape {shape_text(array)}" if array.dims else "a number"
+            what = f"an array of shape {shape_text(meta, array)}" if array.dims else "a number"
             problems.append(
                 f"{name} ({array.role}) is not given, expected {what}{where}: "
                 f"pass data={{{name!r}: ...}}"
@@ -86,7 +89,8 @@ def _column_of(name: str, arrays: list[str]) -> bool:
 def _unknown(meta: Meta, given: Mapping[str, Any], problems: list[str]) -> None:
     constants = dict(meta.constants)
     names = [a.name for a in meta.arrays if a.name not in constants]
-    known = ", ".join(f"{a.name} ({a.role})" for a in meta.arrays if a.name not in constants)
+    roles = [(a.name, a.role) for a in meta.arrays if a.name not in constants] + known_names(meta)
+    known = ", ".join(f"{name} ({role})" for name, role in roles)
     for name in given:
         if name in constants:
             problems.append(
@@ -95,28 +99,38 @@ def _unknown(meta: Meta, given: Mapping[str, Any], problems: list[str]) -> None:
         elif name not in names:
             problems.append(
                 f"{name!r} is no array of {meta.name}, expected {known or 'none'}"
-                f"{near(name, names)}"
+                f"{near(name, [n for n, _ in roles])}"
             )
 
 
-def _read(array: Array, value: Any, found: dict[str, Cells | None], problems: list[str]) -> None:
+def _read(
+    meta: Meta, array: Array, value: Any, found: dict[str, Cells | None], problems: list[str]
+) -> None:
     found[array.name] = None
+    deep = depth(meta.plates, array.axes)
     try:
         table = as_table(value)
         if table is not None:
             own = own_columns(array.name, table.columns)
             names = own if len(table.columns) > 1 and own else list(table.columns)
             found[array.name] = stack_columns(table, names)
+        elif deep:
+            found[array.name] = read_nested(value, deep, len(array.dims))
         else:
             found[array.name] = read_cells(value)
     except CellError as error:
-        problems.append(_said(array, error))
+        hint = ""
+        if len(array.axes) > 1 and not deep and "expected equal rows" in error.text:
+            inner = meta.plate(array.axes[-1])
+            hint = (f": for sequences of unequal lengths write `for {inner.axis} in "
+                    f"{inner.dim}[{inner.outer[-1]}]` in the model")  # fmt: skip
+        problems.append(f"{_said(array, error)}{hint}")
 
 
 def _said(array: Array, error: CellError) -> str:
     """What is wrong with a cell of an array, and where."""
     if error.text.startswith("column "):
-        text = f"{array.name}: {error.text}"
+        text = f"{cell_text(array.name, error.index)}: {error.text}"
     else:
         text = f"{cell_text(array.name, error.index)} {error.text}"
     if array.kind in ("category", "index") and " the string " in text:
@@ -125,6 +139,7 @@ def _said(array: Array, error: CellError) -> str:
 
 
 def _from_table(
+    meta: Meta,
     wanted: Mapping[str, Array],
     table: Table,
     optional: frozenset[str] | None,
@@ -166,8 +181,8 @@ def _from_table(
             )
         elif len(array.dims) == array.plates and len(names) > 1:
             problems.append(
-                f"{array.name} has shape {shape_text(array)} but {len(names)} numeric columns fit "
-                f"({', '.join(map(repr, names))}): name one, data={{{array.name!r}: "
+                f"{array.name} has shape {shape_text(meta, array)} but {len(names)} numeric "
+                f"columns fit ({', '.join(map(repr, names))}): name one, data={{{array.name!r}: "
                 f"frame[{names[0]!r}]}}"
             )
         else:
@@ -203,4 +218,4 @@ def _single(
         )
         found.update(dict.fromkeys(wanted))
         return
-    _read(needed[0], data, found, problems)
+    _read(meta, needed[0], data, found, problems)

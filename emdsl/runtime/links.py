@@ -42,13 +42,6 @@ class Rows:
                 lengths = np.full(self.size, dim, dtype=np.intp)
             self._extend(axis, lengths)
 
-    @property
-    def shape(self) -> tuple[int, ...] | None:
-        """The plates' extents, where each has one."""
-        if any(len(np.unique(n)) > 1 for n in self.lengths):
-            return None
-        return tuple(int(n[0]) for n in self.lengths)
-
     def _extend(self, axis: str, lengths: Ints) -> None:
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)
         parent = np.repeat(np.arange(self.size), lengths)

@@ -71,9 +71,10 @@ class Param:
 class Array:
     """A data, input, weight or const array the user gives.
 
-    The first `plates` dimensions are plates, whose axes are `axes`. `values` bounds a category or index. `missing` says
-    what a missing cell means: "cell" drops it, "row" drops an element whose cells are all missing
-    (some missing is an error), "sum" sums over a discrete variable's values, "no" is an error.
+    The first `plates` dimensions are plates, whose axes are `axes`. `values` bounds a category or
+    index. `missing` says what a missing cell means: "cell" drops it, "row" drops an element whose
+    cells are all missing (some missing is an error), "sum" sums over a discrete variable's
+    values, "no" is an error.
     """
 
     name: str
@@ -90,7 +91,7 @@ class Array:
 class Latent:
     """A discrete latent: its plate dimensions and its number of values.
 
-    `data` names the data array of the same name when it is partly observed.
+    `data` names the data array of the same name when it is partly observed. `axes` are its plates.
     """
 
     name: str

@@ -14,8 +14,11 @@ from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.errors import DataError, ParamsError
 from emdsl.runtime.how import Best
 from emdsl.runtime.links import Levels
+from emdsl.runtime.given import with_lengths
+from emdsl.runtime.levels import depth
 from emdsl.runtime.params import check_params, sizes_of_params
-from emdsl.runtime.program import Bound, Floats, Layout, Params, Program, Statistics
+from emdsl.runtime.program import Bound, Floats, Layout, Meta, Params, Program, Statistics
+from emdsl.runtime.ragged import shaped
 from emdsl.runtime.seeds import Seed, seed_sequence, stream
 
 
@@ -27,14 +30,17 @@ def prepare(
     *,
     pivot: Params | None = None,
     purpose: Purpose = "query",
+    lengths: Any = None,
 ) -> tuple[Engine, Params]:
     """An engine for data under given parameters, whose sizes hold where `sizes` is silent.
 
     data : as for `bind`, or a Bound already checked.
+    lengths : of the sequences of ragged data; see `with_lengths`.
 
     Raises DataError, ParamsError.
     """
     known = {**sizes_of_params(program.meta, params), **(sizes or {})}
+    data = with_lengths(program.meta, data, lengths)
     bound = data if isinstance(data, Bound) else bind(program.meta, data, known, purpose=purpose)
     checked = check_params(program.meta, params, bound.layout.sizes)
     about = pivot if pivot is not None else program.pivot(checked)
@@ -48,6 +54,7 @@ def e_step(
     sizes: Mapping[str, int] | None = None,
     *,
     pivot: Params | None = None,
+    lengths: Any = None,
 ) -> Statistics:
     """Expected sufficient statistics and the log likelihood; they add up over chunks of data.
 
@@ -56,7 +63,9 @@ def e_step(
 
     Raises DataError where an element has probability zero.
     """
-    engine, checked = prepare(program, data, params, sizes, pivot=pivot, purpose="statistics")
+    engine, checked = prepare(
+        program, data, params, sizes, pivot=pivot, purpose="statistics", lengths=lengths
+    )
     try:
         with np.errstate(all="ignore"):
             return engine.e_step(checked)
@@ -69,9 +78,11 @@ def log_likelihood(
     data: Any,
     params: Mapping[str, Any],
     sizes: Mapping[str, int] | None = None,
+    *,
+    lengths: Any = None,
 ) -> float:
     """The weighted log likelihood of all the data; minus infinity where it is impossible."""
-    engine, checked = prepare(program, data, params, sizes, purpose="statistics")
+    engine, checked = prepare(program, data, params, sizes, purpose="statistics", lengths=lengths)
     with np.errstate(all="ignore"):
         return sum(
             weighted(engine, axes, rows) for axes, rows in engine.log_evidence(checked).items()
@@ -83,9 +94,11 @@ def row_log_likelihood(
     data: Any,
     params: Mapping[str, Any],
     sizes: Mapping[str, int] | None = None,
+    *,
+    lengths: Any = None,
 ) -> dict[str, Floats]:
     """The log likelihood of each element, {plate: (N,)}, without weights."""
-    engine, checked = prepare(program, data, params, sizes)
+    engine, checked = prepare(program, data, params, sizes, lengths=lengths)
     out: dict[str, Floats] = {}
     with np.errstate(all="ignore"):
         for axes, rows in engine.log_evidence(checked).items():
@@ -99,19 +112,20 @@ def posterior(
     data: Any,
     params: Mapping[str, Any],
     sizes: Mapping[str, int] | None = None,
+    *,
+    lengths: Any = None,
 ) -> dict[str, Floats]:
     """The posterior probability of each value of each latent, {latent: (N, values)}."""
-    engine, checked = prepare(program, data, params, sizes)
+    engine, checked = prepare(program, data, params, sizes, lengths=lengths)
     with np.errstate(all="ignore"):
         found = engine.marginals(checked)
     return {name: _shaped(engine, name, rows) for name, rows in found.items()}
 
 
 def _shaped(engine: Engine, latent: str, rows: NDArray[Any]) -> Any:
-    """What a latent's rows have, in the form of its plates."""
+    """What a latent's rows have, in the form of the user's data."""
     axes = next(z.axes for z in engine.program.meta.latents if z.name == latent)
-    sizes = engine.levels.rows(axes).shape
-    return rows if sizes is None else rows.reshape(*sizes, *rows.shape[1:])
+    return shaped(engine.bound, axes, rows)
 
 
 def predict(
@@ -119,9 +133,11 @@ def predict(
     data: Any,
     params: Mapping[str, Any],
     sizes: Mapping[str, int] | None = None,
+    *,
+    lengths: Any = None,
 ) -> dict[str, NDArray[np.int64]]:
     """The jointly most probable values of each element's latents, {latent: (N,)}."""
-    engine, checked = prepare(program, data, params, sizes)
+    engine, checked = prepare(program, data, params, sizes, lengths=lengths)
     with np.errstate(all="ignore"):
         found = engine.marginals(checked, Best())
     return {name: _shaped(engine, name, rows.argmax(axis=1)) for name, rows in found.items()}
@@ -130,17 +146,23 @@ def predict(
 def sample(
     program: Program,
     params: Mapping[str, Any],
-    sizes: int | Mapping[str, int],
+    sizes: int | Mapping[str, Any],
     *,
     seed: Seed = 0,
     inputs: Mapping[str, Any] | None = None,
     fixed: Mapping[str, int] | None = None,
-) -> dict[str, NDArray[Any]]:
+    lengths: Any = None,
+) -> dict[str, Any]:
     """Draw latents and data from the model, {name: array} in their declared shapes.
 
-    sizes : how many of each plate, or one number where only one plate is left open.
+    sizes : how many of each plate, or one number where only one plate is left open. Of a ragged
+        size the lengths, or one for all.
     inputs : the model's inputs.
     fixed : sizes that are known already, besides those the parameters have.
+    lengths : lengths of ragged sizes; see `with_lengths`.
+
+    Ragged arrays come as lists where their lengths were given one by one, as (S, T, ...) where
+    one length was given for all, and in the form of ragged inputs.
 
     Raises DataError, ParamsError.
     """
@@ -157,11 +179,19 @@ def sample(
             raise ParamsError(f"n = {sizes} but plates {', '.join(plates)} are open: "
                               f"give each, sizes={{{plates[0]!r}: ...}}")  # fmt: skip
         chosen = {**known, **dict.fromkeys(plates, sizes)}
-    bound = bind(meta, dict(inputs or {}), chosen, purpose="sample")
+    bound = bind(meta, with_lengths(meta, dict(inputs or {}), lengths), chosen, purpose="sample")
     checked = check_params(meta, params, bound.layout.sizes)
     rng = stream(seed_sequence(seed))
-    layout = Layout(bound.layout.sizes, {}, bound.layout.consts)
-    return dict(program.sample(checked, layout, rng, bound.arrays))
+    layout = Layout(bound.layout.sizes, {}, bound.layout.consts, bound.layout.lengths)
+    drawn = program.sample(checked, layout, rng, bound.arrays)
+    return {name: _shaped(meta, bound, name, value) for name, value in drawn.items()}
+
+
+def _shaped(meta: Meta, bound: Bound, name: str, value: NDArray[Any]) -> Any:
+    """A drawn array in the user's form, if it has ragged plates."""
+    of = {a.name: a.axes for a in meta.arrays} | {z.name: z.axes for z in meta.latents}
+    axes = of.get(name, ())
+    return shaped(bound, axes, value) if depth(meta.plates, axes) else value
 
 
 def impossible_text(bound: Bound, program: Program, error: ImpossibleError) -> str:

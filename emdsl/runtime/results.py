@@ -87,39 +87,47 @@ class FitResult:
         return {
             s.name: self.sizes[s.name]
             for s in self.program.meta.sizes
-            if s.role != "plate" or s.name in dims
+            if s.role not in ("plate", "ragged") or s.name in dims
         }
 
-    def posterior(self, data: Any = None) -> dict[str, Floats]:
+    def posterior(self, data: Any = None, *, lengths: Any = None) -> dict[str, Floats]:
         """Probability of each value of each latent, {latent: (N, values)}.
 
         data : by default those the model was fitted to.
+        lengths : of the sequences of new ragged data.
         """
-        return queries.posterior(self.program, self._data(data), self.params, self._fixed())
-
-    def predict(self, data: Any = None) -> dict[str, NDArray[np.int64]]:
-        """Jointly most probable values of each element's latents, {latent: (N,)}."""
-        return queries.predict(self.program, self._data(data), self.params, self._fixed())
-
-    def row_log_likelihood(self, data: Any = None) -> dict[str, Floats]:
-        """Log likelihood of each element, {plate: (N,)}, unweighted."""
-        return queries.row_log_likelihood(
-            self.program, self._data(data), self.params, self._fixed()
+        return queries.posterior(
+            self.program, self._data(data), self.params, self._fixed(), lengths=lengths
         )
 
-    def score(self, data: Any = None) -> float:
+    def predict(self, data: Any = None, *, lengths: Any = None) -> dict[str, NDArray[np.int64]]:
+        """Jointly most probable values of each element's latents, {latent: (N,)}."""
+        return queries.predict(
+            self.program, self._data(data), self.params, self._fixed(), lengths=lengths
+        )
+
+    def row_log_likelihood(self, data: Any = None, *, lengths: Any = None) -> dict[str, Floats]:
+        """Log likelihood of each element, {plate: (N,)}, unweighted."""
+        return queries.row_log_likelihood(
+            self.program, self._data(data), self.params, self._fixed(), lengths=lengths
+        )
+
+    def score(self, data: Any = None, *, lengths: Any = None) -> float:
         """The total log likelihood (not its mean) of the data, weighted."""
-        if data is None:
+        if data is None and lengths is None:
             return self.log_likelihood
-        return queries.log_likelihood(self.program, data, self.params, self._fixed())
+        return queries.log_likelihood(
+            self.program, data, self.params, self._fixed(), lengths=lengths
+        )
 
     def sample(
         self,
-        sizes: int | Mapping[str, int],
+        sizes: int | Mapping[str, Any],
         *,
         seed: Seed = 0,
         inputs: Mapping[str, Any] | None = None,
-    ) -> dict[str, NDArray[Any]]:
+        lengths: Any = None,
+    ) -> dict[str, Any]:
         """Draw from the fitted model: `sizes` elements, or how many of each plate.
 
         Consts that the fit was given hold unless `inputs` has others.
@@ -132,7 +140,13 @@ class FitResult:
         }  # fmt: skip
         given = {**known, **(inputs or {})}
         return queries.sample(
-            self.program, self.params, sizes, seed=seed, inputs=given, fixed=self._fixed()
+            self.program,
+            self.params,
+            sizes,
+            seed=seed,
+            inputs=given,
+            fixed=self._fixed(),
+            lengths=lengths,
         )
 
     def save(self, path: str | Path) -> None:

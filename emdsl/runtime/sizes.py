@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from emdsl.runtime.cells import Cells
 from emdsl.runtime.errors import near
-from emdsl.runtime.program import Meta
+from emdsl.runtime.levels import depth
+from emdsl.runtime.program import Meta, Size
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A size as something has it: `text` as in "N is 3 by x", `has` as in "but x has ..."."""
+
+    extent: int
+    text: str
+    has: str
 
 
 def resolve_sizes(
@@ -18,35 +29,37 @@ def resolve_sizes(
     given: Mapping[str, int],
     awaited: Collection[str],
     problems: list[str],
+    levels: Mapping[str, list[Reading]] | None = None,
+    fallback: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
-    """Every size of the model: given, or read off the arrays, or its default.
+    """Every size of the model but ragged ones: given, or read off the arrays, or its default.
 
     awaited : arrays that are needed but not there, which has been said already.
+    levels : what lengths, ids and lists of arrays say of the plates around ragged ones.
+    fallback : the sizes of such plates where nothing says them.
     """
     chosen, refused = _chosen(meta, given, problems)
     out: dict[str, int] = {}
     for size in meta.sizes:
         name = size.name
-        read = [(found[a].values.shape[axis], a, axis) for a, axis in size.sources
-                if a in found and isinstance(axis, int)]  # fmt: skip
+        if size.role == "ragged":
+            continue
+        read = [*(levels or {}).get(name, ()), *_readings(meta, size, found)]
         if name in chosen:
             out[name] = chosen[name]
-            for extent, a, axis in read:
-                if extent != chosen[name]:
-                    problems.append(
-                        f"{name} = {chosen[name]} is asked for but {a} has shape "
-                        f"{found[a].values.shape}, so {name} is {extent} there (axis {axis})"
-                    )
+            problems += [
+                f"{name} = {chosen[name]} is asked for but {r.has}"
+                for r in read if r.extent != chosen[name]
+            ]  # fmt: skip
         elif read:
-            out[name] = read[0][0]
-            for extent, a, axis in read[1:]:
-                if extent != out[name]:
-                    first = read[0]
-                    problems.append(
-                        f"{name} is {first[0]} by {first[1]} (shape "
-                        f"{found[first[1]].values.shape}, axis {first[2]}) but {extent} by {a} "
-                        f"(shape {found[a].values.shape}, axis {axis}): give them equal lengths"
-                    )
+            out[name] = read[0].extent
+            problems += [
+                f"{name} is {read[0].extent} by {read[0].text} but {r.extent} by {r.text}: "
+                "give them equal lengths"
+                for r in read[1:] if r.extent != out[name]
+            ]  # fmt: skip
+        elif fallback is not None and name in fallback:
+            out[name] = fallback[name]
         elif size.default is not None:
             out[name] = size.default
         else:
@@ -59,6 +72,23 @@ def resolve_sizes(
             elif size.role == "hyper" or not any(a in awaited for a, _ in size.sources):
                 problems.append(f"{name} is not given and can't be read off the data: "
                                 f"choose it, {name}=...")  # fmt: skip
+    return out
+
+
+def _readings(meta: Meta, size: Size, found: Mapping[str, Cells]) -> list[Reading]:
+    """The size off the shapes of arrays; flattened dimensions don't show it."""
+    out = []
+    for name, axis in size.sources:
+        if name not in found or not isinstance(axis, int):
+            continue
+        deep = depth(meta.plates, meta.array(name).axes)
+        if axis < deep:
+            continue
+        at = axis - deep + 1 if deep else axis
+        shape = found[name].values.shape
+        text = f"{name} (shape {shape}, axis {at})"
+        has = f"{name} has shape {shape}, so {size.name} is {shape[at]} there (axis {at})"
+        out.append(Reading(shape[at], text, has))
     return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,14 @@ class Violation:
     found: str
 
 
-def violation(values: Floats, kind: str, upper: int | None = None) -> Violation | None:
+def violation(
+    values: Floats, kind: str, upper: int | NDArray[np.int64] | None = None, lower: int = 0
+) -> Violation | None:
     """The first value outside the support of `kind`, or None. NaN cells are passed over.
 
     values : (..., event...), the event axes being one for a simplex and two for a matrix.
-    upper : the number of values of a category or index.
+    upper : the number of values of a category or index, or of each element's own.
+    lower : the least value of an index, -1 where there may be none.
     """
     bad = np.isinf(values)
     if bad.any():
@@ -52,9 +55,17 @@ def violation(values: Floats, kind: str, upper: int | None = None) -> Violation 
         return _first(fraction | (values < 0.0), values, "a count (0, 1, 2, ...)")
     top = 2 if kind == "bool" else upper
     if top is None:
-        return _first(fraction | (values < 0.0), values, "a whole number from 0")
-    expected = "0 or 1" if top == 2 else f"a whole number from 0 to {top - 1}"
-    return _first(fraction | (values < 0.0) | (values >= top), values, expected)
+        return _first(fraction | (values < lower), values, f"a whole number from {_least(lower)}")
+    expected = "0 or 1" if kind != "index" and np.ndim(top) == 0 and top == 2 else ""
+    wrong = _first(fraction | (values < lower) | (values >= top), values, expected)
+    if wrong is None or expected:
+        return wrong
+    own = int(np.broadcast_to(top, values.shape)[wrong.index])
+    return replace(wrong, expected=f"a whole number from {_least(lower)} to {own - 1}")
+
+
+def _least(lower: int) -> str:
+    return f"{lower} (none)" if lower < 0 else str(lower)
 
 
 def _structured(values: Floats, kind: str) -> Violation | None:

@@ -51,7 +51,7 @@ META = rt.Meta(
         rt.Array("y", "data", ("N",), 1, "real", missing="cell", axes=("n",)),
     ),
     latents=(
-        rt.Latent("z", ("N",), "K"),
+        rt.Latent("z", ("N",), "K", axes=("n",)),
     ),
     objective="log likelihood",
     constants=(),
@@ -287,6 +287,7 @@ def fit(
     max_iter: int = 1000,
     tol: float = 1e-8,
     init: Any = None,
+    lengths: Any = None,
     **options: Any,
 ) -> rt.FitResult:
     """Fit by EM from several starts; see `emdsl.runtime.fit` for data and options."""
@@ -299,6 +300,7 @@ def fit(
         max_iter=max_iter,
         tol=tol,
         init=init,
+        lengths=lengths,
         **options,
     )
 
@@ -308,31 +310,42 @@ def init_params(
     *,
     K: int = 2,
     seed: rt.Seed = 0,
+    lengths: Any = None,
 ) -> rt.Params:
     """The parameters `fit` starts its first restart from."""
-    return rt.init_params(PROGRAM, data, sizes={'K': K}, seed=seed)
+    return rt.init_params(PROGRAM, data, sizes={'K': K}, seed=seed, lengths=lengths)
 
 
 def e_step(
-    data: Any, params: Mapping[str, Any], *, pivot: rt.Params | None = None
+    data: Any,
+    params: Mapping[str, Any],
+    *,
+    pivot: rt.Params | None = None,
+    lengths: Any = None,
 ) -> rt.Statistics:
     """Expected sufficient statistics and the log likelihood: they add over chunks."""
-    return rt.e_step(PROGRAM, data, params, pivot=pivot)
+    return rt.e_step(PROGRAM, data, params, pivot=pivot, lengths=lengths)
 
 
-def log_likelihood(data: Any, params: Mapping[str, Any]) -> float:
+def log_likelihood(
+    data: Any, params: Mapping[str, Any], *, lengths: Any = None
+) -> float:
     """The log likelihood of all the data under `params`, constants included."""
-    return rt.log_likelihood(PROGRAM, data, params)
+    return rt.log_likelihood(PROGRAM, data, params, lengths=lengths)
 
 
-def posterior(data: Any, params: Mapping[str, Any]) -> dict[str, rt.Floats]:
+def posterior(
+    data: Any, params: Mapping[str, Any], *, lengths: Any = None
+) -> dict[str, rt.Floats]:
     """The posterior of each latent, {latent: (N, values)}: responsibilities."""
-    return rt.posterior(PROGRAM, data, params)
+    return rt.posterior(PROGRAM, data, params, lengths=lengths)
 
 
-def predict(data: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+def predict(
+    data: Any, params: Mapping[str, Any], *, lengths: Any = None
+) -> dict[str, Any]:
     """The jointly most probable values of each element's latents, {latent: (N,)}."""
-    return rt.predict(PROGRAM, data, params)
+    return rt.predict(PROGRAM, data, params, lengths=lengths)
 
 
 def load(path: str) -> rt.FitResult:
@@ -342,10 +355,11 @@ def load(path: str) -> rt.FitResult:
 
 def sample(
     params: Mapping[str, Any],
-    sizes: int | Mapping[str, int],
+    sizes: int | Mapping[str, Any],
     *,
     seed: rt.Seed = 0,
     inputs: Mapping[str, Any] | None = None,
+    lengths: Any = None,
 ) -> dict[str, Any]:
     """Draw latents and data: `sizes` elements, or how many of each plate."""
-    return rt.sample(PROGRAM, params, sizes, seed=seed, inputs=inputs)
+    return rt.sample(PROGRAM, params, sizes, seed=seed, inputs=inputs, lengths=lengths)
