@@ -137,6 +137,7 @@ def _sizes(model: Model, arrays: Arrays) -> dict[str, int]:
             if isinstance(extent, Size):
                 known[extent.name] = arrays[p.name].shape[dim]
     plates = {v.name: v.plates for v in model.variables}
+    largest: dict[str, int] = {}
     for s in model.sizes:
         for source in s.sources:
             if source.array not in arrays or s.over is not None:
@@ -144,7 +145,7 @@ def _sizes(model: Model, arrays: Arrays) -> dict[str, int]:
             array = arrays[source.array]
             rows = deepest(plates.get(source.array, ()), model)
             if source.dim == "values":
-                known.setdefault(s.name, int(np.nanmax(array)) + 1)
+                largest[s.name] = max(largest.get(s.name, 0), int(np.nanmax(array)) + 1)
             elif source.dim >= rows:
                 known[s.name] = array.shape[source.dim - max(rows - 1, 0)]
-    return known
+    return {**largest, **known}
