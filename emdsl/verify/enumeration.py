@@ -82,7 +82,11 @@ def by_element(found: Exact) -> dict[tuple[str, int], float]:
 
 
 def marginals(found: Exact) -> dict[str, dict[Place, dict[int, float]]]:
-    """{latent: {place: {value: probability}}}, places in order; seen values are certain."""
+    """{latent: {place: {value: probability}}}, places in order; seen values are certain.
+
+    They sum to less than one where the data are impossible, given some of what is around, which
+    matters not to an element of weight 0.
+    """
     world = found.world
     known: dict[Site, dict[int, float]] = {}
     for c in found.components:

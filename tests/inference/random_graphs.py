@@ -275,7 +275,7 @@ class Graph(Draft):
         if self.chance(0.2):
             over.append(self.group(plate))
         name = self.name("x")
-        axis = plate if self.chance(0.12) and not plate.ragged else None
+        axis = plate if self.chance(0.12) and plate.outer and not plate.ragged else None
         kinds = ["categorical", "bernoulli", "normal", "poisson", "several", "exposure"]
         kinds += ["delta"] * all(r.node.extent.isdigit() for r in over) * bool(over)
         kinds += ["inflated", "choice", "sum"] * bool(over)

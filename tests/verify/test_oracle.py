@@ -17,7 +17,9 @@ from emdsl.source import Source
 from emdsl.syntax.parse import parse
 from emdsl.verify import enumeration as exact
 from emdsl.verify.coordinates import gradient
+from emdsl.verify.evaluate import log_prior
 from emdsl.verify.world import world_of
+from tests.inference.random_graphs import draft
 
 Floats = NDArray[np.float64]
 
@@ -405,9 +407,14 @@ def test_nested_ragged_rows() -> None:
 
 
 def score(m: Model, data: dict[str, Any], params: dict[str, Any]) -> tuple[Any, Any]:
-    """d log likelihood and dQ along every coordinate."""
+    """d (log likelihood + log prior) and dQ along every coordinate."""
     found = exact.elements(m, data, params)
-    log_p = gradient(lambda p: exact.log_likelihood(exact.elements(m, data, p)), m, params)
+
+    def objective(p: dict[str, Any]) -> float:
+        there = exact.elements(m, data, p)
+        return exact.log_likelihood(there) + log_prior(there.world)
+
+    log_p = gradient(objective, m, params)
     return log_p, gradient(lambda p: exact.expected(m, data, p, found), m, params)
 
 
@@ -421,3 +428,30 @@ def test_fisher() -> None:
     ):
         log_p, q = score(m, d, p)
         assert list(log_p.values()) == pytest.approx(list(q.values()), abs=1e-7)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_elimination_is_enumeration(seed: int) -> None:
+    d = draft(seed)
+    source = Source(d.text(), "graph.em")
+    m = build(parse(source), source)[0]
+    one, two = (exact.elements(m, d.data, d.values, largest=n) for n in (1 << 18, 0))
+    assert exact.log_likelihood(one) == pytest.approx(exact.log_likelihood(two), rel=1e-11)
+    assert exact.best(one)[1] == pytest.approx(exact.best(two)[1], rel=1e-11)
+    assert exact.log_joint(two, exact.best(two)[0]) == pytest.approx(exact.best(one)[1])
+    odds, again = exact.marginals(one), exact.marginals(two)
+    for name, rows in odds.items():
+        for place, row in rows.items():
+            # less where the inside of an element without weight is impossible given the outside
+            weightless = any(d.data[w].min() == 0 for w in d.data if w[0] == "w")
+            assert weightless or sum(row.values()) == pytest.approx(1.0)
+            assert list(row.values()) == pytest.approx(list(again[name][place].values()), abs=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_fisher_of_random_graphs(seed: int) -> None:
+    d = draft(seed)
+    source = Source(d.text(), "graph.em")
+    m = build(parse(source), source)[0]
+    log_p, q = score(m, d.data, d.values)
+    assert list(log_p.values()) == pytest.approx(list(q.values()), abs=1e-6)

@@ -1,0 +1,84 @@
+"""Random discrete graphs: what the compiler makes of them against every configuration written down.
+
+Each model is compiled and its log likelihood, posterior, most probable configuration, score and
+updates are compared with the oracle of `emdsl.verify`, which knows only the model graph.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+
+from emdsl.compiler import compile_source, import_text
+from emdsl.diagnostics import CompileError
+from emdsl.source import Source
+from emdsl.verify.checks import Case, check_e_step, check_fisher, check_m_step
+from tests.inference.graph_draft import Draft
+from tests.inference.random_graphs import draft, graphs
+
+REFUSED = 0.1  # of the models, at most, for want of a strategy
+UNSOLVED = {"no-closed-form", "unidentified-parameter"}
+FAST, ALL = range(60), range(60, 400)
+
+
+def compiled(d: Draft) -> Case | str:
+    """The compiled model with its data, or the code it is refused with."""
+    try:
+        made = compile_source(Source(d.text(), "graph.em"))
+    except CompileError as error:
+        codes = {x.code for x in error.diagnostics}
+        if codes == {"no-strategy"} or codes <= UNSOLVED:
+            return min(codes)
+        raise
+    return Case(made, import_text(made.module, "Graph"), d.data, d.values)
+
+
+@cache
+def seeded(seed: int) -> Case | str:
+    return compiled(draft(seed))
+
+
+def check(case: Case, seed: int) -> None:
+    assert check_e_step(case) == []
+    assert check_fisher(case) == []
+    assert check_m_step(case, np.random.default_rng(seed), moves=4) == []
+
+
+def check_seeded(seed: int) -> None:
+    case = seeded(seed)
+    if isinstance(case, str):
+        pytest.skip(case)
+    check(case, seed)
+
+
+@pytest.mark.parametrize("seed", FAST)
+def test_random_graphs(seed: int) -> None:
+    check_seeded(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ALL)
+def test_more_random_graphs(seed: int) -> None:
+    check_seeded(seed)
+
+
+def test_few_are_refused() -> None:
+    """A skip is no pass: most of what can be written has a strategy."""
+    found = Counter(c if isinstance(c, str) else "compiled" for c in map(seeded, FAST))
+    assert found["no-strategy"] <= REFUSED * len(FAST), found
+    assert found["compiled"] >= 0.7 * len(FAST), found
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(graphs())
+def test_drawn_graphs(d: Draft) -> None:
+    """The same, where Hypothesis chooses, and shrinks what fails."""
+    note(d.text())
+    case = compiled(d)
+    if not isinstance(case, str):
+        check(case, 0)
