@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
+from textwrap import dedent
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, note, settings
+from numpy.typing import NDArray
 
 from emdsl.compiler import compile_source, import_text
 from emdsl.diagnostics import CompileError
+from emdsl.model.graph import Fixed, Model
 from emdsl.source import Source
 from emdsl.verify.checks import Case, check_e_step, check_fisher, check_m_step
+from tests.inference.chosen_graphs import CHOSEN
 from tests.inference.graph_draft import Draft
 from tests.inference.random_graphs import draft, graphs
 
@@ -82,3 +87,33 @@ def test_drawn_graphs(d: Draft) -> None:
     case = compiled(d)
     if not isinstance(case, str):
         check(case, 0)
+
+
+# --- chosen graphs: one of each kind, which must compile -----------------------------------------
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_chosen_graphs(name: str) -> None:
+    text, cells = CHOSEN[name]
+    made = compile_source(Source("model Chosen\n" + dedent(text), f"{name}.em"))
+    data = {n: np.array(x, dtype=float) for n, x in cells.items()}
+    rng = np.random.default_rng(1)
+    case = Case(made, import_text(made.module, "Chosen"), data, parameters(made.model, rng))
+    check(case, 1)
+
+
+def parameters(model: Model, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    """Random values of every parameter; sizes read off the data are 3 or fewer values."""
+    out: dict[str, NDArray[Any]] = {}
+    for p in model.params:
+        shape = [e.value if isinstance(e, Fixed) else {"K": 3, "A": 2}[str(e)] for e in p.shape]
+        match p.type.kind:
+            case "simplex":
+                out[p.name] = rng.dirichlet(np.full(shape[-1], 3.0), shape[:-1])
+            case "unit":
+                out[p.name] = rng.uniform(0.2, 0.8, shape)
+            case "positive":
+                out[p.name] = rng.uniform(0.5, 2.0, shape)
+            case _:
+                out[p.name] = rng.normal(size=shape)
+    return out
