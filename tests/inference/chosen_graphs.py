@@ -121,18 +121,37 @@ CHOSEN: dict[str, tuple[str, dict[str, Any]]] = {
             "label": [2, 1, 2, 0, None, 1],
         },
     ),
-    "pairs that meet": (
+    "elements that point to two sorts of things": (
         """
-        param weight : simplex[2]
+        param weight, sort : simplex[2]
         param link[2, 2] : unit
         for i in I:
             latent block[i] ~ Categorical(weight)
         for r in R:
             input one[r] : index[I]
-            input other[r] : index[I]
-            data tie[r] : bool ~ Bernoulli(link[block[one[r]], block[other[r]]])
+            latent kind[r] ~ Categorical(sort)
+            data tie[r] : bool ~ Bernoulli(link[block[one[r]], kind[r]])
         """,
-        {"one": [0, 1, 2, 0], "other": [1, 2, 3, 3], "tie": [1, 0, 1, 1]},
+        {"one": [0, 1, 2, 0, 2], "tie": [1, 0, 1, None, 1]},
+    ),
+    "a partly labelled hidden Markov model": (
+        """
+        param start : simplex[2]
+        param trans[2] : simplex[2]
+        param mean[2] : real
+        param sd : positive
+        for s in S:
+            for t in T[s]:
+                data z[s, t] : category[2] ~ case t:
+                    0: Categorical(start)
+                    else: Categorical(trans[z[s, t-1]])
+                data x[s, t] ~ Normal(mean[z[s, t]], sd)
+        """,
+        {
+            "T": [4, 2],
+            "z": [0, None, None, 1, None, 1],
+            "x": [0.2, 0.1, 1.3, 2.0, 0.4, 1.1],
+        },
     ),
     "classes of groups of elements": (
         """
@@ -172,13 +191,13 @@ CHOSEN: dict[str, tuple[str, dict[str, Any]]] = {
         """,
         {"g": [0, 1, 2, 0], "x": [[0, 1], [1, 1], [1, 0], [1, 0]]},
     ),
-    "a Markov chain with gaps": (
+    "a Markov chain": (
         """
         param start : simplex[3]
         param trans[3] : simplex[3]
         for t in T:
             data x[t] : category[3] ~ Categorical(start) if t == 0 else Categorical(trans[x[t-1]])
         """,
-        {"x": [1, None, None, 2, 0, None]},
+        {"x": [1, 0, 0, 2, 0, 1]},
     ),
 }  # fmt: skip

@@ -212,7 +212,7 @@ class Graph(Draft):
             role = "data"
             typed = " : bool" if kind == "bool" else f" : category[{extent}]"
             node.hidden = False
-            self.put(name, plate, lambda p: np.nan if self.chance(0.5) else truth[p])
+            self.put(name, plate, self._gappy(truth))
         plate.lines.append(f"{role} {name}[{plate.at()}]{typed} ~ {dist}")
         self.nodes.append(node)
 
@@ -351,8 +351,13 @@ class Graph(Draft):
         start = self.table("simplex", [], ("2",))
         then = self.table("simplex", [self.earlier(plate)(node), *over[:1]], ("2",))
         dist = f"Categorical({start}) if {self.starts(plate)} else Categorical({then})"
-        self.emit(name, plate, " : category[2]", dist, lambda p: truth[p])
+        each = (lambda p: truth[p]) if self.chance(0.8) else self._gappy(truth)
+        plate.lines.append(f"data {name}[{plate.at()}] : category[2] ~ {dist}")
+        self.put(name, plate, each)
         self.nodes.append(node)
+
+    def _gappy(self, truth: dict[Place, int]) -> Callable[[Place], float]:
+        return lambda p: np.nan if self.chance(0.5) else truth[p]
 
     def mapped(self, name: str, plate: Plate, over: Sequence[Ref]) -> None:
         """Data that are a function of latents, as the truth has it."""
