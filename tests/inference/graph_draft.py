@@ -132,18 +132,29 @@ class Draft:
     # -- plates and arrays --
 
     def plate(
-        self, axis: str, outer: Plate | None, most: int, kind: str = "plain", ragged: bool = False
+        self,
+        axis: str,
+        outer: Plate | None,
+        most: int,
+        kind: str = "plain",
+        ragged: bool = False,
+        over: Plate | None = None,
     ) -> Plate:
-        """A new plate, its size named; ragged ones give their lengths as data."""
+        """A new plate, its size named; ragged ones give their lengths as data.
+
+        over : the plate along which the lengths differ, the nearest if not said.
+        """
         around = outer.places() if outer is not None else [()]
         size = axis.upper()
         if ragged:
             assert outer is not None
-            lengths = {p: self.choices.integer(1, most) for p in around}
-            if len(around) > 1 and self.chance(0.1):
-                lengths[around[-1]] = 0
-            self.data[size] = np.array([lengths[p] for p in around])
-            extent = f"{size}[{outer.axis}]"
+            over = over or outer
+            own = {p: self.choices.integer(1, most) for p in over.places()}
+            if len(own) > 1 and self.chance(0.1):
+                own[over.places()[-1]] = 0
+            lengths = {p: own[p[: len(over.path)]] for p in around}
+            self.data[size] = np.array(list(own.values()))
+            extent = f"{size}[{over.axis}]"
         else:
             n = self.choices.integer(1 if kind == "plain" else 2, most)
             lengths = dict.fromkeys(around, n)

@@ -100,6 +100,21 @@ def _chain(g: Graph) -> None:
         g.plate("j", t, 2, ragged=g.chance(0.4))
 
 
+def _deep_chain(g: Graph) -> None:
+    """Chains two plates deep, as long as either of the plates around them says."""
+    s = g.plate("s", None, 2)
+    j = g.plate("j", s, 2, ragged=g.chance(0.4))
+    g.plate("t", j, 3, "chain", ragged=True, over=g.pick([s, j]))
+
+
+def _pointed(g: Graph) -> None:
+    """Rows that point to times of a chain."""
+    s = g.plate("s", None, 2) if g.chance(0.4) else None
+    t = g.plate("t", s, 4, "chain")
+    r = g.plate("r", s, 3, ragged=s is not None and g.chance(0.5))
+    g.links = [(r, t)]
+
+
 def _tree(g: Graph) -> None:
     s = g.plate("s", None, 2) if g.chance(0.3) else None
     t = g.plate("t", s, 5, "tree")
@@ -112,13 +127,14 @@ def _two(g: Graph) -> None:
 
 
 SHAPES: Sequence[Callable[[Graph], None]] = (
-    _plain, _nested, _nested, _beside, _gather, _gather_inside, _chain, _chain, _tree, _two,
+    _plain, _nested, _nested, _beside, _gather, _gather_inside, _chain, _chain, _deep_chain,
+    _pointed, _tree, _two,
 )  # fmt: skip
 
 
 def _written(g: Graph) -> Graph:
     g.pick(SHAPES)(g)
-    if g.chance(0.04):
+    if g.chance(0.02):
         g.outside()
     for plate in g.every():
         for where, to in g.links:
