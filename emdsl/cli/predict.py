@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load the fit, gather the data, write the answer."""
     from emdsl.cli import generated
-    from emdsl.cli.sequences import in_table
+    from emdsl.cli.sequences import in_table, with_ids
     from emdsl.runtime import load
 
     verify_output(args)
@@ -50,5 +50,9 @@ def run(args: argparse.Namespace) -> int:
     for name, best in values.items():
         arrays[name] = best
         arrays[f"{name}[]"] = weights[name]  # whose columns are then z[0], z[1], ...
-    write_arrays(in_table(program.meta, arrays, npz=is_npz(args.output)), args.output)
+    npz = is_npz(args.output)
+    arrays = in_table(program.meta, arrays, npz=npz)
+    if not npz:
+        arrays = with_ids(program.meta, arrays, data)
+    write_arrays(arrays, args.output)
     return Exit.OK

@@ -14,6 +14,7 @@ from emdsl.cli.output import add_output, is_npz, verify_output, write_arrays
 from emdsl.diagnostics import Exit
 
 if TYPE_CHECKING:
+    from emdsl.runtime.program import Meta
     from emdsl.runtime.results import FitResult
 
 HELP = "simulate from a fit"
@@ -73,23 +74,9 @@ def _sizes(
     n: int | None, result: FitResult, inputs: Mapping[str, Any], chosen: Mapping[str, Any]
 ) -> dict[str, int]:
     """How many elements of each plate that nothing else decides: n, or as many as fitted."""
-    from emdsl.runtime.given import id_axes
-    from emdsl.runtime.levels import own_path, ragged_sizes
-
     meta = result.program.meta
     read = {s.name for s in meta.sizes if any(name in inputs for name, _ in s.sources)}
-    ragged = ragged_sizes(meta)
-    known = {name for name in ragged if name in {*inputs, *chosen, *read}}
-    for name in ragged:
-        if name not in known and not set(id_axes(meta)) & set(inputs):
-            raise UsageError(
-                f"how long are the sequences? {meta.name} has {name} elements in each",
-                f"for example --set {name}=20, or --set '{name}=[18, 25]'",
-            )
-        if isinstance(chosen.get(name), list):  # which says how many there are
-            read |= {str(meta.plate(a).dim) for a in own_path(meta, name)}
-    if any(axis in inputs for axis in id_axes(meta)) or set(ragged) & set(inputs):
-        read |= {str(meta.plate(a).dim) for a in id_axes(meta)}
+    read |= _read_off_lengths(meta, read, inputs, chosen)
     fixed = {dim for param in meta.params for dim in param.dims}
     plates = [s.name for s in meta.sizes if s.role == "plate" and s.name not in read | fixed]
     if n is None:
@@ -98,3 +85,26 @@ def _sizes(
         which = f"this has {', '.join(plates)}" if plates else "here the inputs decide"
         raise UsageError(f"-n is for a model with one open plate: {which}", "use --set NAME=SIZE")
     return {plates[0]: n}
+
+
+def _read_off_lengths(
+    meta: Meta, read: set[str], inputs: Mapping[str, Any], chosen: Mapping[str, Any]
+) -> set[str]:
+    """The sizes of plates around ragged ones that ids or lengths decide; lengths must be there."""
+    from emdsl.runtime.given import id_axes
+    from emdsl.runtime.levels import own_path, ragged_sizes
+
+    around = {a: str(meta.plate(a).dim) for a in id_axes(meta)}
+    ragged = ragged_sizes(meta)
+    if (set(around) | set(around.values()) | set(ragged)) & set(inputs):
+        return set(around.values())
+    found: set[str] = set()
+    for name in ragged:
+        if name not in {*read, *chosen}:
+            raise UsageError(
+                f"{meta.name} has sequences of {name} elements each: how many isn't known",
+                f"for example --set {name}=20, or --set '{name}=[18, 25]'",
+            )
+        if isinstance(chosen.get(name), list):  # which says how many there are
+            found |= {str(meta.plate(a).dim) for a in own_path(meta, name)}
+    return found

@@ -31,13 +31,15 @@ def in_table(meta: Meta, arrays: Mapping[str, Any], *, npz: bool) -> dict[str, A
     npz : rows with the lengths of sequences; or else rows with ids, and what belongs to a whole
         sequence repeated in each of its rows.
     """
-    axes_of = {a.name: a.axes for a in meta.arrays} | {z.name: z.axes for z in meta.latents}
+    of = {z.name: (z.axes, z.dims) for z in meta.latents}
+    of |= {a.name: (a.axes, a.dims) for a in meta.arrays}
+    axes_of = {name: of.get(name.removesuffix("[]"), ((), ()))[0] for name in arrays}
     ragged: dict[str, _Rows] = {}
     for name, value in arrays.items():
-        axes = axes_of.get(name.removesuffix("[]"), ())
+        axes, dims = of.get(name.removesuffix("[]"), ((), ()))
         deep = depth(meta.plates, axes)
-        inner = len(axes) - deep + name.endswith("[]")
-        if deep and (isinstance(value, list) or np.ndim(value) >= deep + inner + (deep == 1)):
+        rank = len(dims) + name.endswith("[]")
+        if deep and (isinstance(value, list) or np.ndim(value) == rank):
             ragged[name] = _rows(value, axes[:deep])
     if not ragged:
         return dict(arrays)
@@ -54,7 +56,7 @@ def in_table(meta: Meta, arrays: Mapping[str, Any], *, npz: bool) -> dict[str, A
     ids = dict(zip(longest.axes, longest.ids, strict=False))
     table: dict[str, Any] = dict(ids)
     for name, value in arrays.items():
-        axes = axes_of.get(name.removesuffix("[]"), ())
+        axes = axes_of[name]
         if name in ragged and ragged[name].axes == longest.axes:
             table[name] = ragged[name].values
         elif axes and axes == longest.axes[: len(axes)]:
@@ -62,6 +64,30 @@ def in_table(meta: Meta, arrays: Mapping[str, Any], *, npz: bool) -> dict[str, A
         else:
             table[name] = value  # of another plate, which makes no one table
     return table
+
+
+def with_ids(meta: Meta, arrays: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Answers for rows that ids tell apart, with a column of the ids; what belongs to a whole
+    sequence is repeated where there are answers for each row too.
+
+    data : the model's arrays and the ids, as gathered.
+    """
+    from emdsl.runtime.given import id_axes
+    from emdsl.runtime.ids import read_ids
+
+    axes = id_axes(meta)
+    column = next((n for a in axes for n in (a, str(meta.plate(a).dim)) if n in data), None)
+    if len(axes) != 1 or column is None or any(isinstance(v, list) for v in arrays.values()):
+        return dict(arrays)
+    ids = read_ids(data[column])
+    labels = np.array(ids.labels)
+    rows, sequences = len(ids.codes), len(ids.labels)
+    if {len(v) for v in arrays.values()} - {rows, sequences}:
+        return dict(arrays)
+    if not any(len(v) == rows for v in arrays.values()):
+        return {axes[0]: labels, **arrays}
+    spread = {n: v if len(v) == rows else np.asarray(v)[ids.codes] for n, v in arrays.items()}
+    return {axes[0]: labels[ids.codes], **spread}
 
 
 def _rows(value: Any, axes: tuple[str, ...]) -> _Rows:
