@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from emdsl.cli.arrays import Gathered, gather, read_json, read_npz
 from emdsl.cli.data import read_settings
 from emdsl.cli.errors import InputError, UsageError
 from emdsl.cli.output import write_arrays
+from emdsl.cli.sample import _sizes
 from emdsl.cli.sequences import in_table, with_ids
 from emdsl.cli.table import read_table
 
@@ -217,3 +220,29 @@ def test_nested_lists() -> None:
     found = from_files(hand.NESTED, {"d.json": json.dumps({"words": words, "y": [[7, 8], [9]]})})
     bound = rt.bind(hand.NESTED, found.arrays)
     assert bound.arrays["words"].tolist() == [1, 2, 3, 4]
+
+
+# --- how much to sample ------------------------------------------------------------------------
+
+INPUT = hand.chain(hand.X, replace(hand.Y, role="input"))
+SIZES: list[tuple[rt.Meta, Any, Any, Any, Any]] = [
+    (hand.HMM, None, {}, {"T": 20}, {"S": 9}),
+    (hand.HMM, 3, {}, {"T": 20}, {"S": 3}),
+    (hand.HMM, None, {}, {"T": [3, 4]}, {}),
+    (INPUT, None, {"y": [[1, 2], [3]]}, {}, {}),
+    (INPUT, None, {"y": [1, 2], "s": [1, 1]}, {}, {}),
+    (INPUT, None, {"y": [1, 2], "S": [1, 1]}, {}, {}),
+    (INPUT, None, {"y": [1, 2], "T": [1, 1]}, {}, {}),
+]
+
+
+@pytest.mark.parametrize(("meta", "n", "inputs", "chosen", "expected"), SIZES)
+def test_sizes_of_samples(meta: rt.Meta, n: Any, inputs: Any, chosen: Any, expected: Any) -> None:
+    result: Any = SimpleNamespace(program=SimpleNamespace(meta=meta), sizes={"S": 9})
+    assert _sizes(n, result, inputs, chosen) == expected
+
+
+def test_samples_need_lengths() -> None:
+    result: Any = SimpleNamespace(program=SimpleNamespace(meta=hand.HMM), sizes={"S": 9})
+    with pytest.raises(UsageError, match="HMM has sequences of T elements each: how many isn't"):
+        _sizes(2, result, {}, {})

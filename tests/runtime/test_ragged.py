@@ -209,6 +209,35 @@ def test_siblings() -> None:
         "t": [3, 1, 2], "k": [1, 2, 1]}  # fmt: skip
 
 
+def test_one_size_on_several_plates() -> None:
+    """`T[s]` twice, `T[n]` along another plate of the same size, and inside a plate d."""
+    t, n = hand.T, rt.Plate("n", "S")
+    meta = hand.meta(
+        (rt.Size("S", "plate"), rt.Size("T", "ragged")),
+        (hand.S, t, replace(t, axis="k"), n, rt.Plate("v", "T", outer=("n",), over="n")),
+        hand.X,
+        replace(hand.X, name="k", axes=("s", "k")),
+        replace(hand.X, name="v", axes=("n", "v")),
+    )
+    bound = rt.bind(meta, {"x": R, "k": -R, "v": R, "T": [3, 1, 2]})
+    assert {a: n.tolist() for a, n in bound.layout.lengths.items()} == {
+        "t": [3, 1, 2], "k": [3, 1, 2], "v": [3, 1, 2]}  # fmt: skip
+    assert bound_text(rt.bind(meta, {"x": LISTS, "k": -R, "v": R})) == bound_text(bound)
+    assert wrong(meta, {"x": LISTS, "k": -R, "v": [[1, 2], [3, 4], [5, 6]]}) == [
+        ("T[0] is 2 by the lengths of v [2, 2, 2] but 3 by the plate t [3, 1, 2] (2 such): give "
+        "them equal lengths")]  # fmt: skip
+    inside = hand.meta(
+        (rt.Size("D", "plate"), rt.Size("S", "plate"), rt.Size("T", "ragged")),
+        (rt.Plate("d", "D"), replace(hand.S, outer=("d",)), replace(t, outer=("d", "s"))),
+        rt.Array("x", "data", ("D", "S", "T"), 3, "real", axes=("d", "s", "t")),
+    )
+    nested = rt.bind(inside, [[[1.0, 2], [3.0]], [[4.0, 5], [6.0]]])
+    for given in ([2, 1], [2, 1, 2, 1], [[2, 1], [2, 1]]):
+        rows = rt.bind(inside, {"x": R, "T": given}, {"D": 2, "S": 2})
+        assert bound_text(rows) == bound_text(nested)
+    assert nested.layout.lengths["t"].tolist() == [2, 1, 2, 1]
+
+
 def test_rectangular_plates_are_as_they_were() -> None:
     bound = rt.bind(hand.RECTANGULAR, R.reshape(2, 3))
     assert bound.arrays["x"].shape == (2, 3)
