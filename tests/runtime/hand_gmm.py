@@ -25,9 +25,10 @@ META = rt.Meta(
         rt.Param("mean", ("K", "D"), "real", event=1),
         rt.Param("cov", ("K", "D", "D"), "posdef", event=2, collapse=("zero", 1.0)),
     ),
-    arrays=(rt.Array("x", "data", ("N", "D"), plates=1, kind="real", missing="row"),),
-    latents=(rt.Latent("z", ("N",), "K"),),
+    arrays=(rt.Array("x", "data", ("N", "D"), 1, "real", missing="row", axes=("n",)),),
+    latents=(rt.Latent("z", ("N",), "K", axes=("n",)),),
     objective="log likelihood",
+    plates=(rt.Plate("n", "N"),),
 )
 
 
