@@ -267,6 +267,16 @@ def test_parents_in_a_circle_are_refused() -> None:
         draw(TREE, {"start": START, "trans": TRANS}, {"K": 2, "N": 3}, given=given)
 
 
+def test_roots_that_point_to_nothing() -> None:
+    text = TREE.replace("if root[n]", "if parent[n] < 0")
+    given = {"parent": np.array([2, -1, 1, -1]), "root": np.zeros(4, bool)}
+    params = {"start": [0, 1], "trans": np.eye(2)}
+    z = draw(text, params, {"K": 2, "N": 4}, given=given)["z"]
+    assert np.array_equal(z, [1, 1, 1, 1])
+    with pytest.raises(ValueError, match="parent of row 1 is -1, expected one of 4 rows"):
+        draw(TREE, params, {"K": 2, "N": 4}, given=given)
+
+
 def test_a_root_whose_parent_is_anything() -> None:
     """What the choice keeps from being read doesn't count as a parent."""
     given = {"parent": np.array([1, 0, 1]), "root": np.array([True, False, False])}
