@@ -119,10 +119,10 @@ def posterior(
     engine, checked = prepare(program, data, params, sizes, lengths=lengths)
     with np.errstate(all="ignore"):
         found = engine.marginals(checked)
-    return {name: _shaped(engine, name, rows) for name, rows in found.items()}
+    return {name: _in_form(engine, name, rows) for name, rows in found.items()}
 
 
-def _shaped(engine: Engine, latent: str, rows: NDArray[Any]) -> Any:
+def _in_form(engine: Engine, latent: str, rows: NDArray[Any]) -> Any:
     """What a latent's rows have, in the form of the user's data."""
     axes = next(z.axes for z in engine.program.meta.latents if z.name == latent)
     return shaped(engine.bound, axes, rows)
@@ -140,7 +140,7 @@ def predict(
     engine, checked = prepare(program, data, params, sizes, lengths=lengths)
     with np.errstate(all="ignore"):
         found = engine.marginals(checked, Best())
-    return {name: _shaped(engine, name, rows.argmax(axis=1)) for name, rows in found.items()}
+    return {name: _in_form(engine, name, rows.argmax(axis=1)) for name, rows in found.items()}
 
 
 def sample(
@@ -184,10 +184,10 @@ def sample(
     rng = stream(seed_sequence(seed))
     layout = Layout(bound.layout.sizes, {}, bound.layout.consts, bound.layout.lengths)
     drawn = program.sample(checked, layout, rng, bound.arrays)
-    return {name: _shaped(meta, bound, name, value) for name, value in drawn.items()}
+    return {name: _drawn(meta, bound, name, value) for name, value in drawn.items()}
 
 
-def _shaped(meta: Meta, bound: Bound, name: str, value: NDArray[Any]) -> Any:
+def _drawn(meta: Meta, bound: Bound, name: str, value: NDArray[Any]) -> Any:
     """A drawn array in the user's form, if it has ragged plates."""
     of = {a.name: a.axes for a in meta.arrays} | {z.name: z.axes for z in meta.latents}
     axes = of.get(name, ())

@@ -8,6 +8,7 @@ import numpy as np
 
 from emdsl.runtime import numerics as nm
 from emdsl.runtime import program as rt
+from emdsl.runtime.how import EXPECT
 
 META = rt.Meta(
     name="GaussianMixture",
@@ -25,7 +26,7 @@ META = rt.Meta(
         rt.Param("mean", ("K", "D"), "real", event=1),
         rt.Param("cov", ("K", "D", "D"), "posdef", event=2, collapse=("zero", 1.0)),
     ),
-    arrays=(rt.Array("x", "data", ("N", "D"), 1, "real", missing="row", axes=("n",)),),
+    arrays=(rt.Array("x", "data", ("N", "D"), plates=1, kind="real", missing="row", axes=("n",)),),
     latents=(rt.Latent("z", ("N",), "K", axes=("n",)),),
     objective="log likelihood",
     plates=(rt.Plate("n", "N"),),
@@ -59,18 +60,17 @@ def coefficients(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt.C
 
 
 def infer(
-    features: rt.Features, coefficients: rt.Coefficients, layout: rt.Layout, bias: Any = None
+    features: rt.Features,
+    coefficients: rt.Coefficients,
+    layout: rt.Layout,
+    how: rt.Eliminate = EXPECT,
+    bias: Any = None,
 ) -> Any:
     log_joint = coefficients[1] @ features.rows[0]
     if bias is not None and "z" in bias:
         log_joint += bias["z"]
-    evidence = nm.normalize(log_joint)
+    evidence = how.eliminate(log_joint)
     return evidence, (log_joint,)
-
-
-def decode(features: rt.Features, coefficients: rt.Coefficients, layout: rt.Layout) -> Any:
-    log_joint = coefficients[1] @ features.rows[0]
-    return (log_joint.argmax(axis=0),), log_joint.max(axis=0)
 
 
 def marginals(clusters: Any, layout: rt.Layout) -> Any:
@@ -120,17 +120,16 @@ PROGRAM = rt.Program(
     meta=META,
     pieces=(
         rt.Piece(
-            "N",
-            ("x",),
-            ("z",),
-            (("K",),),
-            None,
-            features,
-            coefficients,
-            infer,
-            decode,
-            marginals,
-            collect,
+            plate="N",
+            axes=("n",),
+            arrays=("x",),
+            latents=("z",),
+            clusters=(("K",),),
+            features=features,
+            coefficients=coefficients,
+            infer=infer,
+            marginals=marginals,
+            collect=collect,
         ),
     ),
     m_step=m_step,

@@ -24,11 +24,12 @@ META = rt.Meta(
         rt.Param("p", ("K", "J"), "unit", event=1),
     ),
     arrays=(
-        rt.Array("y", "data", ("N", "J"), plates=1, kind="bool", missing="cell"),
-        rt.Array("freq", "weight", ("N",), plates=1, kind="real"),
+        rt.Array("y", "data", ("N", "J"), plates=1, kind="bool", missing="cell", axes=("n",)),
+        rt.Array("freq", "weight", ("N",), plates=1, kind="real", axes=("n",)),
     ),
-    latents=(rt.Latent("z", ("N",), "K"),),
+    latents=(rt.Latent("z", ("N",), "K", axes=("n",)),),
     objective="log likelihood",
+    plates=(rt.Plate("n", "N", weight="freq"),),
 )
 
 
@@ -47,18 +48,17 @@ def coefficients(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt.C
 
 
 def infer(
-    features: rt.Features, coefficients: rt.Coefficients, layout: rt.Layout, bias: Any
+    features: rt.Features,
+    coefficients: rt.Coefficients,
+    layout: rt.Layout,
+    how: rt.Eliminate,
+    bias: Any,
 ) -> Any:
     log_joint = coefficients[1] @ features.rows[0]
     if bias is not None and "z" in bias:
         log_joint += bias["z"]
-    evidence = rt.normalize(log_joint)
+    evidence = how.eliminate(log_joint)
     return evidence, (log_joint,)
-
-
-def decode(features: rt.Features, coefficients: rt.Coefficients, layout: rt.Layout) -> Any:
-    log_joint = coefficients[1] @ features.rows[0]
-    return (log_joint.argmax(axis=0),), log_joint.max(axis=0)
 
 
 def marginals(clusters: Any, layout: rt.Layout) -> Any:
@@ -84,8 +84,8 @@ def sample(params: rt.Params, layout: rt.Layout, rng: np.random.Generator, given
 PROGRAM = rt.Program(
     meta=META,
     pieces=(
-        rt.Piece("N", ("y",), ("z",), (("K",),), "freq", features, coefficients, infer, decode,
-                 marginals, collect),
+        rt.Piece("N", ("y",), ("z",), (("K",),), features, coefficients, marginals, collect,
+                 axes=("n",), infer=infer),
     ),
     m_step=m_step,
     log_prior=lambda params, layout: 0.0,

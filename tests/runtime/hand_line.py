@@ -29,11 +29,12 @@ def program(ridge: float = 0.0) -> rt.Program:
             rt.Param("sd", (), "positive", collapse=("zero", 2.0)),
         ),
         arrays=(
-            rt.Array("u", "input", ("N", "P"), plates=1, kind="real"),
-            rt.Array("y", "data", ("N",), plates=1, kind="real", missing="cell"),
+            rt.Array("u", "input", ("N", "P"), plates=1, kind="real", axes=("n",)),
+            rt.Array("y", "data", ("N",), plates=1, kind="real", missing="cell", axes=("n",)),
         ),
         latents=(),
         objective="log posterior" if ridge else "log likelihood",
+        plates=(rt.Plate("n", "N"),),
     )
 
     def features(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Features:
@@ -74,6 +75,6 @@ def program(ridge: float = 0.0) -> rt.Program:
     def nothing(*args: Any) -> Any:
         raise AssertionError("no latents to ask about")
 
-    piece = rt.Piece("N", ("u", "y"), (), (), None, features, coefficients, nothing, nothing,
-                     nothing, collect)  # fmt: skip
+    piece = rt.Piece("N", ("u", "y"), (), (), features, coefficients, nothing, collect,
+                     axes=("n",), infer=nothing)  # fmt: skip
     return rt.Program(meta, (piece,), m_step, log_prior, lambda params: {}, sample)

@@ -32,11 +32,14 @@ def program(precision: bool = False) -> rt.Program:
             spread,
         ),
         arrays=(
-            rt.Array("x", "data", ("N",), plates=1, kind="real", missing="cell"),
-            rt.Array("z", "data", ("N",), plates=1, kind="category", values="K", missing="sum"),
+            rt.Array("x", "data", ("N",), plates=1, kind="real", missing="cell", axes=("n",)),
+            rt.Array(
+                "z", "data", ("N",), 1, "category", values="K", missing="sum", axes=("n",)
+            ),
         ),
-        latents=(rt.Latent("z", ("N",), "K", data="z"),),
+        latents=(rt.Latent("z", ("N",), "K", data="z", axes=("n",)),),
         objective="log likelihood",
+        plates=(rt.Plate("n", "N"),),
     )
 
     def variance(params: rt.Params) -> rt.Floats:
@@ -56,16 +59,18 @@ def program(precision: bool = False) -> rt.Program:
         seen = -0.5 * np.log(2.0 * np.pi * v) - 0.5 * m * m / v
         return np.zeros(0), np.stack([rt.log(params["weight"]), seen, m / v, -0.5 / v], axis=1)
 
-    def infer(features: rt.Features, known: rt.Coefficients, layout: rt.Layout, bias: Any) -> Any:
+    def infer(
+        features: rt.Features,
+        known: rt.Coefficients,
+        layout: rt.Layout,
+        how: rt.Eliminate,
+        bias: Any,
+    ) -> Any:
         log_joint = known[1] @ features.rows[0] + features.fixed[0]
         if bias is not None and "z" in bias:
             log_joint += bias["z"]
-        evidence = rt.normalize(log_joint)
+        evidence = how.eliminate(log_joint)
         return evidence, (log_joint,)
-
-    def decode(features: rt.Features, known: rt.Coefficients, layout: rt.Layout) -> Any:
-        log_joint = known[1] @ features.rows[0] + features.fixed[0]
-        return (log_joint.argmax(axis=0),), log_joint.max(axis=0)
 
     def collect(direct: Any, sums: Any, layout: rt.Layout) -> Any:
         return dict(zip(("count", "seen", "x", "xx"), sums[0].T, strict=True))
@@ -81,8 +86,9 @@ def program(precision: bool = False) -> rt.Program:
                 spread.name: new,
             }
 
-    piece = rt.Piece("N", ("x", "z"), ("z",), (("K",),), None, features, coefficients, infer,
-                     decode, lambda clusters, layout: {"z": clusters[0]}, collect)  # fmt: skip
+    piece = rt.Piece("N", ("x", "z"), ("z",), (("K",),), features, coefficients,
+                     lambda clusters, layout: {"z": clusters[0]}, collect,
+                     axes=("n",), infer=infer)  # fmt: skip
     return rt.Program(
         meta,
         (piece,),

@@ -160,8 +160,8 @@ def impossible_where_certain() -> rt.Program:
     """The latent classes, with 1 - p = 0 meaning never rather than hardly ever."""
     from dataclasses import replace
 
-    def infer(features: Any, known: Any, layout: Any, bias: Any) -> Any:
-        evidence, joint = hand_lca.infer(features, known, layout, bias)
+    def infer(features: Any, known: Any, layout: Any, how: Any, bias: Any) -> Any:
+        evidence, joint = hand_lca.infer(features, known, layout, how, bias)
         return np.where(evidence < -100.0, -np.inf, evidence), joint
 
     piece = replace(hand_lca.PROGRAM.pieces[0], infer=infer)
