@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+import sympy as sp
+
+from emdsl.derive.atoms import Elem, Ind, Value
 from emdsl.derive.joint import Joint
 from emdsl.derive.levels import Level
 from emdsl.derive.statistics import Feature
@@ -80,7 +83,8 @@ def features_cost(style: Style, joint: Joint, piece: PiecePlan, walked: list[Cou
     if piece.direct_features or once or not parts:
         parts.append(((1, ()), (*piece.direct_features, *once)))
     for (number, names), features in parts:
-        entries = {count(joint, f.axes)[1]: count(joint, f.axes) for f in features}
+        each = [count(joint, _spread(joint, f)) for f in features]
+        entries = {one[1]: one for one in each}
         key = (names, tuple(sorted(entries.values(), key=lambda e: (len(e[1]), e[1]))))
         found[key] = max(found.get(key, 0), number)
     kept = [
@@ -89,6 +93,25 @@ def features_cost(style: Style, joint: Joint, piece: PiecePlan, walked: list[Cou
         and not _covered((rows + names, entries, number * n), walked)
     ]  # fmt: skip
     return [_product(style, rows, names, entries, number) for names, entries, number in kept]
+
+
+def _spread(joint: Joint, f: Feature) -> tuple[str, ...]:
+    """The axes that a feature is spread over: not those it has one nonzero on, [y = v]."""
+    if f.symmetric or f.sums:
+        return f.axes
+    factors = sp.Mul.make_args(f.expr)
+    placed = set()
+    for factor in factors:
+        atom = joint.atoms.atom(factor) if isinstance(factor, sp.Symbol) else None
+        if not (isinstance(atom, Ind) and isinstance(atom.condition, sp.Eq)):
+            continue
+        sides = [joint.atoms.atom(x) for x in atom.condition.args if isinstance(x, sp.Symbol)]
+        axes = [a.axis for a in sides if isinstance(a, Value) and a.axis in f.axes]
+        given = any(isinstance(a, Elem) and a.role in ("data", "input") for a in sides)
+        others = [x for x in factors if x != factor]
+        if len(axes) == 1 and given and axes[0] not in joint.atoms.axes_of(sp.Mul(*others)):
+            placed.add(axes[0])
+    return tuple(a for a in f.axes if a not in placed)
 
 
 def _covered(part: _Part, others: list[Counted]) -> bool:
@@ -116,12 +139,11 @@ def _product(
     number: int,
 ) -> str:
     words = [str(number)] if number > 1 else []
-    words += [monomial(style, (*rows, *names))]
     inner = [monomial(style, e[1]) or "1" for e in entries]
+    alone = entries[0][1] if len(entries) == 1 else ()
+    words += [monomial(style, (*rows, *names, *alone))]
     if len(inner) > 1:
         words.append(f"({' + '.join(inner)})")
-    elif inner and inner != ["1"]:
-        words += inner
     return " ".join(w for w in words if w) or "1"
 
 

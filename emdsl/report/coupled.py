@@ -1,7 +1,7 @@
 """The E-step of coupled rows: messages along links, sums row by row, forward-backward, and costs.
 
 Functions of latents carry their rows in their arguments: m(truth_i) is one number for each i and
-each value of its latent.
+each value of its latent; where these don't tell the row, the name does: m_{g,n}(h_g).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _Writer:
     page: Page
     plan: Plan
     structure: Structure
-    names: dict[int, str] = field(default_factory=dict)  # of the factors that steps make
+    numbers: dict[int, int] = field(default_factory=dict)  # of the factors that steps make
 
     def __post_init__(self) -> None:
         self.joint = self.plan.derived.joint
@@ -86,8 +86,7 @@ class _Writer:
             " the latents that are left; a log p in it is a function of its row's latents."
         )
         for number, step in enumerate(steps, 1):
-            p = Printer(self.page.style, self.joint)
-            self.names[step.output] = numbered(p, self.letters["m"], number)
+            self.numbers[step.output] = number
         for number, step in enumerate(steps, 1):
             match step:
                 case Send():
@@ -107,8 +106,14 @@ class _Writer:
 
     def _of(self, p: Printer, factor: int, axes: tuple[str, ...] | None = None) -> str:
         """m₁(truth_i): a message and the latents it is over."""
-        shown = [p.latent(a) for a in (self.factors[factor].axes if axes is None else axes)]
-        name = self.names[factor]
+        made = self.factors[factor]
+        axes = made.axes if axes is None else axes
+        shown = [p.latent(a) for a in axes]
+        name = numbered(p, self.letters["m"], self.numbers[factor])
+        links = [self.joint.levels.links[made.level.axis, a] for a in axes]
+        told = {place.name for link in links if link.up for place in link.places}
+        if made.level.plates and not set(made.level.plates) <= told:
+            name = p.style.element(name, ",".join(p.plate(x) for x in made.level.plates))
         return f"{name}({', '.join(shown)})" if shown else name
 
     def inputs(self, p: Printer, numbers: tuple[int, ...]) -> list[str]:
@@ -212,9 +217,9 @@ class _Writer:
     def _evidence(self) -> None:
         parts = []
         for i, f in enumerate(self.factors):
-            if not f.axes and i in self.names:
+            if not f.axes and i in self.numbers:
                 p = self.printer(f.level)
-                parts.append(row_sum(p, self.joint, f.level.axis) + self.names[i])
+                parts.append(row_sum(p, self.joint, f.level.axis) + self._of(p, i))
         pieces = [self.plan.pieces[i] for i in self.structure.pieces]
         extra = any(piece.direct or piece.direct_given for piece in pieces)
         self.page.say(
