@@ -24,7 +24,7 @@ def product_of_states(atoms: Atoms, walk: Walk) -> str | None:
     if number <= MANY and (len(walk.steps[0]) <= FEW or not words):
         return None
     shown = [*([str(number)] if number > 1 or not words else []), *words]
-    return f"each step goes through all pairs of {' '.join(shown)} states"
+    return f"each step goes through all pairs of {' x '.join(shown)} states"
 
 
 def cautions_of(plan: Plan) -> tuple[Diagnostic, ...]:
@@ -54,8 +54,7 @@ def _many_states(model: Model, names: list[str], walk: Walk, why: str) -> Diagno
         together = f"{', '.join(quoted[:-1])} and {quoted[-1]}"
         message = f"{together} are summed out together along `{plate}`: {why}"
         way_out = (
-            "have fewer of them depend on each other or on the same data, or ask for an "
-            f"approximation: infer {', '.join(names)} using meanfield"
+            "give them fewer values, or have fewer of them depend on each other or on the same data"
         )
     notes = tuple(Note(f"`{v.name}` is in the same product of states", v.span) for v in others)
     return Diagnostic("many-states", message, first.span, way_out, notes, Severity.WARNING)
