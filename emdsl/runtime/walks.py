@@ -92,7 +92,13 @@ class Walked:
                 weight = rows.weight if share is None else (
                     share if rows.weight is None else share * rows.weight)  # fmt: skip
                 both = np.moveaxis(one.pairs(weight), 0, -1)
-            out.append(_collapsed(both, self.states, rows.history))
+            kept = _collapsed(both, self.states, rows.history)
+            if each:  # where there is no row before, its values are held at 0
+                first = one.posterior[: self.states, rows.first]
+                kept[: self.states, rows.first] = (
+                    first if share is None else first * share[rows.first]
+                )
+            out.append(kept)
         return np.stack(out, axis=1)
 
 
@@ -102,7 +108,7 @@ def walk_expect(rows: WalkRows, unary: Floats, pair: Floats, *, each: bool = Fal
     states = _states(unary, rows.history)
     for o in range(unary.shape[1]):
         one = forward_backward(
-            _begun(unary[:, o], rows, states),
+            _begun(unary[:, o], pair[:, o], rows, states),
             _tables(pair[:, o], states, rows.history),
             rows.index,
             rows.structure,
@@ -118,7 +124,7 @@ def walk_best(rows: WalkRows, unary: Floats, pair: Floats) -> Walked:
     found, evidence = [], []
     states = _states(unary, rows.history)
     for o in range(unary.shape[1]):
-        first = _begun(unary[:, o], rows, states)
+        first = _begun(unary[:, o], pair[:, o], rows, states)
         tables = _tables(pair[:, o], states, rows.history)
         path, value = most_probable(first, tables, rows.index, rows.structure)
         found.append(_Path(rows, path, len(first)))
@@ -133,7 +139,7 @@ def walk_draw(
     found, evidence = [], []
     states = _states(unary, rows.history)
     for o in range(unary.shape[1]):
-        first = _begun(unary[:, o], rows, states)
+        first = _begun(unary[:, o], pair[:, o], rows, states)
         tables = _tables(pair[:, o], states, rows.history)
         one = forward_backward(first, tables, rows.index, rows.structure)
         path = sample_states(rng, first, tables, rows.index, rows.structure)
@@ -147,7 +153,7 @@ def impossible_row(rows: WalkRows, unary: Floats, pair: Floats) -> int:
     states = _states(unary, rows.history)
     found = []
     for o in range(unary.shape[1]):
-        first = _begun(unary[:, o], rows, states)
+        first = _begun(unary[:, o], pair[:, o], rows, states)
         tables = _tables(pair[:, o], states, rows.history)
         found.append(first_impossible(first, tables, rows.index, rows.structure))
     return -1 if min(found) < 0 else max(found)
@@ -178,12 +184,17 @@ def _states(unary: Floats, history: int) -> int:
     return round(float(unary.shape[0]) ** (1.0 / history))
 
 
-def _begun(unary: Floats, rows: WalkRows, states: int) -> Floats:
-    """Where there is no row before, the values before are held at 0."""
-    if rows.history == 1:
+def _begun(unary: Floats, pair: Floats, rows: WalkRows, states: int) -> Floats:
+    """Where there is no row before, the values before are held at 0.
+
+    Steps that rows don't share may hold what no value before has a part in; there that counts too.
+    """
+    if rows.history == 1 and rows.shared:
         return unary
     out = np.array(unary)
     out[states:, rows.first] = -np.inf
+    if not rows.shared:
+        out[:states, rows.first] += pair[:states, rows.first]
     return out
 
 
