@@ -244,7 +244,8 @@ class _Scheduler:
         if steps is None:
             return False
         outer: set[str] = set()
-        unary, pair = [], []
+        unary: list[int] = []
+        pair: list[int] = []
         last = set(steps[-1])
         for i in mine:
             f = self.factors[i]
@@ -258,9 +259,7 @@ class _Scheduler:
             self.levels.links[above.axis, axis] = Link(above, link.target, link.places)
         output = self._replace(tuple(mine), above, kept)
         link = max(links, key=lambda k: k.lag)
-        self.steps.append(
-            Walk(level, link, steps, kept, tuple(unary), tuple(pair), output)
-        )
+        self.steps.append(Walk(level, link, steps, kept, tuple(unary), tuple(pair), output))
         return True
 
     def _is_outer(self, f: Factor, axis: str) -> bool:
