@@ -292,8 +292,10 @@ class _Scheduler:
         names = [n for n in self.levels.latents if n in latents]
         history = 1 if arrays else max(k.lag for k in links)
         steps = [tuple(self.levels.axes[n] for n in names)]
-        for lag in range(1, history + 1):
-            steps.append(tuple(self._before(level, n, lag, arrays) for n in names))
+        steps += [
+            tuple(self._before(level, n, lag, arrays) for n in names)
+            for lag in range(1, history + 1)
+        ]
         return tuple(steps)
 
     def _before(self, level: Level, latent: str, lag: int, arrays: set[Link]) -> str:

@@ -71,7 +71,8 @@ class _Writer:
             self.joint,
             {w: self.plan.pieces[w[0]].clusters[w[1]] for w in self.structure.clusters},
         )
-        taken = declared(self.joint.model)
+        model = self.joint.model
+        taken = declared(model) | {p.axis for p in model.plates}
         self.letters: dict[str, str] = {}
         for stem, *others in (("m", "M", "message"), ("u", "U", "local"), ("v", "V", "step"),
                               ("α", "a", "forward"), ("β", "b", "backward"),

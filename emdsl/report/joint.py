@@ -167,7 +167,8 @@ def write_objective(page: Page, joint: Joint) -> None:
     latents = [v.name for v in joint.model.variables if v.role == "latent"]
     about = "the log likelihood of the data"
     if latents:
-        about += f", with {' and '.join(latents)} summed out"
+        listed = " and ".join([*([", ".join(latents[:-1])] if latents[1:] else []), latents[-1]])
+        about += f", with {listed} summed out"
     if not joint.priors:
         page.say(f"EM maximises {about}.")
         return
