@@ -193,13 +193,16 @@ def potentials(
         for c, (rows, fixed) in enumerate(zip(features.rows, features.fixed, strict=True)):
             if c in shared:
                 continue
-            part = known[c + 1] @ rows
+            part = out[c][:, chunk.start : chunk.stop]
+            if isinstance(rows, np.ndarray):
+                np.matmul(known[c + 1], rows, out=part)
+            else:
+                part[...] = known[c + 1] @ rows
             if fixed is not None:
-                part = part + _flat(fixed, states[c], chunk)
+                part += _flat(fixed, states[c], chunk)
             for name, own in zip(piece.latents, piece.own, strict=True):
                 if own == c and steer is not None and name in steer:
-                    part = part + steer[name]
-            out[c][:, chunk.start : chunk.stop] = part
+                    part += steer[name]
     for c, table in shared.items():
         part = known[c + 1] @ table.rows
         out[c] = part if table.fixed is None else part + table.fixed

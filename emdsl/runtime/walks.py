@@ -70,11 +70,13 @@ class Walked:
 
     def posterior(self, above: Floats | None) -> Floats:
         """(states, given, rows); `above` (given, enclosing rows) is what the outer latents have."""
-        out = np.empty((self.found[0].posterior.shape[0], len(self.found), len(self.rows.row_outer)))
+        if above is None:
+            return np.stack([one.posterior for one in self.found], axis=1) if len(
+                self.found) > 1 else self.found[0].posterior[:, None]  # fmt: skip
+        size = len(self.rows.row_outer)
+        out = np.empty((len(self.found[0].posterior), len(self.found), size))
         for o, one in enumerate(self.found):
-            out[:, o] = one.posterior
-            if above is not None:
-                out[:, o] *= above[o][self.rows.row_outer]
+            np.multiply(one.posterior, above[o][self.rows.row_outer], out=out[:, o])
         return out
 
     def pairs(self, above: Floats | None) -> Floats:
