@@ -253,9 +253,7 @@ class _Scheduler:
             self._see(above, self.levels.of_axis[axis])
         output = self._replace(tuple(mine), above, kept)
         link = max(links, key=lambda k: k.lag)
-        self.steps.append(
-            Walk(level, link, steps, kept, tuple(unary), tuple(pair), output)
-        )
+        self.steps.append(Walk(level, link, steps, kept, tuple(unary), tuple(pair), output))
         return True
 
     def _is_outer(self, f: Factor, axis: str) -> bool:

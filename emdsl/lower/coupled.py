@@ -172,9 +172,7 @@ class Coupling:
             given = ", ".join(latents)
             body.append(Comment(f"log p of what depends on {given}, for each row of {plan.plate}"))
             shape = ", ".join(str(a.dim) for a in self._axes(latents))
-            body.append(
-                Bind((name,), "", (f"potentials[{here}][{cluster}].reshape({shape}, -1)",))
-            )
+            body.append(Bind((name,), "", (f"potentials[{here}][{cluster}].reshape({shape}, -1)",)))
 
     def _tables(self) -> dict[int, Axis]:
         """The last axis of those given factors that are tables: of which walk they are."""
@@ -264,9 +262,9 @@ class Coupling:
         body.append(
             Bind(
                 (name,),
-                "how.walk",
+                f"{rows}.walk",
                 (
-                    rows,
+                    "how",
                     f"{unary}.reshape({_count(history)}, {count}, -1)",
                     f"{pair}.reshape({_count(everything)}, {count}, -1)",
                 ),

@@ -22,6 +22,7 @@ from emdsl.runtime.chains import (
     most_probable,
     sample_states,
 )
+from emdsl.runtime.how import Best, Draw, Expect, How
 from emdsl.runtime.program import Floats
 
 Ints = NDArray[np.intp]
@@ -54,6 +55,32 @@ class WalkRows:
     shared: bool
     workspaces: dict[int, Workspace] = field(default_factory=dict)
 
+    def walk(self, how: How, unary: Floats, pair: Floats) -> Walked:
+        """Sum out the latents of all rows as `how` says: for their posteriors (forward-backward),
+        the most probable path (Viterbi) or a draw (filtering forward, sampling backward).
+
+        unary : (states, given, rows), log potentials of each row's state for each given value of
+            the latents of enclosing rows.
+        pair : (states over history and now, given, tables), of each step.
+        """
+        match how:
+            case Best():
+                return walk_best(self, unary, pair)
+            case Draw(rng):
+                return walk_draw(self, unary, pair, rng)
+            case Locate(found=found):
+                row = impossible_row(self, unary, pair)
+                if row >= 0:
+                    found.append((self, row))
+        return walk_expect(self, unary, pair, each=how.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Locate(Expect):
+    """Looks for the rows at which walks become impossible: `found` holds each walk and its row."""
+
+    found: list[tuple[WalkRows, int]] = field(default_factory=list)
+
 
 @dataclass(slots=True)
 class Walked:
@@ -70,7 +97,9 @@ class Walked:
 
     def posterior(self, above: Floats | None) -> Floats:
         """(states, given, rows); `above` (given, enclosing rows) is what the outer latents have."""
-        out = np.empty((self.found[0].posterior.shape[0], len(self.found), len(self.rows.row_outer)))
+        out = np.empty(
+            (self.found[0].posterior.shape[0], len(self.found), len(self.rows.row_outer))
+        )
         for o, one in enumerate(self.found):
             out[:, o] = one.posterior
             if above is not None:
@@ -126,9 +155,7 @@ def walk_best(rows: WalkRows, unary: Floats, pair: Floats) -> Walked:
     return Walked(rows, np.stack(evidence), found, True, states)
 
 
-def walk_draw(
-    rows: WalkRows, unary: Floats, pair: Floats, rng: np.random.Generator
-) -> Walked:
+def walk_draw(rows: WalkRows, unary: Floats, pair: Floats, rng: np.random.Generator) -> Walked:
     """A path for each given value; arguments as for `walk_expect`."""
     found, evidence = [], []
     states = _states(unary, rows.history)

@@ -52,9 +52,7 @@ def draw(
     exec(code(text), space)  # noqa: S102  # what the compiler itself wrote
     layout = rt.Layout(sizes, lengths={k: np.asarray(v) for k, v in (lengths or {}).items()})
     arrays = {k: np.asarray(v, dtype=float) for k, v in params.items()}
-    found: dict[str, Any] = space["draw"](
-        arrays, layout, np.random.default_rng(seed), given or {}
-    )
+    found: dict[str, Any] = space["draw"](arrays, layout, np.random.default_rng(seed), given or {})
     return found
 
 
@@ -113,7 +111,8 @@ param mean[J, K] : real
 for {one} in {one.upper()}:
     for {two} in {two.upper()}:
         latent z[{one}, {two}] ~ Categorical(start) if t == 0 else Categorical(trans[z[{
-        ", ".join(a.replace("t", "t-1") for a in (one, two))}]])
+        ", ".join(a.replace("t", "t-1") for a in (one, two))
+    }]])
         for j in J:
             data x[{one}, {two}, j] ~ Normal(mean[j, z[{one}, {two}]], 0.1)
 """

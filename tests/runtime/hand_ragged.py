@@ -11,9 +11,7 @@ T = rt.Plate("t", "T", outer=("s",), over="s")
 def meta(
     sizes: tuple[rt.Size, ...], plates: tuple[rt.Plate, ...], *arrays: rt.Array, name: str = "HMM"
 ) -> rt.Meta:
-    return rt.Meta(
-        name, "", "", "", "", sizes, (), arrays, (), "log likelihood", (), plates
-    )
+    return rt.Meta(name, "", "", "", "", sizes, (), arrays, (), "log likelihood", (), plates)
 
 
 X = rt.Array("x", "data", ("S", "T"), 2, "real", missing="cell", axes=("s", "t"))
