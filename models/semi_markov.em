@@ -1,4 +1,4 @@
-# emdsl fit models/semi_markov.em models/data/geyser.csv --data x=waiting
+# emdsl fit models/semi_markov.em models/data/lynx.csv --data x=log10 --set D=8
 model HiddenSemiMarkov(K = 2, D = 4)
     "A hidden semi-Markov model: a state is entered for a number of steps that are counted down."
     "Ferguson 1980; Yu, Artif. Intell. 174 (2010)."

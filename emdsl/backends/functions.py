@@ -90,8 +90,8 @@ def _statement(s: Stmt, indent: str) -> list[str]:
             return lines
         case For(names=names, func=func, args=args, body=inner):
             code = f"{func}({', '.join(printer.argument(a) for a in args)})"
-            line = f"{indent}for {', '.join(names)} in {code}:"
-            return [line, *statements(inner, indent + "    ")]
+            *lines, last = wrapped(f"{indent}for {', '.join(names)} in ", code, "", indent)
+            return [*lines, f"{last}:", *statements(inner, indent + "    ")]
         case Return(value=value, call=call):
             return _return(value, call, indent)
 

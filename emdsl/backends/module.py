@@ -31,7 +31,7 @@ def _docstring(doc: str) -> list[str]:
 
 def _api(m: Module) -> list[str]:
     """The functions users call; each hands the program to the common runtime."""
-    # a size's Python name is never that of another argument, of which this one is new
+    # a header size of that name would meet the argument
     hyper = [("lengths_" if py == "lengths" else py, name, d) for py, name, d in m.hyper]
     with_default = [
         f"    {py}: int = {default}," for py, _, default in hyper if default is not None

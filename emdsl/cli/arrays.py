@@ -8,6 +8,7 @@ every column that holds numbers and that no other array has taken.
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from emdsl.cli.table import Table, listing
 from emdsl.runtime.cells import CellError
 from emdsl.runtime.frames import Table as NamedColumns
 from emdsl.runtime.frames import indexed_shape, own_columns
+from emdsl.runtime.given import id_axes
+from emdsl.runtime.levels import flat, ragged_sizes
 
 if TYPE_CHECKING:
     from emdsl.runtime.program import Array, Meta
@@ -36,6 +39,10 @@ class Npz:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.arrays)
+
+
+class Lists(Npz):
+    """The arrays of a JSON file by name: nested lists, which may be ragged."""
 
 
 @dataclass
@@ -64,6 +71,17 @@ def read_npz(data: bytes, path: str) -> Npz:
     return Npz(path, arrays)
 
 
+def read_json(data: bytes, path: str) -> Lists:
+    """The nested lists in the bytes of a JSON file; null is a missing cell."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is not a JSON object of arrays by name")
+    return Lists(path, found)
+
+
 def gather(
     meta: Meta,
     files: Sequence[Table | Npz],
@@ -71,9 +89,12 @@ def gather(
     needed: frozenset[str],
 ) -> Gathered:
     """The model's arrays out of the files; those of the roles in `needed` must be there."""
-    specs = [a for a in meta.arrays if a.name not in dict(meta.constants)]
-    _verify_mapping(specs, mapping)
+    specs = [flat(meta, a) for a in meta.arrays if a.name not in dict(meta.constants)]
+    beside = _beside(meta)
+    _verify_mapping([*(s.name for s in specs), *beside], mapping)
     found = Gathered()
+    for name in beside:
+        _take_beside(name, name in ragged_sizes(meta), files, mapping, found)
     for spec in specs:
         place = _named(spec, files, mapping)
         if place is not None:
@@ -90,6 +111,41 @@ def gather(
     if missing:
         raise _nothing_for(missing, files, found)
     return found
+
+
+def _beside(meta: Meta) -> list[str]:
+    """What tells the rows of ragged plates apart: lengths, ids by axis or by size, places."""
+    inner = [p.axis for p in meta.plates if p.over]
+    outer = [n for a in id_axes(meta) for n in (a, str(meta.plate(a).dim))]
+    return list(dict.fromkeys([*ragged_sizes(meta), *outer, *inner]))
+
+
+def _take_beside(
+    name: str,
+    size: bool,
+    files: Sequence[Table | Npz],
+    mapping: Mapping[str, tuple[str, ...]],
+    found: Gathered,
+) -> None:
+    """A column of ids or an array of lengths, if a file has it; a column alone may be lengths."""
+    columns = mapping.get(name, (name,))
+    places = [f for f in files if set(columns) & set(f.names)]
+    if name in mapping and (not places or len(columns) > 1):
+        has = "; ".join(f"{file.path} has {listing(file.names)}" for file in files)
+        raise InputError(f"there is no one column {listing(columns)} for {name}: {has}")
+    if len(places) > 1:
+        raise InputError(f"{name} is in both {places[0].path} and {places[1].path}")
+    for file in places:
+        (column,) = columns
+        if isinstance(file, Npz):
+            found.arrays[name] = file.arrays[column]
+        elif not size:
+            found.arrays[name] = file.ids(column)
+        elif name in mapping or file.names == columns:
+            found.arrays[name] = file.numbers(column)
+        else:
+            continue
+        found.taken[name] = columns
 
 
 def _named(
@@ -123,6 +179,8 @@ def _rest(file: Table | Npz, found: Gathered) -> tuple[str, ...]:
 
 def _take(spec: Array, file: Table | Npz, names: tuple[str, ...]) -> Any:
     """An array from its place: with its columns' names, for the runtime to speak of them."""
+    if isinstance(file, Lists) and len(names) == 1:
+        return file.arrays[names[0]]
     if isinstance(file, Npz):
         return _take_npz(spec, file, names)
     rank = len(spec.dims)
@@ -161,9 +219,9 @@ def _take_npz(spec: Array, file: Npz, names: tuple[str, ...]) -> NDArray[Any]:
     for name in names:
         if name not in file.arrays:
             raise InputError(f"{file.path} has no array {name!r}; it has {listing(file.names)}")
-        if file.arrays[name].dtype.kind not in "biuf":
+        if np.asarray(file.arrays[name]).dtype.kind not in "biuf":
             raise InputError(f"{file.path}: array {name!r} doesn't hold numbers")
-        arrays.append(file.arrays[name])
+        arrays.append(np.asarray(file.arrays[name]))
     if len(arrays) == 1:
         return arrays[0]
     if any(a.shape != arrays[0].shape for a in arrays):
@@ -171,8 +229,7 @@ def _take_npz(spec: Array, file: Npz, names: tuple[str, ...]) -> NDArray[Any]:
     return np.stack(arrays, axis=-1)
 
 
-def _verify_mapping(specs: Sequence[Array], mapping: Mapping[str, tuple[str, ...]]) -> None:
-    known = [s.name for s in specs]
+def _verify_mapping(known: Sequence[str], mapping: Mapping[str, tuple[str, ...]]) -> None:
     for name in mapping:
         if name not in known:
             hint = near(name, known) or f"it has {listing(known)}"

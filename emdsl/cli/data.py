@@ -24,7 +24,7 @@ def add_data(parser: argparse.ArgumentParser, *, needed: bool = True) -> None:
         "data",
         nargs="+" if needed else "*",
         metavar="DATA",
-        help=f"CSV or .npz files{'' if needed else ' with the inputs'} (-: CSV from stdin)",
+        help=f"CSV, .npz or .json files{'' if needed else ' with the inputs'} (-: CSV from stdin)",
     )
     parser.add_argument(
         "--data",
@@ -65,7 +65,7 @@ def gather_data(
     needed: frozenset[str] = frozenset({"data", "input", "weight"}),
 ) -> Gathered:
     """The model's arrays out of the files that the arguments name; see `arrays.gather`."""
-    from emdsl.cli.arrays import Npz, gather, read_npz
+    from emdsl.cli.arrays import Npz, gather, read_json, read_npz
     from emdsl.cli.table import Table, read_table
 
     once_stdin(model, *args.data)
@@ -77,6 +77,8 @@ def gather_data(
         shown = "<stdin>" if name == "-" else name
         if name.endswith(".npz"):
             files.append(read_npz(content, shown))
+        elif name.endswith(".json"):
+            files.append(read_json(content, shown))
         else:
             files.append(read_table(content, shown, delimiter=delimiter, header=not args.no_header))
     gathered = gather(meta, files, mapping, needed)
@@ -89,13 +91,14 @@ def gather_data(
 class Settings:
     """What `--set` gave: sizes, and values for constants."""
 
-    sizes: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, Any] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
 
 
 def read_settings(words: Sequence[str], meta: Meta) -> Settings:
     """Each `NAME=VALUE` as a size or as a constant that the model leaves open."""
     sizes = [s.name for s in meta.sizes]
+    ragged = {s.name for s in meta.sizes if s.role == "ragged"}
     constants = [
         a.name for a in meta.arrays if a.role == "const" and a.name not in dict(meta.constants)
     ]
@@ -104,7 +107,9 @@ def read_settings(words: Sequence[str], meta: Meta) -> Settings:
         name, value = _pair(word, "--set")
         if name in found.sizes or name in found.constants:
             raise UsageError(f"--set {name} is given twice")
-        if name in sizes:
+        if name in ragged:
+            found.sizes[name] = _lengths(name, value)
+        elif name in sizes:
             found.sizes[name] = _size(name, value)
         elif name in constants:
             found.constants[name] = _constant(name, value)
@@ -139,6 +144,20 @@ def _size(name: str, value: str) -> int:
     if size < 1:
         raise UsageError(f"--set {name}={value}: a size is at least 1")
     return size
+
+
+def _lengths(name: str, value: str) -> Any:
+    """One length for all, or a list of them (of lists, for a size inside a ragged plate)."""
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, bool) or not isinstance(found, (int, list)):
+        raise UsageError(
+            f"--set {name}={value}: expected one length, or a list of lengths",
+            f"for example --set {name}=20, or --set '{name}=[18, 25]'",
+        )
+    return found
 
 
 def _constant(name: str, value: str) -> Any:

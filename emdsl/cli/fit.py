@@ -24,6 +24,7 @@ EXAMPLES = """\
   emdsl fit models/gaussian_mixture.em faithful.csv --set K=2 --seed 0
   emdsl fit regression.em stackloss.csv --data y=loss --data u=airflow,watertemp
   emdsl fit model.em data.npz --restarts 20 --save fit.npz
+  emdsl fit hmm.em sequences.csv --data s=subject
   emdsl fit model.em data.csv --json > fit.json
   emdsl fit model.em data.csv --init fit.json --max-iter 5000
 
@@ -108,7 +109,7 @@ def _fit(
     args: argparse.Namespace,
     program: Program,
     data: dict[str, Any],
-    sizes: dict[str, int],
+    sizes: dict[str, Any],
     init: dict[str, Any] | None,
 ) -> FitResult:
     from emdsl.runtime import fit

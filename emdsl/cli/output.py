@@ -28,9 +28,13 @@ def verify_output(args: argparse.Namespace) -> None:
         verify_writable(Path(args.output))
 
 
+def is_npz(output: str | None) -> bool:
+    return output is not None and output.endswith(".npz")
+
+
 def write_arrays(arrays: Mapping[str, Any], output: str | None) -> None:
     """Arrays with one row for each element, by name; `x[]` is `x` with its indices spelt out."""
-    if output is not None and output.endswith(".npz"):
+    if output is not None and is_npz(output):
         write_bytes(Path(output), lambda file: _write_npz(arrays, file))
         return
     text = _csv(arrays)

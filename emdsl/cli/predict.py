@@ -12,7 +12,7 @@ from typing import Any
 from emdsl.cli.data import add_data, add_set, gather_data, read_settings, with_constants
 from emdsl.cli.errors import InputError
 from emdsl.cli.files import read_model
-from emdsl.cli.output import add_output, verify_output, write_arrays
+from emdsl.cli.output import add_output, is_npz, verify_output, write_arrays
 from emdsl.diagnostics import Exit
 
 HELP = "say which latent values explain data"
@@ -34,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load the fit, gather the data, write the answer."""
     from emdsl.cli import generated
+    from emdsl.cli.sequences import in_table, with_ids
     from emdsl.runtime import load
 
     verify_output(args)
@@ -49,5 +50,9 @@ def run(args: argparse.Namespace) -> int:
     for name, best in values.items():
         arrays[name] = best
         arrays[f"{name}[]"] = weights[name]  # whose columns are then z[0], z[1], ...
+    npz = is_npz(args.output)
+    arrays = in_table(program.meta, arrays, npz=npz)
+    if not npz:
+        arrays = with_ids(program.meta, arrays, data)
     write_arrays(arrays, args.output)
     return Exit.OK

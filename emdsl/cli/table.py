@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,16 @@ class Table:
         for row in np.flatnonzero(np.isinf(values)):
             raise self._wrong(name, int(row), f"{cells[row].strip()!r} is infinite", "")
         return values
+
+    def ids(self, name: str) -> NDArray[Any]:
+        """A column of ids: numbers where all are, else strings; None or NaN where missing."""
+        if not self.is_text(name):
+            try:
+                return self.numbers(name)
+            except InputError:  # some are numbers, some aren't: all are names then
+                pass
+        cells = [cell.strip() for cell in self._cells(name)]
+        return np.array([None if c.lower() in MISSING else c for c in cells], dtype=object)
 
     def is_text(self, name: str) -> bool:
         """Whether no cell of a column is a number: it holds words and was not meant as data.

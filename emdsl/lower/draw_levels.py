@@ -44,24 +44,25 @@ class Levels:
             if len(axes) == 1:
                 made = Level(axes, (), Axis("row", self.dim(axes[0])))
             else:
-                places = tuple(self.names.fresh(unicodedata.normalize("NFKC", a)) for a in axes)
+                places = tuple(self._fresh(a) for a in axes)
                 made = Level(axes, places, Axis("row", f"len({places[-1]})"))
             self.known[axes] = made
         return self.known[axes]
 
     def statements(self, body: list[Stmt]) -> list[Stmt]:
         """What makes the arrays that `body` uses."""
-        used = names_in(body)
+        used, other = names_in(body), self.names.fresh("_")
         out: list[Stmt] = []
         for axis, name in self.starts.items():
             out.append(Bind((name,), "sampling.starts", (self._lengths(axis),)))
         for level in self.known.values():
-            names = tuple(p if p in used else "_" for p in level.places)
-            if {*names} != {"_"} and names:
-                if len(names) > 2 and names[0] == names[1] == "_":
-                    names = ("*_", *(n for i, n in enumerate(names) if n != "_" or i > 1))
-                given = tuple(self._extent(a) for a in level.axes)
-                out.append(Bind(names, "sampling.places", given))
+            names = [p if p in used else other for p in level.places]
+            if {*names} <= {other}:
+                continue
+            while names[:2] == [other, other] or (names[0] == f"*{other}" and names[1] == other):
+                names[:2] = [f"*{other}"]
+            given = tuple(self._extent(a) for a in level.axes)
+            out.append(Bind(tuple(names), "sampling.places", given))
         return out
 
     def is_ragged(self, axis: str) -> bool:
@@ -84,13 +85,13 @@ class Levels:
         for axis, place in zip(axes[1:], at[1:], strict=True):
             if self.is_ragged(axis):
                 if axis not in self.starts:
-                    self.starts[axis] = self.names.fresh(f"first_{axis}")
+                    self.starts[axis] = self._fresh(f"first_{axis}")
                 first: Expr = Gather(self.starts[axis], (row,))
             else:
                 dim = self.dim(axis)
                 size = Lit(dim) if isinstance(dim, int) else Array(dim)
                 first = Map("mul", (row, size))
-            row = Map("add", (first, place))
+            row = first if place == Lit(0) else Map("add", (first, place))
         return row
 
     def stride(self, axes: tuple[str, ...], axis: str) -> Expr | None:
@@ -104,6 +105,9 @@ class Levels:
         if fixed != 1 or not parts:
             parts.append(Lit(fixed))
         return parts[0] if len(parts) == 1 else Map("mul", tuple(parts))
+
+    def _fresh(self, stem: str) -> str:
+        return self.names.fresh(unicodedata.normalize("NFKC", stem))
 
     def _lengths(self, axis: str) -> str:
         return f"layout.lengths[{quoted(axis)}]"

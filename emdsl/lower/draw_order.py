@@ -39,9 +39,9 @@ def in_rows(model: g.Model) -> bool:
         if any(isinstance(model.plate(a).extent, g.Ragged) for a in v.plates):
             return True
         for ref, _ in drawn_from(v):
-            if ref.name == v.name or any(lag_of(i) is not None for i in ref.indices):
+            if any(lag_of(i) is not None for i in ref.indices):
                 return True
-    return False
+    return any(group.parents or group.why for group in groups(model))
 
 
 def drawn_from(v: g.Variable) -> Iterator[tuple[g.Ref, Guards]]:

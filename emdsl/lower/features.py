@@ -208,7 +208,8 @@ class FeatureLowering(PieceContext):
         new = tuple(i for i, a in enumerate(axes) if a not in own)
         mask = f"seen_{self.names[atom.name]}"
         places = () if all(i < len(axes) - len(own) for i in new) else (str(new),)
-        return Kernel("masked", (Whole(value, axes), mask, *places), axes)
+        full = set(axes_of(value)) != set(axes)  # complete data have no mask to broadcast to
+        return Kernel("masked", (Whole(value, axes, full=full), mask, *places), axes)
 
     def _mask(self, f: Feature, name: str, s: ScalarLowering) -> list[Stmt]:
         """A mask as a feature; None where every cell is seen: the constant row serves then."""

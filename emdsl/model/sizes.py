@@ -16,6 +16,9 @@ def read_sizes(table: Table) -> tuple[g.SizeDecl, ...]:
     dims, values = _sources(table)
     found: list[g.SizeDecl] = []
     for name, hyper in table.hyper.items():
+        ragged = next((u for u in table.sizes.get(name, ()) if u.over is not None), None)
+        if ragged is not None:  # a header chooses one number
+            table.report(diagnoses.ragged_and_plain(ragged.span, name, hyper.span))
         sources = tuple(dims.get(name, ()))
         found.append(g.SizeDecl(name, True, hyper.default, sources, hyper.span))
     blocked = _blocked(table)

@@ -16,6 +16,7 @@ from emdsl.runtime.given import read_all_ids, read_lengths, take_given
 from emdsl.runtime.grouping import group, user_order, verify_places
 from emdsl.runtime.lengths import fallback_sizes, readings_of, resolve_lengths, sources_of
 from emdsl.runtime.levels import depth, flat, limits, shape_text
+from emdsl.runtime.nested import as_rows
 from emdsl.runtime.program import Array, Bound, Layout, Meta
 from emdsl.runtime.ragged import form_of, rows_shape
 from emdsl.runtime.sizes import resolve_sizes
@@ -57,7 +58,9 @@ def bind(
     lengths_given = read_lengths(meta, given.lengths, problems)
     ids, sound = read_all_ids(meta, given, problems)
     found = gather(meta, given.data, frozenset(optional), problems)
-    grouped = group(meta, found, given, ids, problems) if sound else None
+    if lengths_given or ids:
+        found = {name: as_rows(cells) for name, cells in found.items()}
+    grouped = group(meta, found, given, ids, lengths_given, problems) if sound else None
     for name, value in constants.items():
         found[name] = Cells(value.astype(np.float64), None)
     arrays = {a.name: a for a in meta.arrays}

@@ -17,6 +17,7 @@ from emdsl.runtime.errors import DataError, ParamsError, near
 from emdsl.runtime.given import with_lengths
 from emdsl.runtime.guard import Guard
 from emdsl.runtime.initial import Start, starts_from
+from emdsl.runtime.levels import count_rows
 from emdsl.runtime.params import free_params
 from emdsl.runtime.program import Bound, Layout, Meta, Params, Program
 from emdsl.runtime.progress import Bar
@@ -164,11 +165,13 @@ def _notes(program: Program, bound: Bound) -> list[str]:
     notes = []
     sizes = bound.layout.sizes
     for latent in program.meta.latents:
-        if isinstance(latent.values, str) and latent.dims and isinstance(latent.dims[0], str):
-            values, rows = sizes[latent.values], sizes[latent.dims[0]]
+        if isinstance(latent.values, str) and latent.axes:
+            values = sizes[latent.values]
+            rows = count_rows(bound.plates, latent.axes, sizes, bound.layout.lengths)
             if values > rows:
+                shown = f"{latent.dims[0]} = {rows}" if len(latent.dims) == 1 else str(rows)
                 notes.append(f"{latent.values} = {values} is more than the number of elements, "
-                             f"{latent.dims[0]} = {rows}")  # fmt: skip
+                             f"{shown}")  # fmt: skip
     return notes
 
 

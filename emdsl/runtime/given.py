@@ -35,7 +35,8 @@ class WithLengths:
 class Given:
     """The data without what is said of ragged plates, and that: by size, or by axis.
 
-    `names` holds what the user calls each column of ids.
+    `names` holds what the user calls each column of ids. `tidy`: each array has a value for each
+    row, those of enclosing plates too.
     """
 
     data: Any
@@ -44,7 +45,7 @@ class Given:
     ids: dict[str, Any] = field(default_factory=dict)
     places: dict[str, Any] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
-    table: bool = False
+    tidy: bool = False
 
 
 def with_lengths(meta: Meta, data: Any, lengths: Any) -> Any:
@@ -89,10 +90,10 @@ def take_given(meta: Meta, data: Any, sizes: Mapping[str, Any], problems: list[s
     columns: Mapping[Any, Any] = table.columns if table is not None else {}
     if table is None and isinstance(given.data, Mapping):
         columns = given.data
-    given.table = table is not None
+    given.tidy = table is not None or all(isinstance(v, Table) for v in columns.values())
     used = set()
     for name, value in columns.items():
-        if _take(meta, str(name), value, given, problems):
+        if _take(meta, str(name), value, given, table is not None, problems):
             used.add(name)
     if used:
         rest = {name: value for name, value in columns.items() if name not in used}
@@ -112,14 +113,16 @@ def known_names(meta: Meta) -> list[tuple[str, str]]:
     return [*lengths, *((axis, "ids") for axis in id_axes(meta))]
 
 
-def _take(meta: Meta, name: str, value: Any, given: Given, problems: list[str]) -> bool:
+def _take(
+    meta: Meta, name: str, value: Any, given: Given, column: bool, problems: list[str]
+) -> bool:
     """Put a column in its place, if it is said of a ragged plate."""
     if any(a.name == name for a in meta.arrays):
         return False
     axes = id_axes(meta)
     ragged = ragged_sizes(meta)
     of_size = {str(meta.plate(a).dim): a for a in axes}
-    if name in ragged and not given.table:
+    if name in ragged and not column:
         if name in given.lengths:
             problems.append(f"{name} is given twice, in the data and as lengths= or a size: "
                             "leave one out")  # fmt: skip

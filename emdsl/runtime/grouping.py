@@ -17,16 +17,25 @@ from emdsl.runtime.program import Array, Layout, Meta
 
 
 def group(
-    meta: Meta, found: dict[str, Cells], given: Given, ids: Mapping[str, Ids], problems: list[str]
+    meta: Meta,
+    found: dict[str, Cells],
+    given: Given,
+    ids: Mapping[str, Ids],
+    lengths: Mapping[str, int | Cells],
+    problems: list[str],
 ) -> Grouped | None:
     """Put rows in the order of their ids, in place; a frame without ids is one sequence.
 
     An array of an enclosing level that has a value for each row gets one for each of its own
     elements, where they agree.
     """
-    chain = id_chain(meta) if ids or (given.table and not given.lengths) else ()
+    chain = id_chain(meta) if ids or given.tidy else ()
     if not chain:
         return None
+    if given.tidy and not ids and given.lengths:
+        ids = _of_lengths(chain, meta, lengths)
+        if not ids:
+            return None
     if ids:
         rows = len(next(iter(ids.values())).codes)
     else:
@@ -34,7 +43,7 @@ def group(
     if not rows:
         return None
     grouped = group_rows(chain[:-1], ids, rows)
-    names = ", ".join(given.names[a] for a in ids)
+    names = ", ".join(given.names[a] for a in ids if a in given.names)
     for name, cells in list(found.items()):
         array = meta.array(name)
         deep = depth(meta.plates, array.axes)
@@ -42,6 +51,8 @@ def group(
         if level is None or cells.counts or not cells.values.ndim:
             continue
         if level == len(chain):
+            if len(cells.values) != rows and not names:
+                return None  # lengths that don't add up, which is said of them
             if len(cells.values) != rows:
                 problems.append(
                     f"{name} has {len(cells.values)} rows (shape {cells.values.shape}) but {names} "
@@ -59,6 +70,18 @@ def group(
             else:
                 found[name] = once
     return grouped
+
+
+def _of_lengths(
+    chain: tuple[str, ...], meta: Meta, lengths: Mapping[str, int | Cells]
+) -> dict[str, Ids]:
+    """Ids as lengths say them, where the sequences aren't nested."""
+    cells = lengths.get(str(meta.plate(chain[-1]).dim))
+    if len(chain) != 2 or not isinstance(cells, Cells):
+        return {}
+    numbers = range(len(cells.values))
+    codes = np.repeat(np.arange(len(cells.values)), cells.values.astype(np.int64))
+    return {chain[0]: Ids(codes, tuple(numbers))}
 
 
 def _level(meta: Meta, array: Array, chain: tuple[str, ...]) -> int | None:
@@ -110,7 +133,9 @@ def _once(
                                                                 values[cell])
         ]  # fmt: skip
         axes = [a for a in grouped.axes[:level] if a in ids]
-        where = ", ".join(f"{given.names[a]} = {ids[a].labels[ids[a].codes[row]]!r}" for a in axes)
+        where = ", ".join(
+            f"{given.names.get(a, a)} = {ids[a].labels[ids[a].codes[row]]!r}" for a in axes
+        )
         problems.append(
             f"{array.name} is {shown[0]} in row {other} but {shown[1]} in row {row}"
             f"{f', both of {where}' if where else ''}, expected one value for each "

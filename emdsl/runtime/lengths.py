@@ -183,6 +183,8 @@ def _resolve(plate: Plate, known: _Known) -> None:
     if rows is None:
         return
     candidates = _candidates(plate, known, rows)
+    if candidates is None:
+        return
     alone = {
         name: known.found[name].values.shape
         for name, axes in _rows_given(meta, known.found).items()
@@ -220,36 +222,47 @@ def _resolve(plate: Plate, known: _Known) -> None:
     known.lengths[plate.axis] = lengths
 
 
-def _candidates(plate: Plate, known: _Known, rows: int) -> list[tuple[str, Ints]]:
-    """The lengths of a plate by everything that says them, with words for who does."""
+def _candidates(plate: Plate, known: _Known, rows: int) -> list[tuple[str, Ints]] | None:
+    """The lengths of a plate by everything that says them, with words for who does.
+
+    None where lengths are given for another number of sequences, which is said.
+    """
     meta, size = known.meta, str(plate.dim)
-    own = own_path(meta, size)
+    own = plate.outer[: plate.outer.index(plate.over) + 1]
     out: list[tuple[str, Ints]] = []
     given = known.given.get(size)
+    if _dims(meta, own) != _dims(meta, own_path(meta, size)):
+        given = None  # lengths along another plate than the one they are given for
     if isinstance(given, int):
         out.append((f"the length {size} = {given}", np.full(rows, given, dtype=np.int64)))
     elif given is not None:
         each = given.values.astype(np.int64)
-        if len(each) == known.count(own):
-            layout = Layout(known.sizes, lengths=known.lengths)
-            each = each[links(meta.plates, plate.outer, len(own), layout)]
-            out.append((f"the lengths {size}", each))
-        elif not meta.plate(own[0]).over and len(own) > 1:
-            known.problems.append(
-                f"{size} has {len(each)} lengths but there are {known.count(own)} rows of "
-                f"{', '.join(own)}, expected one for each"
-            )
-            return []
+        if len(own) > 1 and len(each) == known.sizes.get(str(meta.plate(plate.over).dim)):
+            each = np.tile(each, (known.count(own) or 0) // len(each))  # the same in each outer row
+        if len(each) != known.count(own):
+            if len(own) > 1 and not given.counts:  # else it is a size that disagrees
+                known.problems.append(
+                    f"{size} has {len(each)} lengths but there are {known.count(own)} rows of "
+                    f"{', '.join(own)}, expected one for each"
+                )
+            return None
+        layout = Layout(known.sizes, lengths=known.lengths)
+        each = each[links(meta.plates, plate.outer, len(own), layout)]
+        out.append((f"the lengths {size}", each))
     for source in known.sources:
         counts = source.counts.get(plate.axis)
         if counts is not None and len(counts) == rows:
             out.append((source.what, counts))
-    out += [  # the same size of another plate
-        (f"the plate {other.axis}", known.lengths[other.axis])
-        for other in meta.plates
-        if other.dim == plate.dim and other.axis in known.lengths and other.outer == plate.outer
-    ]
+    for other in meta.plates:  # the same size of another plate
+        same = other.dim == plate.dim and _dims(meta, other.outer) == _dims(meta, plate.outer)
+        if same and other.axis in known.lengths:
+            out.append((f"the plate {other.axis}", known.lengths[other.axis]))
+            break
     return out
+
+
+def _dims(meta: Meta, axes: Sequence[str]) -> list[object]:
+    return [meta.plate(axis).dim for axis in axes]
 
 
 def _one_sequence(

@@ -32,7 +32,7 @@ def read_nested(value: Any, deep: int, rank: int) -> Cells:
         cells = read_cells(value)
         return _rectangular(cells, deep) if cells.values.ndim == rank else cells
     levels = _nesting(value)
-    if levels == rank or (levels == rank + 1 and _of_tables(value)):
+    if levels in (rank, rank + 1):  # a column too many is one column
         return _from_lists(value, deep, rank)
     try:
         return read_cells(value)
@@ -77,12 +77,6 @@ def _nesting(value: Any) -> int:
     return 1 + max((_nesting(v) for v in inner), default=0)
 
 
-def _of_tables(value: Any) -> bool:
-    while _is_list(value) and len(value):
-        value = next(iter(value))
-    return as_table(value) is not None
-
-
 def _rectangular(cells: Cells, deep: int) -> Cells:
     """An array of the declared number of dimensions: all lengths are equal."""
     shape = cells.values.shape
@@ -92,6 +86,13 @@ def _rectangular(cells: Cells, deep: int) -> Cells:
     counts = tuple(np.full(rows[i], shape[i], dtype=np.int64) for i in range(deep))
     missing = None if cells.missing is None else cells.missing.reshape(-1, *shape[deep:])
     return Cells(cells.values.reshape(-1, *shape[deep:]), missing, (), counts, "array")
+
+
+def as_rows(cells: Cells) -> Cells:
+    """A rectangular array of one column as rows, where something else says the lengths."""
+    if cells.form == "array" and (cells.counts[-1] == 1).all():
+        return replace(cells, counts=(), form="rows")
+    return cells
 
 
 def _from_lists(value: Any, deep: int, rank: int) -> Cells:

@@ -143,7 +143,7 @@ def masked(value: Any, observed: NDArray[np.bool_] | None, new: tuple[int, ...] 
     """
     if observed is None:
         return value
-    if isinstance(value, OneHot) and observed.ndim == 1:
+    if isinstance(value, OneHot):
         return value.masked(observed)
     if isinstance(value, Pairs):
         if observed.ndim == 1:

@@ -74,8 +74,9 @@ class OneHot:
         return out
 
     def masked(self, observed: NDArray[np.bool_]) -> OneHot:
-        """Zeros in the columns not observed (B,)."""
-        scale = np.where(observed, 1.0 if self.scale is None else self.scale, 0.0)
+        """Zeros where not observed: columns (B,), or nonzeros (inner..., B)."""
+        seen = np.reshape(observed, (-1, self.shape[1]))
+        scale = np.where(seen, 1.0 if self.scale is None else self.scale, 0.0)
         return OneHot(self.index, self.shape[0], np.broadcast_to(scale, self.index.shape))
 
     def _columns(self) -> Any:

@@ -51,10 +51,18 @@ def depths(*parents: NDArray[np.integer[Any]]) -> Rows:
 
     parents : (rows,) each; who is its own parent has none there.
 
-    Raises ValueError where parents go round in a circle.
+    Raises ValueError where parents go round in a circle, or are none of the rows.
     """
     count = len(parents[0])
     rows = np.arange(count)
+    for parent in parents:
+        outside = np.flatnonzero((parent < 0) | (parent >= count))
+        if outside.size:
+            raise ValueError(
+                f"the parent of row {outside[0]} is {parent[outside[0]]}, expected one of {count} "
+                "rows: let the model choose what a root is drawn from, such as "
+                "`... if parent[t] < 0 else ...`"
+            )
     child = np.concatenate([rows[p != rows] for p in parents])
     above = np.concatenate([p[p != rows] for p in parents])
     waiting = np.bincount(child, minlength=count)

@@ -2,8 +2,8 @@
 
 Every sampler is called as `sampler(rng, *canonical parameters, size)`; `size` is the batch shape.
 Scalar parameters broadcast against it; a vector or matrix parameter carries its own dimensions
-last, and its leading ones broadcast against `size`. The file stands alone, so that a generated
-module can carry it: NumPy only.
+last, and its leading ones broadcast against `size`. Needs NumPy only. `places` has what the order
+of drawing takes, under the same name for generated modules.
 """
 
 from __future__ import annotations

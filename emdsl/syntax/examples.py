@@ -247,7 +247,7 @@ EXAMPLES: tuple[Example, ...] = (
     Example(
         "misplaced-case",
         "expected an expression, found the keyword `case`",
-        "`case` stands right after `~` or the last `else`; elsewhere choose with `A if test else B`",
+        "`case` stands right after `~` or `else`; elsewhere choose with `A if test else B`",
         ("let a = case k:", "let a = b + case k:"),
         any_line=True,
     ),

@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 
 from emdsl.compiler import Compiled
 from emdsl.verify.coordinates import Params, gradient, jittered
-from emdsl.verify.enumeration import Element, elements, expected, log_likelihood, marginals
+from emdsl.verify.enumeration import (
+    Exact,
+    elements,
+    expected,
+    log_likelihood,
+    marginals,
+)
 from emdsl.verify.world import Arrays
 
 
@@ -33,13 +39,13 @@ class Case:
     params: Mapping[str, NDArray[Any]]
     sizes: Mapping[str, int] | None = None
 
-    def elements(self) -> tuple[Element, ...]:
+    def elements(self) -> Exact:
         """The exact E-step."""
         return elements(self.compiled.model, self.data, self.params, self.sizes)
 
     def q(
         self,
-        found: tuple[Element, ...],
+        found: Exact,
         params: Mapping[str, Any],
         about: frozenset[str] | None = None,
     ) -> float:
@@ -53,36 +59,57 @@ def check_e_step(case: Case, tolerance: float = 1e-9) -> list[str]:
     found = case.elements()
     exact = log_likelihood(found)
     given = {n: np.array(v) for n, v in case.data.items()}
-    scale = max(1.0, sum(abs(e.weight * e.log_evidence) for e in found if e.weight > 0))
     for what, value in (
         ("log_likelihood", case.module.log_likelihood(given, case.params)),
         ("e_step's log likelihood", case.module.e_step(given, case.params).log_likelihood),
     ):
-        if not abs(value - exact) <= tolerance * scale:
+        if not abs(value - exact) <= tolerance * found.scale:
             wrong.append(f"{what} is {value!r}, enumeration says {exact!r}")
     exact_marginals = marginals(found)
     if not exact_marginals:
         return wrong
     posterior = case.module.posterior(given, case.params)
-    if set(posterior) != set(exact_marginals):
-        wrong.append(f"posterior of {sorted(posterior)}, not of {sorted(exact_marginals)}")
+    open_ones = {name for name, _ in found.world.random}  # data all seen need no posterior
+    if not open_ones <= set(posterior) <= set(exact_marginals):
+        wrong.append(f"posterior of {sorted(posterior)}, not of {sorted(open_ones)}")
         return wrong
-    for name, rows in exact_marginals.items():
-        for n, row in enumerate(rows):
-            exact_row = np.array([row.get(k, 0.0) for k in range(posterior[name].shape[1])])
-            if not np.allclose(posterior[name][n], exact_row, atol=1e-8, rtol=1e-7):
-                wrong.append(f"posterior {name}[{n}] is {posterior[name][n]}, not {exact_row}")
-    predicted = case.module.predict(given, case.params)
-    for e in found:
-        if not e.configurations:
+    for name, at in exact_marginals.items():
+        if name not in posterior:
             continue
-        chosen = tuple(int(predicted[name][e.place]) for name in e.latents)
-        odds = dict(e.configurations)
-        if odds.get(chosen, 0.0) < max(odds.values()) - 1e-8:
-            best = max(odds, key=lambda c: odds[c])
+        rows = np.asarray(posterior[name])
+        rows = rows.reshape(-1, rows.shape[-1])  # nested plates in order, ragged or not
+        if len(rows) != len(at):
+            wrong.append(f"posterior {name} has {len(rows)} rows, not {len(at)}")
+            continue
+        for row, (place, odds) in zip(rows, at.items(), strict=True):
+            if not abs(sum(odds.values()) - 1.0) <= 1e-9:
+                continue  # impossible given what is around it, which an element of weight 0 may be
+            exact_row = np.array([odds.get(k, 0.0) for k in range(len(row))])
+            if not np.allclose(row, exact_row, atol=1e-8, rtol=1e-7):
+                wrong.append(f"posterior {name}{list(place)} is {row}, not {exact_row}")
+    return wrong + check_predict(case, found)
+
+
+def check_predict(case: Case, found: Exact) -> list[str]:
+    """The predicted values of each component are as probable, jointly, as any."""
+    wrong: list[str] = []
+    given = {n: np.array(v) for n, v in case.data.items()}
+    predicted = case.module.predict(given, case.params)
+    values = {
+        (name, place): int(x)
+        for name, rows in marginals(found).items()
+        if name in predicted
+        for place, x in zip(rows, np.asarray(predicted[name]).reshape(-1), strict=True)
+    }
+    for c in found.components:
+        if not c.sites or c.log_best == -np.inf:
+            continue
+        here = c.log_joint(values)
+        if not here >= c.log_best - 1e-8 * max(1.0, abs(c.log_best)):
+            chosen = {s: values[s] for s in c.sites}
             wrong.append(
-                f"predict {e.latents}[{e.place}] is {chosen} of probability "
-                f"{odds.get(chosen, 0.0):.6g}, but {best} has {odds[best]:.6g}"
+                f"predict is {chosen} of log joint {here:.9g}, but {dict(c.best)} has "
+                f"{c.log_best:.9g}"
             )
     return wrong
 
@@ -91,7 +118,7 @@ def check_fisher(case: Case, tolerance: float = 1e-6) -> list[str]:
     """The score two ways: of the module's log likelihood, and of Q where it was made."""
     model = case.compiled.model
     found = case.elements()
-    scale = max(1.0, sum(abs(e.weight * e.log_evidence) for e in found if e.weight > 0))
+    scale = found.scale
     program = case.module.PROGRAM
 
     def objective(params: Params) -> float:
@@ -110,7 +137,7 @@ def check_fisher(case: Case, tolerance: float = 1e-6) -> list[str]:
     ]
 
 
-def _q(case: Case, found: tuple[Element, ...], about: frozenset[str], params: Params) -> float:
+def _q(case: Case, found: Exact, about: frozenset[str], params: Params) -> float:
     return case.q(found, params, about)
 
 
@@ -164,7 +191,7 @@ def collapsed(case: Case, params: Mapping[str, NDArray[Any]]) -> bool:
 
 def _stationary(
     case: Case,
-    found: tuple[Element, ...],
+    found: Exact,
     at: Params,
     names: frozenset[str],
     tolerance: float,
@@ -183,7 +210,7 @@ def _stationary(
 
 def _highest(
     case: Case,
-    found: tuple[Element, ...],
+    found: Exact,
     at: Params,
     names: frozenset[str],
     rng: np.random.Generator,

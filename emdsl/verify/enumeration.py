@@ -1,98 +1,186 @@
-"""The exact E-step by brute force: every value of every latent of every plate element.
+"""The exact E-step by brute force: every value of everything that is not seen.
 
-    log p(x_n) = log sum_z exp(log p(x_n, z)),   p(z | x_n) = p(x_n, z) / p(x_n)
+    log p(x) = log sum_z exp(log p(x, z)),   p(z | x) = p(x, z) / p(x)
 
-for elements so small that all z can be written down. A plate inside another is enumerated inside
-each configuration of the outer one's latents. Missing discrete data that others depend on are
-latents; other missing cells count nothing.
+for data so few that all z can be written down, or summed out one after another by plain tables.
+Latents may stand anywhere and refer to each other in any way: chains, trees, gathers. Missing
+discrete data that others depend on are latents; other missing cells count nothing. A weighted
+plate element's log evidence, given what is outside, counts as often as the weight says.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
-from itertools import product
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from emdsl.model.graph import (
-    Apply,
-    ArrayOf,
-    Choice,
-    Distribution,
-    Draw,
-    Expr,
-    Limited,
-    Model,
-    Plate,
-    Ref,
-    Variable,
+from emdsl.model.graph import Model
+from emdsl.verify.components import Component, components_of
+from emdsl.verify.elimination import LARGEST
+from emdsl.verify.evaluate import log_prior
+from emdsl.verify.factors import (
+    Factor,
+    factors_of,
+    is_summed,
+    names_in,
+    node_log_density,
+    with_sites,
 )
-from emdsl.verify.world import Arrays, World, log_density, log_prior, value, world_of
+from emdsl.verify.ragged import Place
+from emdsl.verify.world import Arrays, Site, World, world_of
+
+Odds = Mapping[int, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """A node's log density at places and latent values, with its expected number of times."""
+class Exact:
+    """Everything the data say under given parameters."""
 
-    node: Variable
-    places: Mapping[str, int]
-    latents: Arrays
-    probability: float
+    world: World
+    components: tuple[Component, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """A plate element: its evidence and all values of its own latents with their probability."""
-
-    plate: str
-    place: int
-    weight: float
-    log_evidence: float
-    latents: tuple[str, ...]
-    configurations: tuple[tuple[tuple[int, ...], float], ...]
-    terms: tuple[Term, ...]
+    @property
+    def scale(self) -> float:
+        """How large the numbers are that the log likelihood is made of; at least 1."""
+        parts = (abs(c.weight * c.log_evidence) for c in self.components if c.weight > 0)
+        return max(1.0, math.fsum(parts))
 
 
 def elements(
-    model: Model, data: Arrays, params: Arrays, sizes: Mapping[str, int] | None = None
-) -> tuple[Element, ...]:
-    """Every element of every outermost plate under these parameters."""
-    world = world_of(model, data, params, sizes)
-    return tuple(
-        _element(plate, place, world)
-        for plate in model.plates
-        if not plate.outer
-        for place in range(world.extent(plate.extent))
-    )
+    model: Model,
+    data: Arrays,
+    params: Arrays,
+    sizes: Mapping[str, int] | None = None,
+    largest: int = LARGEST,
+) -> Exact:
+    """Every independent component. `largest`: configurations to write down before summing."""
+    world = with_sites(world_of(model, data, params, sizes))
+    return Exact(world, components_of(world, factors_of(world), largest))
 
 
-def log_likelihood(found: tuple[Element, ...]) -> float:
-    """The weighted sum of the elements' log evidence."""
-    return math.fsum(e.weight * e.log_evidence for e in found if e.weight > 0)
+def log_likelihood(found: Exact) -> float:
+    """The weighted sum of the components' log evidence."""
+    return math.fsum(c.weight * c.log_evidence for c in found.components if c.weight > 0)
 
 
-def marginals(found: tuple[Element, ...]) -> dict[str, list[dict[int, float]]]:
-    """{latent: for each element, {value: probability}}, in order of the plate."""
-    out: dict[str, list[dict[int, float]]] = {}
-    for e in found:
-        for i, name in enumerate(e.latents):
-            row: dict[int, float] = {}
-            for values, p in e.configurations:
-                row[values[i]] = row.get(values[i], 0.0) + p
-            out.setdefault(name, []).append(row)
+def by_element(found: Exact) -> dict[tuple[str, int], float]:
+    """{(axis, i): weighted log evidence} of the outermost plates' elements that stand alone."""
+    out: dict[tuple[str, int], list[float]] = {}
+    shared: set[tuple[str, int]] = set()
+    for c in found.components:
+        for root in c.roots:
+            out.setdefault(root, []).append(c.weight * c.log_evidence if c.weight > 0 else 0.0)
+        if len(c.roots) > 1 or any(not f.node.plates for f in c.factors):
+            shared |= c.roots
+    return {root: math.fsum(parts) for root, parts in out.items() if root not in shared}
+
+
+# --- what is likely ----------------------------------------------------------------------------
+
+
+def marginals(found: Exact) -> dict[str, dict[Place, dict[int, float]]]:
+    """{latent: {place: {value: probability}}}, places in order; seen values are certain.
+
+    They sum to less than one where the data are impossible, given some of what is around, which
+    matters not to an element of weight 0.
+    """
+    world = found.world
+    known: dict[Site, dict[int, float]] = {}
+    for c in found.components:
+        for f, belief in zip(c.factors, c.beliefs, strict=False):
+            for i, site in enumerate(f.scope):
+                if site not in known:
+                    others = tuple(n for n in range(len(f.scope)) if n != i)
+                    known[site] = dict(enumerate(map(float, belief.sum(others))))
+    for v in world.model.variables:
+        for place in world.each(v) if is_summed(v, world.model) else ():
+            if not np.isnan(world.arrays[v.name][place]):
+                known[v.name, place] = {int(world.arrays[v.name][place]): 1.0}
+    return {
+        v.name: {place: known.get((v.name, place), {}) for place in world.each(v)}
+        for v in world.model.variables
+        if v.role == "latent" or is_summed(v, world.model)
+    }
+
+
+def pairs(found: Exact) -> dict[tuple[Site, Site], dict[tuple[int, int], float]]:
+    """The joint probabilities of any two sites that one factor reads."""
+    out: dict[tuple[Site, Site], dict[tuple[int, int], float]] = {}
+    for c in found.components:
+        for f, belief in zip(c.factors, c.beliefs, strict=False):
+            for i, j in combinations(range(len(f.scope)), 2):
+                others = tuple(n for n in range(len(f.scope)) if n not in (i, j))
+                table = belief.sum(others)
+                out.setdefault(
+                    (f.scope[i], f.scope[j]),
+                    {at: float(table[at]) for at in np.ndindex(table.shape)},
+                )
     return out
+
+
+def best(found: Exact) -> tuple[dict[Site, int], float]:
+    """The most probable value of every site, jointly, and the weighted log joint there."""
+    chosen = {s: x for c in found.components for s, x in c.best.items()}
+    return chosen, math.fsum(c.weight * c.log_best for c in found.components if c.weight > 0)
+
+
+def log_joint(found: Exact, values: Mapping[Site, int]) -> float:
+    """The weighted log p(data, sites) at these values."""
+    parts = (c.weight * c.log_joint(values) for c in found.components if c.weight > 0)
+    return math.fsum(parts)
+
+
+def filtered(
+    model: Model,
+    data: Arrays,
+    params: Arrays,
+    axis: str,
+    sizes: Mapping[str, int] | None = None,
+) -> dict[str, dict[Place, dict[int, float]]]:
+    """{latent over the axis: {place: p(value | data up to there)}}: all later nodes left out."""
+    world = with_sites(world_of(model, data, params, sizes))
+    factors = factors_of(world)
+    over = [v for v in model.variables if axis in v.plates]
+    last = max((p[v.plates.index(axis)] for v in over for p in world.each(v)), default=-1)
+    out: dict[str, dict[Place, dict[int, float]]] = {}
+    for t in range(last + 1):
+        kept = _up_to(axis, t, factors)
+        here = replace(world, random={s: world.random[s] for f in kept for s in f.scope})
+        for name, rows in marginals(Exact(here, components_of(here, kept))).items():
+            plates = model.variable(name).plates
+            if axis in plates:
+                now = {p: row for p, row in rows.items() if p[plates.index(axis)] == t}
+                out.setdefault(name, {}).update(now)
+    return {v.name: {p: out[v.name][p] for p in world.each(v)} for v in over if v.name in out}
+
+
+def _up_to(axis: str, t: int, factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
+    """The factors of nodes up to time t, without what hangs on a later one."""
+    kept = tuple(f for f in factors if f.places.get(axis, t) <= t)
+    while True:
+        drawn = {_site(f) for f in kept}
+        random = {_site(f) for f in factors if _site(f) in f.scope}
+        fewer = tuple(f for f in kept if all(s in drawn for s in f.scope if s in random))
+        if len(fewer) == len(kept):
+            return kept
+        kept = fewer
+
+
+def _site(f: Factor) -> Site:
+    return f.node.name, tuple(f.places[a] for a in f.node.plates)
+
+
+# --- Q -----------------------------------------------------------------------------------------
 
 
 def expected(
     model: Model,
     data: Arrays,
     params: Arrays,
-    found: tuple[Element, ...],
+    found: Exact,
     sizes: Mapping[str, int] | None = None,
     about: frozenset[str] | None = None,
 ) -> float:
@@ -100,162 +188,14 @@ def expected(
 
     about : leave out the nodes that none of these parameters touches: constants, in a difference.
     """
-    world = world_of(model, data, params, sizes)
-    parts = []
+    world = replace(world_of(model, data, params, sizes), random=found.world.random)
     wanted = {
-        v.name for v in model.variables if about is None or (v.dist and about & _names(v.dist))
+        v.name for v in model.variables if about is None or (v.dist and about & names_in(v.dist))
     }
-    for e in found:
-        for t in e.terms:
-            if t.node.name in wanted and e.weight * t.probability > 0.0:
-                assert t.node.dist is not None
-                here = world.at(t.places, t.latents)
-                x = here.arrays[t.node.name][tuple(t.places[a] for a in t.node.plates)]
-                parts.append(e.weight * t.probability * log_density(t.node.dist, x, here))
+    parts = [
+        t.probability * node_log_density(t.factor.node, world.at(t.factor.places, t.values))
+        for c in found.components
+        for t in c.terms
+        if t.factor.node.name in wanted and t.probability > 0.0
+    ]
     return math.fsum(parts) + log_prior(world)
-
-
-# --- one element -----------------------------------------------------------------------------
-
-
-def _element(plate: Plate, place: int, world: World) -> Element:
-    weight = 1.0
-    here = world.at({plate.axis: place}, {})
-    if plate.weight is not None:
-        weight = float(value(plate.weight, here))
-    names, evidence, configurations, terms = _expand(plate, here)
-    return Element(plate.axis, place, weight, evidence, names, configurations, _merged(terms))
-
-
-def _merged(terms: tuple[Term, ...]) -> tuple[Term, ...]:
-    """One term for all configurations that a node can't tell apart."""
-    found: dict[tuple[object, ...], Term] = {}
-    for t in terms:
-        seen = {t.node.name, *_names(t.node.dist)}
-        latents = {n: a for n, a in t.latents.items() if n in seen}
-        key = (
-            t.node.name,
-            tuple(t.places.items()),
-            tuple((n, a.tobytes()) for n, a in latents.items()),
-        )
-        old = found.get(key)
-        before = old.probability if old is not None else 0.0
-        found[key] = Term(t.node, t.places, latents, before + t.probability)
-    return tuple(found.values())
-
-
-Expanded = tuple[
-    tuple[str, ...], float, tuple[tuple[tuple[int, ...], float], ...], tuple[Term, ...]
-]
-
-
-def _expand(plate: Plate, world: World) -> Expanded:
-    """The latents, log evidence, configurations and terms at one place of a plate."""
-    model = world.model
-    own = [v for v in model.variables if v.plates and v.plates[-1] == plate.axis]
-    nodes = [v for v in own if v.role in ("latent", "data")]
-    inner = [p for p in model.plates if p.outer and p.outer[-1] == plate.axis]
-    hidden = [v for v in nodes if v.role == "latent" or _summed(v, model)]
-    choices = [_values(v, world) for v in hidden]
-    found: list[tuple[tuple[int, ...], float, list[Term]]] = []
-    for values in product(*choices):
-        latents = {v.name: _put(v, x, world) for v, x in zip(hidden, values, strict=True)}
-        here = world.at({}, latents)
-        places = dict(here.places)
-        held = {n: a for n, a in here.arrays.items() if _is_hidden(n, model)}
-        total = 0.0
-        terms = []
-        for v in nodes:
-            assert v.dist is not None
-            x = here.arrays[v.name][tuple(places[a] for a in v.plates)]
-            total += log_density(v.dist, x, here)
-            terms.append(Term(v, places, held, 1.0))
-        for p in inner:
-            for i in range(here.extent(p.extent)):
-                deeper = here.at({p.axis: i}, {})
-                weight = 1.0 if p.weight is None else float(value(p.weight, deeper))
-                _, evidence, _, parts = _expand(p, deeper)
-                total += weight * evidence
-                terms += [Term(t.node, t.places, t.latents, weight * t.probability) for t in parts]
-        found.append((values, total, terms))
-    joint = np.array([total for _, total, _ in found])
-    top = joint.max()
-    if top == -np.inf:
-        return tuple(v.name for v in hidden), -np.inf, (), ()
-    evidence = float(top + np.log(np.exp(joint - top).sum()))
-    probability = np.exp(joint - evidence)
-    return (
-        tuple(v.name for v in hidden),
-        evidence,
-        tuple((c, float(p)) for (c, _, _), p in zip(found, probability, strict=True)),
-        tuple(
-            Term(t.node, t.places, t.latents, float(p) * t.probability)
-            for (_, _, terms), p in zip(found, probability, strict=True)
-            for t in terms
-        ),
-    )
-
-
-def _is_hidden(name: str, model: Model) -> bool:
-    return any(
-        v.name == name and (v.role == "latent" or _summed(v, model)) for v in model.variables
-    )
-
-
-def _summed(v: Variable, model: Model) -> bool:
-    """Whether data are discrete and others depend on them: summed over where missing."""
-    return (
-        v.role == "data"
-        and not v.type.shape
-        and (v.type.kind == "bool" or v.type.values is not None)
-        and any(v.name in _names(w.dist) for w in model.variables if w.dist is not None)
-    )
-
-
-def _values(v: Variable, world: World) -> list[int]:
-    """The values a latent may have here: its observed one, where it is data and not missing."""
-    if v.role == "data":
-        seen = world.arrays[v.name][tuple(world.places[a] for a in v.plates)]
-        if not np.isnan(seen):
-            return [int(seen)]
-    if v.type.kind == "bool":
-        return [0, 1]
-    assert v.type.values is not None
-    return list(range(world.extent(v.type.values)))
-
-
-def _put(v: Variable, x: int, world: World) -> NDArray[Any]:
-    """An array over the variable's plates that has x at this place, and nothing elsewhere."""
-    shape = [world.extent(world.model.plate(a).extent) for a in v.plates]
-    array = np.full(shape, np.nan)
-    array[tuple(world.places[a] for a in v.plates)] = x
-    return array
-
-
-@cache
-def _names(item: Distribution | Expr | None) -> frozenset[str]:
-    """Every name a distribution or an expression refers to."""
-    return frozenset(_walk(item))
-
-
-def _walk(item: Distribution | Expr | None) -> Iterator[str]:
-    match item:
-        case Ref(name=name, indices=indices):
-            yield name
-            for i in indices:
-                yield from _walk(i)
-        case Apply(args=args):
-            for a in args:
-                yield from _walk(a)
-        case ArrayOf(items=items):
-            for a in items:
-                yield from _walk(a)
-        case Draw(args=args):
-            for _, a in args:
-                yield from _walk(a)
-        case Choice(test=test, then=then, orelse=orelse):
-            for part in (test, then, orelse):
-                yield from _walk(part)
-        case Limited(base=base, lower=lower, upper=upper):
-            for bound in (base, lower, upper):
-                yield from _walk(bound)

@@ -10,7 +10,8 @@ import pytest
 
 from emdsl import runtime as rt
 from emdsl.backends.functions import function
-from emdsl.compiler import families_of
+from emdsl.backends.standalone import standalone
+from emdsl.compiler import compile_source, families_of, import_text
 from emdsl.lower.density import log_density
 from emdsl.lower.draw_order import in_rows
 from emdsl.lower.draws import Sampling
@@ -49,7 +50,7 @@ def draw(
     space: dict[str, Any] = {
         "rt": rt, "nm": nm, "np": np, "sampling": sampling, "Mapping": Mapping, "Any": Any,
     }  # fmt: skip
-    exec(code(text), space)  # noqa: S102  # what the compiler itself wrote
+    exec(code(text), space)  # what the compiler itself wrote
     layout = rt.Layout(sizes, lengths={k: np.asarray(v) for k, v in (lengths or {}).items()})
     arrays = {k: np.asarray(v, dtype=float) for k, v in params.items()}
     found: dict[str, Any] = space["draw"](arrays, layout, np.random.default_rng(seed), given or {})
@@ -266,6 +267,16 @@ def test_parents_in_a_circle_are_refused() -> None:
         draw(TREE, {"start": START, "trans": TRANS}, {"K": 2, "N": 3}, given=given)
 
 
+def test_roots_that_point_to_nothing() -> None:
+    text = TREE.replace("if root[n]", "if parent[n] < 0")
+    given = {"parent": np.array([2, -1, 1, -1]), "root": np.zeros(4, bool)}
+    params = {"start": [0, 1], "trans": np.eye(2)}
+    z = draw(text, params, {"K": 2, "N": 4}, given=given)["z"]
+    assert np.array_equal(z, [1, 1, 1, 1])
+    with pytest.raises(ValueError, match="parent of row 1 is -1, expected one of 4 rows"):
+        draw(TREE, params, {"K": 2, "N": 4}, given=given)
+
+
 def test_a_root_whose_parent_is_anything() -> None:
     """What the choice keeps from being read doesn't count as a parent."""
     given = {"parent": np.array([1, 0, 1]), "root": np.array([True, False, False])}
@@ -421,6 +432,64 @@ for s in S:
     np.testing.assert_allclose(found["v"], exact, atol=0.1)
     np.testing.assert_allclose(found["x"], 1 + t, atol=0.05)
     np.testing.assert_allclose(found["q"], 1000 * found["v"][:, 0] ** 2, atol=200)
+
+
+def test_lags_into_other_chains_and_inputs_are_drawn_at_once() -> None:
+    text = """
+model Lagged
+param a, b : real
+for s in S:
+    for t in T[s]:
+        input c[s, t] : real
+        latent z[s, t] ~ Bernoulli(0.5)
+        data x[s, t] ~ Normal(100, 0.001) if t < 2 else Normal(a * z[s, t-1] + b * c[s, t-2], 0.001)
+        data y[s, t] ~ Normal(0 if t == 0 else x[s, t-1], 0.001)
+"""
+    lengths = np.array([5, 1, 0, 3])
+    c = np.random.default_rng(0).normal(size=9)
+    found = draw(text, {"a": 2.0, "b": 3.0}, {"S": 4}, lengths={"t": lengths}, given={"c": c})
+    _, t = sampling.places(4, lengths)
+    rows = np.arange(9)
+    near = np.where(t < 2, 100.0, 2 * found["z"][rows - 1] + 3 * c[rows - 2])
+    np.testing.assert_allclose(found["x"], near, atol=0.01)
+    before = np.where(t == 0, 0.0, found["x"][rows - 1])
+    np.testing.assert_allclose(found["y"], before, atol=0.01)
+    assert "for " not in code(text).split('"""')[2]
+
+
+def test_names_of_the_model_that_generated_code_might_use() -> None:
+    text = """
+model Names
+param now, yes, depth, _ : real
+for s in S:
+    for t in T[s]:
+        input no[s, t] : real
+        data first_t[s, t] ~ Normal(now, 0.001) if t == 0 else
+            Normal(first_t[s, t-1] + yes + depth + _ + no[s, 0], 0.001)
+"""
+    text = text.replace(" else\n            ", " else ")
+    params = {"now": 1.0, "yes": 2.0, "depth": 3.0, "_": 4.0}
+    given = {"no": np.array([5.0, 0.0, 0.0, 6.0, 0.0])}
+    x = draw(text, params, {"S": 2}, lengths={"t": [3, 2]}, given=given)["first_t"]
+    np.testing.assert_allclose(x, [1, 15, 29, 1, 16], atol=0.02)
+
+
+def test_a_standalone_module_carries_what_it_samples_with() -> None:
+    """Another model's module with this `draw` in it."""
+    path = MODELS / "normal.em"
+    module = compile_source(Source(path.read_text(encoding="utf-8"), str(path))).module
+    before, rest = module.split("def draw(")
+    text = f"{before}{code(TREE)}\n\n\nPROGRAM = {rest.split('PROGRAM = ')[1]}"
+    alone = standalone(text)
+    assert "import emdsl" not in alone
+    assert "from emdsl" not in alone
+    module_draw = import_text(alone, "Alone").draw
+    parent, root = tree(50, 2)
+    params, given = {"start": START, "trans": TRANS}, {"parent": parent, "root": root}
+    layout = rt.Layout({"K": 2, "N": 50})
+    two = module_draw(params, layout, np.random.default_rng(0), given)
+    one = draw(TREE, params, layout.sizes, given=given)
+    assert all(np.array_equal(one[k], two[k]) for k in one)
 
 
 def test_what_has_no_order_says_so() -> None:

@@ -174,3 +174,11 @@ def test_show_distribution() -> None:
     assert show_distribution(outer) == (
         "(Normal(a, var = b) if a == b else Beta(a, b)) if a < c else Beta(a, b)"
     )
+
+
+def test_a_size_of_the_header_is_one_number() -> None:
+    text = "model M(T = 2)\nfor s in S:\n    for t in T[s]:\n        data x[s, t] ~ Normal(0, 1)\n"
+    source = Source(text)
+    with pytest.raises(CompileError) as caught:
+        build(parse(source), source)
+    assert [d.code for d in caught.value.diagnostics] == ["ragged-and-plain"]

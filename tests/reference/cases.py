@@ -426,6 +426,7 @@ CATEGORIES = (
         ratings,
         lambda r: {"prevalence": array(r["class_prob"]), "confusion": array(r["error_rates"])},
         labels={"prevalence": 0, "confusion": 1},
+        n=315,  # ratings, where the reference counts patients
         near=True,
         atol=1e-4,
     ),

@@ -102,3 +102,5 @@ def test_masks_that_are_not_of_whole_columns_go_into_the_scale() -> None:
     assert isinstance(found, nm.OneHot)
     whole = (np.arange(40)[:, None] == y[:, None, :]) & seen[:, None, :]
     assert np.array_equal(found.written_out().reshape(2, 40, 3), whole)
+    later = nm.masked(nm.one_hot((2, 40), 1.0, np.arange(2)[:, None], y), seen, (1,))
+    assert np.array_equal(later.written_out().reshape(2, 40, 3), whole)
