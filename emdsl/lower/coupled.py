@@ -123,9 +123,11 @@ class Coupling:
             for z in self.model.sizes
             if self.scalars.names[z.name] in used
         ]
-        for level in dict.fromkeys(f.level for f in self.structure.schedule.factors):
-            if f"rows_{level.label}" in used and level.plates:
-                sizes.append(Item(f"rows_{level.label}", "ties.rows", quoted(level.axis)))
+        sizes += [
+            Item(f"rows_{level.label}", "ties.rows", quoted(level.axis))
+            for level in dict.fromkeys(f.level for f in self.structure.schedule.factors)
+            if f"rows_{level.label}" in used and level.plates
+        ]
         return Function(
             f"infer_{self.label}",
             _ARGS,
@@ -206,10 +208,10 @@ class Coupling:
                             f"where ({step.link}) points"))  # fmt: skip
         body.append(Bind((name,), f"{tie}.add", (Whole(self._product(step.inputs), first),)))
         self.made[step.output] = _Made(name, axes)
-        back: list[Stmt] = []
-        for i in step.inputs:
-            back.append(Bind((f"post_{self.made[i].name}",), f"{tie}.take", (f"post_{name}",)))
-        return back
+        return [
+            Bind((f"post_{self.made[i].name}",), f"{tie}.take", (f"post_{name}",))
+            for i in step.inputs
+        ]
 
     def _sum_out(self, step: SumOut, body: list[Stmt]) -> list[Stmt]:
         row = self._row(step.level)

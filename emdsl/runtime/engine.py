@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.how import EXPECT, How
-from emdsl.runtime.links import Levels
+from emdsl.runtime.links import Levels, added_up
 from emdsl.runtime.pieces import (
     Chunk,
     Coupled,
@@ -31,7 +31,6 @@ from emdsl.runtime.pieces import (
     whole,
 )
 from emdsl.runtime.program import (
-    Bias,
     Bound,
     Coefficients,
     Features,
@@ -260,10 +259,8 @@ class Engine:
             if goal != axes:
                 up = self.levels.rows(axes).up[len(goal)]
                 weight = self.levels.within(axes, goal)
-                rows = np.bincount(
-                    up, rows if weight is None else rows * weight,
-                    minlength=self.levels.rows(goal).size,
-                )  # fmt: skip
+                counted = rows if weight is None else rows * weight
+                rows = added_up(counted, up, self.levels.rows(goal).size)
                 if goal not in out:
                     goal = axes
             count(goal, rows)

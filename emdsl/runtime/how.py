@@ -4,7 +4,7 @@ One program eliminates the latents; each step calls `eliminate`, which turns a l
 (values..., B) into weights over its first axis and returns what is passed on:
 
     Expect   log sum exp, and the conditional distribution of the value
-    Best     the maximum, and 1 at the value where it is            (max-product; Viterbi on a chain)
+    Best     the maximum, and 1 at the value where it is  (max-product; Viterbi on a chain)
     Draw     log sum exp, and 1 at a value drawn from its conditional distribution
 
 Run backward, products of these weights are the posterior marginals, the most probable joint

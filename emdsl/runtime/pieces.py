@@ -154,7 +154,7 @@ def _seen(meta: Meta, levels: Levels, level: tuple[str, ...], view: View) -> NDA
     assert value is not None
     mask = levels.flat(view.array, len(target), mask=True)
     if mask is not None:
-        gone = ~mask.reshape(len(mask), -1).all(axis=1)
+        gone = np.logical_not(mask.reshape(len(mask), -1).all(axis=1))
         wanted = (index >= 0) & gone[index]
         if wanted.any():
             row = int(np.argmax(wanted))

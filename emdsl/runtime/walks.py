@@ -23,6 +23,7 @@ from emdsl.runtime.chains import (
     sample_states,
 )
 from emdsl.runtime.how import Best, Draw, Expect, How
+from emdsl.runtime.links import added_up
 from emdsl.runtime.program import Floats
 
 Ints = NDArray[np.intp]
@@ -202,7 +203,8 @@ class _Path:
 
 def _states(unary: Floats, history: int) -> int:
     """How many values the latents have together: the root of the number of states."""
-    return round(float(unary.shape[0]) ** (1.0 / history))
+    states: float = float(unary.shape[0]) ** (1.0 / history)
+    return round(states)
 
 
 def _begun(unary: Floats, rows: WalkRows, states: int) -> Floats:
@@ -244,4 +246,4 @@ def _above(evidence: Floats, rows: WalkRows) -> Floats:
     """Log evidence of sequences, added up in the enclosing rows."""
     if len(evidence) == rows.above:  # one each, in order
         return evidence
-    return np.bincount(rows.outer, evidence, minlength=rows.above)
+    return added_up(evidence, rows.outer, rows.above)
