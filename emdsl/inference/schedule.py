@@ -171,7 +171,7 @@ class _Scheduler:
     def _sum_out(self) -> bool:
         best: tuple[tuple[int, int], str, tuple[int, ...], set[str]] | None = None
         for latent, axis in self.levels.axes.items():
-            found = self._alone(latent, axis)
+            found = self._alone(latent)
             if found is None:
                 continue
             inputs, rest = found
@@ -187,7 +187,7 @@ class _Scheduler:
         self.steps.append(SumOut(level, axis, kept, inputs, output))
         return True
 
-    def _alone(self, latent: str, axis: str) -> tuple[tuple[int, ...], set[str]] | None:
+    def _alone(self, latent: str) -> tuple[tuple[int, ...], set[str]] | None:
         """The factors of a latent that is seen from its own rows only, and their other axes."""
         mine = self._with({latent})
         rest: set[str] = set()
@@ -241,7 +241,8 @@ class _Scheduler:
         if steps is None:
             return False
         outer: set[str] = set()
-        unary, pair = [], []
+        unary: list[int] = []
+        pair: list[int] = []
         last = set(steps[-1])
         for i in mine:
             f = self.factors[i]
@@ -253,9 +254,7 @@ class _Scheduler:
             self._see(above, self.levels.of_axis[axis])
         output = self._replace(tuple(mine), above, kept)
         link = max(links, key=lambda k: k.lag)
-        self.steps.append(
-            Walk(level, link, steps, kept, tuple(unary), tuple(pair), output)
-        )
+        self.steps.append(Walk(level, link, steps, kept, tuple(unary), tuple(pair), output))
         return True
 
     def _is_outer(self, f: Factor, axis: str) -> bool:
@@ -273,8 +272,10 @@ class _Scheduler:
         names = [n for n in self.levels.latents if n in latents]
         history = 1 if arrays else max(k.lag for k in links)
         steps = [tuple(self.levels.axes[n] for n in names)]
-        for lag in range(1, history + 1):
-            steps.append(tuple(self._before(level, n, lag, arrays) for n in names))
+        steps += [
+            tuple(self._before(level, n, lag, arrays) for n in names)
+            for lag in range(1, history + 1)
+        ]
         return tuple(steps)
 
     def _before(self, level: Level, latent: str, lag: int, arrays: set[Link]) -> str:

@@ -89,7 +89,16 @@ def _compiled(
     turned = np.ascontiguousarray(transitions.log.transpose(0, 2, 1))
     used = np.zeros(0, np.int64) if index is None else index
     pointers = np.empty((size, states), np.int16)
-    best(np.ascontiguousarray(unary), turned, used, chains.starts, chains.lengths, pointers, found, joint)
+    best(
+        np.ascontiguousarray(unary),
+        turned,
+        used,
+        chains.starts,
+        chains.lengths,
+        pointers,
+        found,
+        joint,
+    )
     found[(joint == -np.inf)[chains.sequence]] = -1
     return found, joint
 
