@@ -69,7 +69,7 @@ def check_e_step(case: Case, tolerance: float = 1e-9) -> list[str]:
     if not exact_marginals:
         return wrong
     posterior = case.module.posterior(given, case.params)
-    open_ones = {name for name, _ in found.world.random}  # data all seen need no posterior
+    open_ones = _asked_for(found)
     if not open_ones <= set(posterior) <= set(exact_marginals):
         wrong.append(f"posterior of {sorted(posterior)}, not of {sorted(open_ones)}")
         return wrong
@@ -88,6 +88,18 @@ def check_e_step(case: Case, tolerance: float = 1e-9) -> list[str]:
             if not np.allclose(row, exact_row, atol=1e-8, rtol=1e-7):
                 wrong.append(f"posterior {name}{list(place)} is {row}, not {exact_row}")
     return wrong + check_predict(case, found)
+
+
+def _asked_for(found: Exact) -> set[str]:
+    """The latents, and the data with a gap that something else reads; no others need a posterior."""
+    read = {
+        name
+        for c in found.components
+        for f in c.factors
+        for name, place in f.scope
+        if (name, place) != (f.node.name, tuple(f.places[a] for a in f.node.plates))
+    }
+    return read | {v.name for v in found.world.model.variables if v.role == "latent"}
 
 
 def check_predict(case: Case, found: Exact) -> list[str]:
