@@ -91,7 +91,7 @@ def check_e_step(case: Case, tolerance: float = 1e-9) -> list[str]:
 
 
 def _asked_for(found: Exact) -> set[str]:
-    """The latents, and the data with a gap that something else reads; no others need a posterior."""
+    """The latents, and data with a gap that something else reads: what needs a posterior."""
     read = {
         name
         for c in found.components
