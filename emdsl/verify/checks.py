@@ -116,6 +116,13 @@ def check_predict(case: Case, found: Exact) -> list[str]:
     for c in found.components:
         if not c.sites or c.log_best == -np.inf:
             continue
+        for site in c.sites:  # gaps that nothing reads, each at its best
+            if site not in values:
+                likely = [
+                    c.log_joint(values | {site: x}, partly=True)
+                    for x in range(found.world.random[site])
+                ]
+                values[site] = int(np.argmax(likely))
         here = c.log_joint(values)
         if not here >= c.log_best - 1e-8 * max(1.0, abs(c.log_best)):
             chosen = {s: values[s] for s in c.sites}
