@@ -158,6 +158,9 @@ def _leaf_cells(leaves: list[tuple[tuple[int, ...], Any]], rank: int) -> list[Ce
 
 
 def _leaf(leaf: Any, place: tuple[int, ...]) -> Cells:
+    """One array's cells; which are missing is looked for when all are together."""
+    if type(leaf) is np.ndarray and leaf.dtype == np.float64:
+        return Cells(leaf, None)
     try:
         table = as_table(leaf)
         if table is not None:
