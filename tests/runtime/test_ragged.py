@@ -528,3 +528,47 @@ def test_the_module_of_a_size_named_lengths() -> None:
     text += "for n in N:\n    latent z[n] ~ Categorical(w)\n    data x[n] ~ Normal(m[z[n]], 1)\n"
     module = emdsl.load(emdsl.Source(text, "m.em"))
     assert module.fit(np.arange(6.0), lengths_=3, seed=0).sizes == {"lengths": 3, "N": 6}
+
+
+def junk(rng: np.random.Generator, deep: int = 0) -> Any:
+    """Something that may or may not be ragged data, lengths or ids."""
+    kind = int(rng.integers(9 if deep < 3 else 5))
+    few = rng.integers(0, 4, size=rng.integers(0, 5))
+    single: list[Any] = [0, 2, -1, 2.5, NAN, None, "a", True, np.inf, pd.NA, pd.NaT, 10**30, 1e300,
+                         b"x", object(), {}, {1}, 1j, np.datetime64("NaT"), pd.DataFrame()]  # fmt: skip
+    if kind == 0:
+        return single[rng.integers(len(single))]
+    if kind == 1:
+        return few.tolist()
+    if kind == 2:
+        return np.ones(rng.integers(0, 3, size=rng.integers(0, 4)))
+    if kind == 3:
+        return pd.Series(few, dtype=float)
+    if kind == 4:
+        return pd.DataFrame(dict.fromkeys("xyst"[: rng.integers(1, 5)], few))
+    parts = [junk(rng, deep + 1) for _ in range(rng.integers(0, 4))]
+    if kind == 5:
+        found = np.empty(len(parts), dtype=object)
+        for i, part in enumerate(parts):
+            found[i] = part
+        return found
+    return parts
+
+
+@pytest.mark.parametrize("meta", [hand.HMM, hand.VECTOR, hand.SEVERAL, hand.TREE, hand.NESTED])
+def test_junk_is_a_data_error(meta: rt.Meta) -> None:
+    """Whatever is given, it is bound or refused in words."""
+    rng = np.random.default_rng(3)
+    beside = ["T", "s", "t", "S", "W", "d"]
+    for _ in range(400):
+        data: Any = {a.name: junk(rng) for a in meta.arrays if rng.random() < 0.9}
+        data |= {name: junk(rng) for name in beside if rng.random() < 0.2}
+        if rng.random() < 0.1:
+            data = rt.Table(data)
+        try:
+            bound = rt.bind(meta, data)
+        except rt.DataError as error:
+            assert all(error.problems)
+        else:
+            for array in meta.arrays:
+                shaped(bound, array.axes, bound.arrays[array.name])
