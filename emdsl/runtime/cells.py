@@ -161,7 +161,7 @@ def _from_objects(array: NDArray[Any]) -> Cells:
 
 
 def _nested(cell: Any) -> bool:
-    return isinstance(cell, (list, tuple, np.ndarray)) and np.ndim(cell) > 0
+    return isinstance(cell, (list, tuple)) or (isinstance(cell, np.ndarray) and cell.ndim > 0)
 
 
 def _number(cell: Any) -> float:
