@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -22,6 +24,7 @@ Method = Literal["spread", "rows", "random"]
 _SAMPLE = 4000  # rows looked at to pick centres
 _TILT = 0.7  # how far restarts after the first weigh columns unlike: finds more optima
 _VOTES = 0.5  # how often a start believes what others say of a row
+_FEW = 64  # columns that a category takes at most
 _OTHER = -3.0  # log potential of the other centres: a hard start finds fewer optima, and collapses
 
 
@@ -148,6 +151,19 @@ def _distances(x: Floats, seen: Floats | None, centres: Floats) -> Floats:
     return out
 
 
+@functools.cache
+def _codes(values: int) -> Floats:
+    """A column for each value of a category, all about as far from each other.
+
+    Indicators; of many values, directions in a few dimensions, drawn the same every time (the
+    lemma of Johnson and Lindenstrauss): rows so wide would not fit into memory.
+    """
+    if values <= _FEW:
+        return np.eye(values)
+    found: Floats = np.random.default_rng(values).standard_normal((_FEW, values))
+    return found / math.sqrt(_FEW)
+
+
 class _Scale:
     """One piece's data as standardised columns, (F, B), zero where missing."""
 
@@ -193,10 +209,9 @@ class _Scale:
         width = value.shape[-1]
         seen = arrays.get(f"{array.name} observed")
         if array.kind == "category" and array.values is not None:
-            values = _extent(array.values, self._sizes)
-            grid = np.arange(values).reshape(-1, *(1,) * value.ndim)
-            raw = (value == grid).astype(np.float64).reshape(-1, width)
-            shape: tuple[int, ...] = (values, *value.shape)
+            codes = _codes(_extent(array.values, self._sizes))
+            raw = codes[:, value.astype(np.intp, copy=False)].reshape(-1, width)
+            shape: tuple[int, ...] = (len(codes), *value.shape)
         else:
             shape = value.shape
             raw = value.reshape(-1, width).astype(np.float64)
@@ -210,7 +225,8 @@ class _Scale:
         """Indicators (values, B) of a category with the same values as a latent, if there is one."""
         for array in self._arrays:
             same = array.kind == "category" and isinstance(array.values, str)
-            if same and array.values == latent.values and len(array.dims) == array.plates:
+            same &= array.values == latent.values and len(array.dims) == array.plates
+            if same and _extent(latent.values, self._sizes) <= _FEW:
                 return self._raw(array, self._own(self._piece))
         return None
 
