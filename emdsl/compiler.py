@@ -29,6 +29,7 @@ from emdsl.derive.user_density import family_of
 from emdsl.diagnostics import Bug, CompileError, Diagnostic
 from emdsl.families import FAMILIES
 from emdsl.families.family import Family
+from emdsl.inference.cautions import cautions_of
 from emdsl.inference.match import Match
 from emdsl.inference.plan import Plan, plan_of
 from emdsl.inference.strategy import choose
@@ -73,6 +74,7 @@ def compile_source(source: Source, *, standalone: bool = False) -> Compiled:
         matches = choose(model)
         derivation = derive(model, matches)
         plan = plan_of(derivation.derived, matches)
+        warnings = (*warnings, *cautions_of(plan))
         ir = module_of(plan, derivation.m_step, families_of(model), __version__)
         text = print_module(ir)
     except RecursionError as error:

@@ -8,16 +8,15 @@ eliminated block by block; those seen from other rows as `schedule` orders it.
 
 from __future__ import annotations
 
-from emdsl.derive.levels import Levels, Link
+from emdsl.derive.levels import Levels
 from emdsl.derive.refusal import Refused
 from emdsl.diagnostics import Note
 from emdsl.inference.elements import uncounted
 from emdsl.inference.match import Match, Piece, Refusal
 from emdsl.inference.references import refs_in, users
 from emdsl.inference.schedule import Factor, Schedule, Stuck, schedule
-from emdsl.model.graph import AxisRef, Model, Ref, Variable
-from emdsl.model.lags import lag_of
-from emdsl.source import Span
+from emdsl.model.graph import AxisRef, Model, Ragged, Ref, Variable
+from emdsl.model.show import show_expr
 
 
 def summed_of(model: Model) -> tuple[str, ...]:
@@ -67,7 +66,7 @@ def match(levels: Levels, piece: Piece) -> Match | Refusal:
     given = tuple(factors)
     order = schedule(given, levels)
     if isinstance(order, Stuck):
-        return _circle(levels, factors, places, order)
+        return _circle(levels, piece, factors, places)
     return Match("finite", piece, summed, coupled=True)
 
 
@@ -114,46 +113,81 @@ def _weighted(levels: Levels, factors: list[Factor], places: Places) -> Refusal 
     return None
 
 
-def _circle(levels: Levels, factors: list[Factor], places: Places, stuck: Stuck) -> Refusal:
-    """Show the references that tie rows together in circles, and what enumeration would cost."""
+def _circle(levels: Levels, piece: Piece, factors: list[Factor], places: Places) -> Refusal:
+    """Show the dependences that tie rows in circles, and what enumeration would cost."""
     model = levels.model
-    crossing: list[tuple[Span, str]] = []
+    notes: list[Note] = []
     latents: dict[str, None] = {}
-    for f, seen in zip(factors, places, strict=True):
-        links: dict[Link, Ref] = {}
-        for axis, ref in seen.items():
-            links.setdefault(levels.links[f.level.axis, axis], ref)
-        foreign = [(k, r) for k, r in links.items() if not k.up]
-        if len(foreign) > 1 or (foreign and len(links) > 1):
-            for link, ref in foreign:
-                latents[ref.name] = None
-                crossing.append((ref.span, f"`{ref.name}` at ({_written(ref, link)})"))
-    del stuck
-    if not crossing:
-        v = model.variable(next(n for n in levels.axes))
+    first: Variable | None = None
+    for name, f, seen in zip(piece.variables, factors, places, strict=True):
+        links = {levels.links[f.level.axis, axis] for axis in seen}
+        if len(links) < 2 or all(k.up for k in links):
+            continue
+        v = model.variable(name)
+        shown = show_expr(Ref(name, v.role, tuple(AxisRef(a, v.span) for a in v.plates), v.span))
+        first = first or v
+        for ref in seen.values():
+            latents[ref.name] = None
+            if ref.span != v.span:
+                notes.append(Note(f"`{shown}` depends on `{_shown(ref)}`", ref.span))
+    if first is None:
+        v = model.variable(next(n for n in piece.variables if n in levels.axes))
         return Refusal("finite", "no order sums its latents out", v.span)
-    sizes = ", ".join(f"`{n}`" for n in latents)
-    cost = " ".join(_configurations(levels, n) for n in latents)
-    notes = tuple(Note(f"{text} is one side of the circle", span) for span, text in crossing[:4])
+    outward = _outward(levels, piece, factors, places)
+    if outward is not None:
+        return outward
+    named = " and ".join(f"`{n}`" for n in latents)
+    count = " ".join(_configurations(levels, n) for n in latents)
     return Refusal(
         "finite",
-        f"rows are tied through {sizes} in circles, so nothing can be summed out alone: "
-        f"enumeration would go through {cost} configurations",
-        crossing[0][0],
-        notes,
+        f"the elements of {named} are tied to each other in circles: none can be summed out "
+        f"without the others, and all of them together have {count} configurations",
+        first.span,
+        tuple(notes[:6]),
+    )
+
+
+def _outward(
+    levels: Levels, piece: Piece, factors: list[Factor], places: Places
+) -> Refusal | None:
+    """Refuse a chain along a plate that isn't the innermost, if that is all there is."""
+    found: tuple[Ref, str, str] | None = None
+    for f, seen in zip(factors, places, strict=True):
+        for axis, ref in seen.items():
+            link = levels.links[f.level.axis, axis]
+            if link.up:
+                continue
+            lags = [p for p in link.places if p.kind == "axis" and p.value]
+            inner = link.target.plates[-1]
+            along = link.source == link.target and len(lags) == 1 and lags[0].name != inner
+            if not along or not all(p.kind == "axis" for p in link.places):
+                return None
+            found = found or (ref, lags[0].name, inner)
+    if found is None:
+        return None
+    ref, plate, inner = found
+    return Refusal(
+        "finite",
+        f"`{_shown(ref)}` is a step along `{plate}`, but a chain runs along the innermost plate,"
+        f" `{inner}`: write the plate of `{plate}` inside that of `{inner}`",
+        ref.span,
     )
 
 
 def _configurations(levels: Levels, name: str) -> str:
+    """K^N: values to the power of how many elements there are."""
     v = levels.model.variable(name)
     values = "2" if v.type.kind == "bool" else str(v.type.values)
-    rows = " ".join(str(levels.model.plate(p).extent) for p in levels.of(v).plates)
-    return f"{values}^({rows})"
+    plates = [levels.model.plate(p) for p in levels.of(v).plates]
+    summed = {p.extent.over: f"sum of {p.extent}" for p in plates if isinstance(p.extent, Ragged)}
+    words = [summed.get(p.axis, str(p.extent)) for p in plates if not isinstance(p.extent, Ragged)]
+    rows = " ".join(words)
+    return f"{values}^{rows}" if rows.isalnum() else f"{values}^({rows})"
 
 
-def _written(ref: Ref, link: Link) -> str:
-    lags = [lag_of(i) for i in ref.indices]
-    return str(link) if any(lags) or link.places else ref.name
+def _shown(ref: Ref) -> str:
+    """z[s, t-1]: a reference as it is written."""
+    return show_expr(ref).replace(" - ", "-")
 
 
 def _finite(v: Variable) -> bool:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emdsl.derive.levels import Level, Levels, Link, own_places
+from emdsl.derive.levels import Level, Levels, Link, Place, own_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +231,15 @@ class _Scheduler:
             if more == latents:
                 break
             latents = more
-        links = {
-            self.link(self.factors[i], a)
-            for i in mine
-            for a in self.factors[i].axes
-            if self.link(self.factors[i], a).within
+        seen = {
+            self.link(f, a)
+            for f in map(self.factors.__getitem__, mine)
+            for a in f.axes
+            if not self._is_outer(f, a)
         }
+        links = {k for k in seen if k.within}
+        if not all(k.within or k.own for k in seen):
+            return False  # a step along another plate, as on a grid
         steps = self._steps(level, latents, links)
         if steps is None:
             return False
@@ -251,15 +254,32 @@ class _Scheduler:
         above = Level(level.plates[:-1])
         kept = self._sorted(outer)
         for axis in kept:
-            self._see(above, self.levels.of_axis[axis])
+            link = next(self.link(self.factors[i], axis) for i in mine
+                        if axis in self.factors[i].axes)  # fmt: skip
+            self.levels.links[above.axis, axis] = Link(above, link.target, link.places)
         output = self._replace(tuple(mine), above, kept)
         link = max(links, key=lambda k: k.lag)
         self.steps.append(Walk(level, link, steps, kept, tuple(unary), tuple(pair), output))
         return True
 
     def _is_outer(self, f: Factor, axis: str) -> bool:
+        """Whether an axis is of a latent that is the same for all of a sequence's rows."""
         link = self.link(f, axis)
-        return link.up and not link.own
+        above = f.level.plates[:-1]
+        if link.target == f.level or link.own:
+            return False
+        return all(self._is_above(p, above) for p in link.places)
+
+    def _is_above(self, place: Place, above: tuple[str, ...]) -> bool:
+        """Whether the enclosing row tells a place."""
+        match place.kind:
+            case "axis":
+                return place.name in above and not place.value
+            case "array":
+                v = self.levels.model.variable(place.name)
+                return v.plates == above[: len(v.plates)]
+            case "number":
+                return True
 
     def _steps(
         self, level: Level, latents: set[str], links: set[Link]

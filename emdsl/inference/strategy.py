@@ -93,20 +93,32 @@ def _notes(refusals: list[Refusal]) -> tuple[Note, ...]:
 def _no_strategy(model: Model, piece: Piece, refusals: list[Refusal]) -> Diagnostic:
     latents = [v for v in map(model.variable, piece.variables) if v.role == "latent"]
     first = latents[0] if latents else model.variable(piece.variables[0])
-    named = ", ".join(f"`{v.name}`" for v in latents) or f"`{first.name}`"
-    where = f"of plate `{piece.plate}`" if piece.plate else "outside any plate"
-    circles = any(r.notes for r in refusals)
+    named = " and ".join(f"`{v.name}`" for v in latents) or f"`{first.name}`"
     way_out = (
-        "write the links so that they make a tree, or ask for an approximation: "
-        f"infer {', '.join(v.name for v in latents)} using meanfield"
-        if circles
-        else "each strategy's reason is given above; a model whose latents are finite and tied to "
+        "each strategy's reason is given above; a model whose latents are finite and tied to "
         "each other by plates, indices, chains or trees has an exact E-step"
     )
+    if any(r.notes for r in refusals):
+        asked = f"`infer {', '.join(v.name for v in latents)} using meanfield`"
+        known = any(name == "meanfield" for name, _ in STRATEGIES)
+        way_out = "leave out dependences until those that are left make chains or trees; " + (
+            f"or ask for an approximation: {asked}" if known
+            else f"an approximation ({asked}) isn't there yet"
+        )  # fmt: skip
     return Diagnostic(
         "no-strategy",
-        f"no exact E-step for {named} {where}",
+        f"no exact E-step for {named}{_where(piece)}",
         first.span,
         way_out,
         _notes(refusals),
     )
+
+
+def _where(piece: Piece) -> str:
+    """On which rows, where there is one answer."""
+    if len(piece.levels) > 1:
+        return ""
+    plates = piece.levels[0].plates
+    if not plates:
+        return " outside any plate"
+    return f" of plate{'s' * (len(plates) > 1)} {', '.join(f'`{p}`' for p in plates)}"

@@ -6,9 +6,9 @@ import sympy as sp
 
 from emdsl.derive.atoms import Centered, Elem, LogInd, Pivot, Seen, Stat
 from emdsl.derive.joint import Joint, Node
+from emdsl.derive.levels import Level
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived, Statistic
-from emdsl.model.graph import Extent, Fixed
 from emdsl.report.forms import expressions
 from emdsl.report.model import parents_of
 from emdsl.report.page import Page
@@ -40,40 +40,56 @@ def _mentions(expr: sp.Expr, joint: Joint, kind: type) -> bool:
 
 
 def _write_node(page: Page, joint: Joint, node: Node) -> None:
-    p = Printer(page.style, joint, elements=True)
+    level = joint.levels.of(joint.model.variable(node.name))
+    p = Printer(page.style, joint, elements=True, level=level)
     body = p.show(plain_logs(node.log_density), PRODUCT)
     page.formula(_density_name(p, joint, node.name), plate_sum(p, joint, node) + body)
 
 
 def plate_sum(p: Printer, joint: Joint, node: Node) -> str:
     """The sums over a node's plates and entries, with the weights of the plates."""
-    out = ""
-    for axis in node.plates:
-        plate = joint.model.plate(axis)
+    out = row_sum(p, joint, node.plates[0]) if node.plates else ""
+    for axis in node.plates[1:]:
         out += p.style.sum([p.index(axis)]) + " "
-        if plate.weight is not None and axis == node.plates[0]:
-            out += weight_of(p, joint, axis) + " "
+    return out + event_sum(p, joint, node)
+
+
+def event_sum(p: Printer, joint: Joint, node: Node) -> str:
+    """The sum over a node's entries."""
     free = joint.atoms.axes_of(node.log_density)
     events = sorted(a for a in free if joint.atoms.axes[a].role == "event")
-    if events:
-        out += p.style.sum([p.index(a) for a in events]) + " "
-    return out
+    return p.style.sum([p.index(a) for a in events]) + " " if events else ""
+
+
+def row_sum(p: Printer, joint: Joint, axis: str, start: int = 0) -> str:
+    """The sum over rows, with the weights of their plates; over plates from `start` on."""
+    out, held = "", []
+    for plate in level_at(axis).plates[start:]:
+        held.append(p.plate(plate))
+        if joint.model.plate(plate).weight is not None:
+            out += p.style.sum(held) + " " + weight_of(p, joint, plate) + " "
+            held = []
+    return out + (p.style.sum(held) + " " if held else "")
+
+
+def level_at(axis: str) -> Level:
+    """The level whose rows have this axis."""
+    return Level(tuple(axis.split(",")) if axis else ())
 
 
 def weight_of(p: Printer, joint: Joint, axis: str) -> str:
     """How often an element of a plate counts."""
     weight = joint.model.plate(axis).weight
     assert weight is not None
-    if len(weight.indices) == 1:
-        return p.style.element(p.style.name(weight.name), p.index(axis))
     plates = (*joint.model.plate(axis).outer, axis)
-    return p.style.at(p.style.name(weight.name), [p.index(a) for a in plates])
+    own = plates[len(plates) - len(weight.indices) :]
+    return p.style.element(p.style.name(weight.name), ",".join(p.plate(a) for a in own))
 
 
 def _density_name(p: Printer, joint: Joint, name: str) -> str:
     """log p(x | z, theta), with the node's own parents."""
     style = p.style
-    parents = [style.name(n) for n in parents_of(joint.model, name)]
+    parents = [style.name(n) for n in parents_of(joint.model, name) if n != name]
     given = f" | {', '.join(parents)}" if parents else ""
     if not p.inline:
         given = given.replace("|", r"\mid")
@@ -82,13 +98,11 @@ def _density_name(p: Printer, joint: Joint, name: str) -> str:
 
 def _write_given(page: Page, joint: Joint) -> None:
     """Discrete data whose missing cells are summed over."""
-    p = Printer(page.style, joint, elements=True)
-    for name, axis in joint.latent_axes.items():
-        v = joint.model.variable(name)
-        if v.role == "data":
-            observed = Math(p.entry(p.style.name(name), name, v.plates))
+    for name in joint.levels.axes:
+        if joint.model.variable(name).role == "data":
+            observed = Math(Printer(page.style, joint).element(name))
             page.say(
-                Math(p.latent(axis)),
+                Math(Printer(page.style, joint, elements=True).element(name)),
                 " is the value of ",
                 observed,
                 ", which is summed over where it is missing.",
@@ -219,13 +233,11 @@ def _statistics_in(form: object, derived: Derived) -> frozenset[str]:
 
 def _definition(page: Page, joint: Joint, s: Statistic) -> tuple[str, str]:
     """The statistic's entry and the sum it is."""
-    p = Printer(page.style, joint)
+    p = Printer(page.style, joint, level=level_at(s.plate))
     style = p.style
     left = style.at(style.statistic(s.name), [p.index(a) for a in s.axes])
-    out = style.sum([p.index(s.plate)]) + " "
-    weighted = joint.model.plate(s.plate).weight is not None
-    if weighted:
-        out += weight_of(p, joint, s.plate) + " "
+    out = row_sum(p, joint, s.plate)
+    weighted = any(joint.model.plate(a).weight is not None for a in level_at(s.plate).plates)
     inner = ""
     if s.feature.sums:
         inner = style.sum([p.index(a) for a in s.feature.sums]) + " "
@@ -241,15 +253,3 @@ def _definition(page: Page, joint: Joint, s: Statistic) -> tuple[str, str]:
 def _shape(joint: Joint, s: Statistic) -> str:
     extents = [str(joint.atoms.axes[a].extent) for a in s.axes]
     return " x ".join(extents) if extents else "one number"
-
-
-def count(joint: Joint, axes: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
-    """How many entries axes have: a number times named sizes."""
-    number, names = 1, []
-    for axis in axes:
-        extent: Extent = joint.atoms.axes[axis].extent
-        if isinstance(extent, Fixed):
-            number *= extent.value
-        else:
-            names.append(str(extent))
-    return number, tuple(names)

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from emdsl.derive.joint import Joint
-from emdsl.derive.statistics import Feature
 from emdsl.inference.match import Match
 from emdsl.inference.plan import Cluster, PiecePlan, Plan
-from emdsl.inference.strategy import STRATEGIES
-from emdsl.report.joint import count
-from emdsl.report.model import parents_of
+from emdsl.inference.strategy import STRATEGIES, levels_of
+from emdsl.report.cost import features_cost, memory, order
+from emdsl.report.coupled import mean_size, numbered, write_structure
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
-from emdsl.report.style import Math, Style
+from emdsl.report.shares import Shares
+from emdsl.report.style import Math
 
 
 def write_plan(page: Page, plan: Plan, *, cyclic: bool) -> None:
     """The section on the E-step; `cyclic` says that an update uses an old value."""
     page.section("E-step")
-    for piece in plan.pieces:
-        _write_piece(page, plan, piece)
+    structures = {i: s for s in plan.structures for i in s.pieces}
+    done: set[int] = set()
+    for i, piece in enumerate(plan.pieces):
+        structure = structures.get(i)
+        if i in done:
+            continue
+        _write_head(page, plan, piece.match)
+        if structure is None:
+            _write_piece(page, plan, piece)
+        else:
+            done |= set(structure.pieces)
+            write_structure(page, plan, structure)
     if all(not piece.clusters for piece in plan.pieces):
         page.say(
             "The statistics are sums over the data, the same in every iteration: "
@@ -28,20 +36,31 @@ def write_plan(page: Page, plan: Plan, *, cyclic: bool) -> None:
         )
 
 
+def _write_head(page: Page, plan: Plan, match: Match) -> None:
+    names = ", ".join(match.piece.variables)
+    levels = match.piece.levels
+    plates = " and ".join(", ".join(level.plates) for level in levels)
+    several = len(levels) > 1 or len(levels[0].plates) > 1
+    page.heading(f"Plate{'s' * several} {plates} ({names}): strategy {match.strategy}")
+    for name, reason in refusals(plan, match):
+        page.item(f"{name} isn't exact here: {reason}")
+    why = _WHY.get(match.strategy, "the first that fits")
+    page.item(f"{match.strategy}: {_COUPLED if match.coupled else why}")
+
+
 def _write_piece(page: Page, plan: Plan, piece: PiecePlan) -> None:
     joint = plan.derived.joint
-    names = ", ".join(piece.match.piece.variables)
-    page.heading(f"Plate {piece.plate} ({names}): strategy {piece.match.strategy}")
-    for name, reason in refusals(plan, piece):
-        page.item(f"{name} isn't exact here: {reason}")
-    page.item(f"{piece.match.strategy}: {_WHY.get(piece.match.strategy, 'the first that fits')}")
     if piece.clusters:
         _write_elimination(page, joint, piece)
     held = "features and the posterior" if piece.clusters else "features"
+    plate = ", ".join(piece.level.plates)
     page.say(
-        "Time of an iteration: ", cost(page.style, joint, piece), ". Memory beside the data: ",
-        memory(page.style, joint, piece), " numbers for the statistics, and the ", held,
-        f" of one block of the elements of {piece.plate} at a time.",
+        "Time of an iteration: ",
+        order(page.style, features_cost(page.style, joint, piece, [])),
+        *mean_size(page.style, joint, piece.level),
+        ". Memory beside the data: ", memory(page.style, joint, [piece]),
+        " numbers for the statistics, and the ", held,
+        f" of one block of the elements of {plate} at a time.",
     )  # fmt: skip
 
 
@@ -49,13 +68,17 @@ _WHY = {
     "none": "nothing is latent, so nothing is summed out",
     "finite": "every latent has finitely many values and stays within one element of the plate",
 }
+_COUPLED = (
+    "every latent has finitely many values, and there is an order to sum them out in, though some"
+    " are seen from other elements than their own"
+)
 
 
-def refusals(plan: Plan, piece: PiecePlan) -> list[tuple[str, str]]:
+def refusals(plan: Plan, chosen: Match) -> list[tuple[str, str]]:
     """Each earlier strategy with its reason."""
     out: list[tuple[str, str]] = []
     for name, match in STRATEGIES:
-        found = match(plan.derived.joint.model, piece.match.piece)
+        found = match(levels_of(plan.derived.joint.model), chosen.piece)
         if isinstance(found, Match):
             break
         out.append((name, found.reason))
@@ -63,7 +86,7 @@ def refusals(plan: Plan, piece: PiecePlan) -> list[tuple[str, str]]:
 
 
 def _write_elimination(page: Page, joint: Joint, piece: PiecePlan) -> None:
-    p = Printer(page.style, joint, elements=True)
+    p = Printer(page.style, joint, elements=True, level=piece.level)
     page.say("The latents are summed out one after another, in log space:")
     for i, cluster in enumerate(piece.clusters):
         page.formula(*_message(p, joint, piece, i, cluster))
@@ -79,8 +102,7 @@ def _write_elimination(page: Page, joint: Joint, piece: PiecePlan) -> None:
 
 
 def _name(p: Printer, i: int, cluster: Cluster) -> str:
-    base = f"m{i + 1}".translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")) if p.inline else (
-        f"m_{{{i + 1}}}")  # fmt: skip
+    base = numbered(p, "m", i + 1)
     rest = ", ".join(p.latent(a) for a in cluster.latents[1:])
     return f"{base}({rest})" if rest else base
 
@@ -89,120 +111,10 @@ def _message(
     p: Printer, joint: Joint, piece: PiecePlan, i: int, cluster: Cluster
 ) -> tuple[str, str]:
     style = p.style
-    spans = {g.span for g in cluster.given}
-    found = {t.node for t in cluster.terms} | {n.name for n in joint.nodes if n.span in spans}
-    parts = []
-    for name in (n.name for n in joint.nodes if n.name in found):
-        part = style.function("log p", _conditional(p, joint, name), bare=False)
-        inner = "".join(f"{style.sum([a])} " for a in joint.model.variable(name).plates[1:])
-        parts.append(inner + _share(p, part, piece, name, cluster))
+    shares = Shares(joint, {(0, j): c for j, c in enumerate(piece.clusters)})
+    parts = shares.of(p, {(0, i)})
     parts += [_name(p, child, piece.clusters[child]) for child in cluster.children]
     inner = " + ".join(parts) if parts else "0"
     total = style.sum([p.latent(cluster.latents[0])])
     exp = style.function("exp", inner, bare=False)
     return _name(p, i, cluster), style.function("log", f"{total} {exp}", bare=True)
-
-
-def _share(p: Printer, part: str, piece: PiecePlan, name: str, cluster: Cluster) -> str:
-    """Which terms of a node are meant, where several sums have some."""
-    have = [c for c in piece.clusters if any(t.node == name for t in c.terms)]
-    if len(have) < 2 or cluster not in have:
-        return part
-    later = have.index(cluster) > 0
-    word = p.style.word(" where only " if later else " where ")
-    verb = p.style.word(" enters")
-    return f"({part}{word}{p.latent(cluster.latents[0])}{verb})"
-
-
-def _conditional(p: Printer, joint: Joint, name: str) -> str:
-    """x_n | z_n: a node and its parents among the variables."""
-    model = joint.model
-    variables = {v.name: v for v in model.variables}
-    axis = joint.latent_axes.get(name)
-    own = p.latent(axis) if axis else p.entry(p.style.name(name), name, variables[name].plates)
-    parents = []
-    for parent in parents_of(model, name):
-        if parent in joint.latent_axes:
-            parents.append(p.latent(joint.latent_axes[parent]))
-        elif parent in variables:
-            parents.append(p.entry(p.style.name(parent), parent, variables[parent].plates))
-    if not parents:
-        return own
-    bar = " | " if p.inline else r" \mid "
-    return own + bar + ", ".join(parents)
-
-
-# --- cost --------------------------------------------------------------------------------------
-
-Counted = tuple[int, tuple[str, ...]]  # a number times named sizes
-
-
-def cost(style: Style, joint: Joint, piece: PiecePlan) -> Math:
-    """Operations of one iteration, in the sizes: O(N K (1 + D + D^2))."""
-    n = str(joint.model.plate(piece.plate).extent)
-    found: dict[tuple[tuple[str, ...], tuple[Counted, ...]], int] = {}
-    parts: list[tuple[Counted, tuple[Feature, ...]]] = [
-        (count(joint, _in_order(piece, c)), c.features) for c in piece.clusters
-    ]
-    every = [f for _, features in parts for f in features] + list(piece.direct_features)
-    once = tuple(replace(f, axes=(*f.axes, *f.sums)) for f in every if f.sums)
-    if piece.direct_features or once or not parts:
-        parts.append(((1, ()), (*piece.direct_features, *once)))
-    for (number, names), features in parts:
-        entries = {count(joint, f.axes)[1]: count(joint, f.axes) for f in features}
-        key = (names, tuple(sorted(entries.values(), key=lambda e: (len(e[1]), e[1]))))
-        found[key] = max(found.get(key, 0), number)
-    kept = [
-        (names, entries, number) for (names, entries), number in found.items()
-        if not any(_below((names, entries, number), (a, b, m)) for (a, b), m in found.items())
-    ]  # fmt: skip
-    shown = [_product(style, n, names, entries, number) for names, entries, number in kept]
-    return Math(style.function("O", " + ".join(dict.fromkeys(shown)), bare=False))
-
-
-def _in_order(piece: PiecePlan, cluster: Cluster) -> tuple[str, ...]:
-    return tuple(a for a in piece.latents if a in cluster.latents)
-
-
-_Part = tuple[tuple[str, ...], tuple[Counted, ...], int]
-
-
-def _below(one: _Part, other: _Part) -> bool:
-    """Whether a part is of no larger order than another part."""
-    fits = set(one[0]) <= set(other[0]) and {e[1] for e in one[1]} <= {e[1] for e in other[1]}
-    return fits and one != other and one[2] <= other[2]
-
-
-def _product(
-    style: Style, n: str, names: tuple[str, ...], entries: tuple[Counted, ...], number: int
-) -> str:
-    words = [str(number)] if number > 1 else []
-    words += [style.name(n), _monomial(style, names)]
-    inner = [_monomial(style, e[1]) or "1" for e in entries]
-    if len(inner) > 1:
-        words.append(f"({' + '.join(inner)})")
-    elif inner and inner != ["1"]:
-        words += inner
-    return " ".join(w for w in words if w)
-
-
-def memory(style: Style, joint: Joint, piece: PiecePlan) -> Math:
-    """How many numbers the statistics of a piece are."""
-    totals: dict[tuple[str, ...], int] = {}
-    for s in piece.statistics:
-        number, names = count(joint, s.axes)
-        totals[names] = totals.get(names, 0) + number
-    parts = []
-    for names in sorted(totals, key=lambda x: (len(x), x)):
-        word, number = _monomial(style, names), totals[names]
-        parts.append(word if number == 1 and word else f"{number} {word}".strip())
-    return Math(" + ".join(parts) or "0")
-
-
-def _monomial(style: Style, names: tuple[str, ...]) -> str:
-    words = []
-    for name in dict.fromkeys(names):
-        power = names.count(name)
-        base = style.name(name)
-        words.append(base if power == 1 else style.power(base, str(power)))
-    return " ".join(words)

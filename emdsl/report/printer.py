@@ -2,7 +2,7 @@
 
 Terms come in a reader's order: a sum's without parameters first, a product's numbers first and its
 functions and sums last. A latent's axis is an index (k in [z_n = k]) or, with `elements`, the
-latent itself (z_n), as in the joint.
+latent itself (z_n, z_{s,t-1}), as in the joint, where `level` holds the rows at hand.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from emdsl.derive.atoms import (
     Value,
 )
 from emdsl.derive.joint import Joint
+from emdsl.derive.levels import Level, Link
 from emdsl.diagnostics import Bug
 from emdsl.report.axes import AxisNames
 from emdsl.report.style import Math, Style
@@ -50,12 +51,15 @@ class Printer:
     joint: Joint
     elements: bool = False
     plain: bool = False  # parameters as they are declared, where nothing is about a pivot
+    level: Level | None = None  # the rows that data and latents are seen from
+    plates: dict[str, str] = field(default_factory=dict)  # plates under other names: t'
     names: AxisNames = field(init=False)
     marks: dict[sp.Basic, str] = field(default_factory=dict)  # further symbols and their spelling
 
     def __post_init__(self) -> None:
         self.names = AxisNames(self.joint.model, self.joint.atoms)
-        self._latents = {axis: name for name, axis in self.joint.latent_axes.items()}
+        self._latents = self.joint.levels.of_axis
+        self._rows = {self.joint.levels.of(v).axis for v in self.joint.model.variables}
 
     def show(self, expr: sp.Basic, level: int = SUM) -> Math:
         """The formula, bracketed where it binds less tightly than `level`."""
@@ -279,7 +283,7 @@ class Printer:
             if isinstance(atoms[0], Seen):
                 word = self.style.word(" seen" if unequal else " missing")
                 name = atoms[0].name
-                return self.entry(self.style.name(name), name, atoms[0].idx) + word
+                return self.entry(self.style.name(name), atoms[0].idx) + word
             if unequal and self._is_bool(atoms[0]):
                 return f"{self.show(left)} {self.style.equals} 1"
         if isinstance(expr, sp.Eq | sp.Ne) and self._rank_of(left) > self._rank_of(right):
@@ -311,17 +315,14 @@ class Printer:
             return self.marks.get(symbol) or self.style.name(symbol.name), ATOM
         style = self.style
         match self.joint.atoms.atom(symbol):
-            case Elem(role=role, name=name, idx=idx):
-                base = style.name(name)
-                if role == "param" and name in self.joint.pivots and not self.plain:
-                    base = style.about(base)
-                return self.entry(base, name, idx), ATOM
+            case Elem() as elem:
+                return self.elem(elem), ATOM
             case Centered(of=of):
-                return self.entry(style.about(style.name(of.name)), of.name, of.idx), ATOM
+                return self.elem(of, centered=True), ATOM
             case Pivot(name=name, idx=idx):
                 return style.at(style.pivot(style.name(name)), self.indices(idx)), ATOM
             case Seen(name=name, idx=idx):
-                inner = self.entry(style.name(name), name, idx) + style.word(" seen")
+                inner = self.entry(style.name(name), idx) + style.word(" seen")
                 return style.bracket(inner), ATOM
             case Value(axis=axis):
                 return self.index(axis), ATOM
@@ -346,35 +347,97 @@ class Printer:
         return self.style.at(self.style.name(m.name), self.indices(m.batch))
 
     def indices(self, idx: tuple[Ix, ...]) -> list[str]:
-        return [self.index(ix) for ix in idx]
+        """Indices as they are shown; an axis of rows is one for each of its plates."""
+        return [shown for ix in idx for shown in self._places(ix)]
+
+    def _places(self, ix: Ix) -> list[str]:
+        if isinstance(ix, str) and ix in self._rows:
+            return [self.plate(p) for p in ix.split(",")]
+        return [self.index(ix)]
 
     def index(self, ix: Ix) -> str:
         """An index: an axis by its short name, a place, or what is gathered by."""
         if isinstance(ix, int):
             return str(ix)
         if isinstance(ix, Elem):
-            return self.entry(self.style.name(ix.name), ix.name, ix.idx)
+            return self.elem(ix)
         if self.elements and ix in self._latents:
             return self.latent(ix)
         return self.style.name(self.names.of(ix))
 
+    def plate(self, axis: str) -> str:
+        """A plate's index."""
+        return self.style.name(self.plates.get(axis, axis))
+
+    def elem(self, elem: Elem, *, centered: bool = False) -> str:
+        """An array's entry; one of another row with the way to it: x_{s,t-1}, w_{item_r}."""
+        if elem.via == "#":
+            return self.plate(elem.name)
+        base = self.style.name(elem.name)
+        pivoted = elem.role == "param" and elem.name in self.joint.pivots and not self.plain
+        if centered or pivoted:
+            base = self.style.about(base)
+        if elem.role in ("param", "const"):
+            return self.style.at(base, self.indices(elem.idx))
+        if not elem.via:
+            return self.entry(base, elem.idx)
+        row = elem.idx[0]
+        assert isinstance(row, str)
+        link = self.joint.levels.views[row, elem.name, elem.via]
+        return self._placed(base, self.through(link), self.indices(elem.idx[1:]))
+
+    def entry(self, base: str, idx: tuple[Ix, ...]) -> str:
+        """A variable's entry: a whole element as x_n or x_{s,t}, one in it as x[n,d]."""
+        if not idx or idx[0] not in self._rows:
+            return self.style.at(base, self.indices(idx))
+        return self._placed(base, self.indices(idx[:1]), self.indices(idx[1:]))
+
+    def _placed(self, base: str, rows: list[str], rest: list[str]) -> str:
+        if rest or not rows:
+            return self.style.at(base, [*rows, *rest])
+        return self.style.element(base, ",".join(rows))
+
+    def element(self, name: str) -> str:
+        """A variable as a row of its own level has it; what it has for every inner plate, too."""
+        levels = self.joint.levels
+        v = self.joint.model.variable(name)
+        rows = [self.plate(p) for p in levels.of(v).plates]
+        return self._placed(self._base(name), rows, [self.plate(p) for p in levels.inner(v)])
+
     def latent(self, axis: str) -> str:
-        """The latent an axis stands for, at its own place: z_n."""
-        v = self.joint.model.variable(self._latents[axis])
-        base = self.style.name(v.name)
-        if v.role == "data":
-            base = self.style.complete(base)
-        return self.entry(base, v.name, v.plates)
+        """The latent an axis stands for, at its own place: z_n, z_{s,t-1}, truth_{item_r}."""
+        name = self._latents[axis]
+        level = self.level
+        link = self.joint.levels.links.get((level.axis, axis)) if level is not None else None
+        if link is None:
+            return self.element(name)
+        return self.placed(name, link)
 
-    def entry(self, base: str, name: str, idx: tuple[Ix, ...]) -> str:
-        plates = {p.axis for p in self.joint.model.plates}
-        if len(idx) == 1 and idx[0] in plates and name not in _params(self.joint):
-            return self.style.element(base, self.index(idx[0]))
-        return self.style.at(base, self.indices(idx))
+    def placed(self, name: str, link: Link) -> str:
+        """A variable's element that a link points to."""
+        return self._placed(self._base(name), self.through(link), [])
 
+    def _base(self, name: str) -> str:
+        base = self.style.name(name)
+        summed = name in self.joint.levels.axes
+        data = self.joint.model.variable(name).role == "data"
+        return self.style.complete(base) if summed and data and self.elements else base
 
-def _params(joint: Joint) -> set[str]:
-    return {p.name for p in joint.model.params} | {c.name for c in joint.model.consts}
+    def through(self, link: Link) -> list[str]:
+        """The indices of the row that a row points to."""
+        out = []
+        for place in link.places:
+            match place.kind:
+                case "axis":
+                    lag = f"{self.style.minus}{place.value}" if place.value else ""
+                    out.append(self.plate(place.name) + lag)
+                case "array":
+                    plates = self.joint.model.variable(place.name).plates
+                    own = ",".join(self.plate(p) for p in plates)
+                    out.append(self.style.element(self.style.name(place.name), own))
+                case "number":
+                    out.append(str(place.value))
+        return out
 
 
 def _rank(expr: sp.Expr) -> int:

@@ -75,6 +75,10 @@ class Style(Protocol):
         """The sum sign over indices, to stand before its body."""
         ...
 
+    def product(self, axes: Sequence[str]) -> str:
+        """The product sign over indices, to stand before its body."""
+        ...
+
     def bracket(self, inner: str) -> str:
         """1 where the condition holds, else 0."""
         ...
@@ -105,7 +109,8 @@ class TextStyle:
         return f"{base}[{','.join(indices)}]" if indices else base
 
     def element(self, base: str, index: str) -> str:
-        return f"{base}_{index}"
+        plain = index.isidentifier() and "_" not in index
+        return f"{base}_{index}" if plain else f"{base}_{{{index}}}"
 
     def about(self, base: str) -> str:
         return f"{base}′"
@@ -145,6 +150,10 @@ class TextStyle:
     def sum(self, axes: Sequence[str]) -> str:
         inner = ",".join(axes)
         return f"Σ_{inner}" if len(inner) == 1 else f"Σ_{{{inner}}}"
+
+    def product(self, axes: Sequence[str]) -> str:
+        inner = ",".join(axes)
+        return f"Π_{inner}" if len(inner) == 1 else f"Π_{{{inner}}}"
 
     def bracket(self, inner: str) -> str:
         return f"[{inner}]"
@@ -271,6 +280,9 @@ class LatexStyle:
 
     def sum(self, axes: Sequence[str]) -> str:
         return f"\\sum_{{{', '.join(axes)}}}"
+
+    def product(self, axes: Sequence[str]) -> str:
+        return f"\\prod_{{{', '.join(axes)}}}"
 
     def bracket(self, inner: str) -> str:
         return f"[{inner}]"
