@@ -77,7 +77,7 @@ class Scalarizer:
                 return certain(number(value))
             case SizeRef(extent=extent):
                 return certain(self.size(extent))
-            case AxisRef(axis=axis):
+            case AxisRef():
                 return certain(self.number_of(self.index(expr)))
             case ArrayOf(items=items):
                 return self._pick(items, at)

@@ -222,15 +222,7 @@ class _Splitter:
                 both.append(factor)
             else:
                 moving.append(factor)
-        if plate in self.atoms.axes_of(m.basis):
-            raise Refused(
-                "parameter-per-element",
-                f"a parameter is indexed by the plate `{plate}` itself, every element having one "
-                "of its own",
-                m.span,
-                "write the data long, with an `input` that points to the parameter's entry, or "
-                "make it a latent with a distribution",
-            )
+        assert plate not in self.atoms.axes_of(m.basis)  # where a row stands is its data
         if any(self._is_log_indicator(f) for f in moving) and self._scope_of(still, m):
             both, moving = [*both, *moving], []
         return sp.Mul(*moving), sp.Mul(*still), sp.Mul(*both)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from emdsl.derive.levels import Levels
 from emdsl.derive.scalarize import Scalarizer
 from emdsl.derive.table import Atoms
 from emdsl.families.family import Family, Parameter, symbol
@@ -17,7 +18,7 @@ def family_of(density: Density, model: Model) -> Family:
         name: symbol(name, type_.kind),
         **{p: symbol(p, t.kind) for p, t in density.parameters},
     }
-    scalarizer = Scalarizer(model, Atoms(), {}, arguments=dict(arguments))
+    scalarizer = Scalarizer(model, Atoms(), Levels(model, ()), arguments=dict(arguments))
     body = scalarizer.scalar(density.body)
     log_density = (
         sp.log(body[0][1])

@@ -171,7 +171,7 @@ class _Scheduler:
     def _sum_out(self) -> bool:
         best: tuple[tuple[int, int], str, tuple[int, ...], set[str]] | None = None
         for latent, axis in self.levels.axes.items():
-            found = self._alone(latent, axis)
+            found = self._alone(latent)
             if found is None:
                 continue
             inputs, rest = found
@@ -187,7 +187,7 @@ class _Scheduler:
         self.steps.append(SumOut(level, axis, kept, inputs, output))
         return True
 
-    def _alone(self, latent: str, axis: str) -> tuple[tuple[int, ...], set[str]] | None:
+    def _alone(self, latent: str) -> tuple[tuple[int, ...], set[str]] | None:
         """The factors of a latent that is seen from its own rows only, and their other axes."""
         mine = self._with({latent})
         rest: set[str] = set()

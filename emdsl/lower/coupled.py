@@ -123,9 +123,11 @@ class Coupling:
             for z in self.model.sizes
             if self.scalars.names[z.name] in used
         ]
-        for level in dict.fromkeys(f.level for f in self.structure.schedule.factors):
-            if f"rows_{level.label}" in used and level.plates:
-                sizes.append(Item(f"rows_{level.label}", "ties.rows", quoted(level.axis)))
+        sizes += [
+            Item(f"rows_{level.label}", "ties.rows", quoted(level.axis))
+            for level in dict.fromkeys(f.level for f in self.structure.schedule.factors)
+            if f"rows_{level.label}" in used and level.plates
+        ]
         return Function(
             f"infer_{self.label}",
             _ARGS,
@@ -172,9 +174,7 @@ class Coupling:
             given = ", ".join(latents)
             body.append(Comment(f"log p of what depends on {given}, for each row of {plan.plate}"))
             shape = ", ".join(str(a.dim) for a in self._axes(latents))
-            body.append(
-                Bind((name,), "", (f"potentials[{here}][{cluster}].reshape({shape}, -1)",))
-            )
+            body.append(Bind((name,), "", (f"potentials[{here}][{cluster}].reshape({shape}, -1)",)))
 
     def _tables(self) -> dict[int, Axis]:
         """The last axis of those given factors that are tables: of which walk they are."""
@@ -208,10 +208,10 @@ class Coupling:
                             f"where ({step.link}) points"))  # fmt: skip
         body.append(Bind((name,), f"{tie}.add", (Whole(self._product(step.inputs), first),)))
         self.made[step.output] = _Made(name, axes)
-        back: list[Stmt] = []
-        for i in step.inputs:
-            back.append(Bind((f"post_{self.made[i].name}",), f"{tie}.take", (f"post_{name}",)))
-        return back
+        return [
+            Bind((f"post_{self.made[i].name}",), f"{tie}.take", (f"post_{name}",))
+            for i in step.inputs
+        ]
 
     def _sum_out(self, step: SumOut, body: list[Stmt]) -> list[Stmt]:
         row = self._row(step.level)
@@ -264,9 +264,9 @@ class Coupling:
         body.append(
             Bind(
                 (name,),
-                "how.walk",
+                f"{rows}.walk",
                 (
-                    rows,
+                    "how",
                     f"{unary}.reshape({_count(history)}, {count}, -1)",
                     f"{pair}.reshape({_count(everything)}, {count}, -1)",
                 ),

@@ -172,5 +172,7 @@ class Elimination:
         if not self.plan.match.coupled:
             return self.plan.clusters
         return tuple(
-            c for c in self.plan.clusters if len(c.latents) == 1 and c.latents[0] in self.plan.latents
+            c
+            for c in self.plan.clusters
+            if len(c.latents) == 1 and c.latents[0] in self.plan.latents
         )

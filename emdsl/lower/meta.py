@@ -103,7 +103,11 @@ def _params(model: Model, m_step: MStep) -> list[str]:
     collapse = {u.param: u.collapse for u in m_step.updates}
     out = []
     for p in model.params:
-        parts = [quoted(p.name), tuple_literal([extent_literal(e) for e in p.shape]), quoted(p.type.kind)]
+        parts = [
+            quoted(p.name),
+            tuple_literal([extent_literal(e) for e in p.shape]),
+            quoted(p.type.kind),
+        ]
         if p.type.shape:
             parts.append(f"event={len(p.type.shape)}")
         unbounded = collapse.get(p.name)
@@ -147,7 +151,13 @@ def _missing(v: Variable, plan: Plan, summed: bool) -> str:
 def _array(v: Variable, role: str, model: Model, missing: str) -> str:
     dims = [extent_literal(model.plate(a).extent) for a in v.plates]
     dims += [extent_literal(e) for e in v.type.shape]
-    parts = [quoted(v.name), quoted(role), tuple_literal(dims), str(len(v.plates)), quoted(v.type.kind)]
+    parts = [
+        quoted(v.name),
+        quoted(role),
+        tuple_literal(dims),
+        str(len(v.plates)),
+        quoted(v.type.kind),
+    ]
     if v.type.values is not None:
         parts.append(f"values={extent_literal(v.type.values)}")
     if missing != "no":

@@ -99,7 +99,7 @@ def _views(views: Views) -> list[str]:
 
 
 def _structure(structure: Structure, coupling: Coupling) -> list[str]:
-    lines = [
+    return [
         "        rt.Structure(",
         f"            pieces={tuple_literal([str(i) for i in structure.pieces])},",
         *_group("links", [_link(k) for k in coupling.links]),
@@ -107,7 +107,6 @@ def _structure(structure: Structure, coupling: Coupling) -> list[str]:
         f"            infer=infer_{coupling.label},",
         "        ),",
     ]
-    return lines
 
 
 def _group(name: str, items: list[str]) -> list[str]:

@@ -29,4 +29,5 @@ from emdsl.runtime.program import *  # noqa: F403  # and are made of these
 from emdsl.runtime.results import FitResult as FitResult
 from emdsl.runtime.results import Restart as Restart
 from emdsl.runtime.seeds import Seed as Seed
+from emdsl.runtime.structures import Structure as Structure
 from emdsl.runtime.structures import Ties as Ties

@@ -101,7 +101,11 @@ def _as_array(value: Any) -> NDArray[Any]:
 def _ragged(value: Any) -> tuple[str, tuple[int, ...] | None]:
     """Say which row of a nested list first differs from row 0."""
     rows = list(value)
-    lengths = [len(r) if hasattr(r, "__len__") and not isinstance(r, str) else -1 for r in rows]
+    single = [
+        not hasattr(r, "__len__") or isinstance(r, str) or getattr(r, "shape", None) == ()
+        for r in rows
+    ]
+    lengths = [-1 if s else len(r) for r, s in zip(rows, single, strict=True)]
     for i, length in enumerate(lengths):
         if length != lengths[0]:
             found = "a single value" if length < 0 else f"{length} values"
@@ -157,7 +161,7 @@ def _from_objects(array: NDArray[Any]) -> Cells:
 
 
 def _nested(cell: Any) -> bool:
-    return isinstance(cell, (list, tuple, np.ndarray)) and np.ndim(cell) > 0
+    return isinstance(cell, (list, tuple)) or (isinstance(cell, np.ndarray) and cell.ndim > 0)
 
 
 def _number(cell: Any) -> float:

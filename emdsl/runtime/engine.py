@@ -11,26 +11,26 @@ where the data came from.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.how import EXPECT, How
-from emdsl.runtime.links import Levels
+from emdsl.runtime.links import Levels, added_up
 from emdsl.runtime.pieces import (
     Chunk,
+    Coupled,
     ImpossibleError,
     PieceData,
+    Steer,
     block_of,
     load_piece,
     weighted_sum,
     whole,
 )
 from emdsl.runtime.program import (
-    Bias,
     Bound,
     Coefficients,
     Features,
@@ -41,12 +41,9 @@ from emdsl.runtime.program import (
     Statistics,
 )
 from emdsl.runtime.rows import Wide, expected, ready
-from emdsl.runtime.structures import StructureData, potentials
 
 _CUT = 1e-295  # a posterior below e^-690 was cut off there
 _CACHED = 2**28  # bytes of features kept between iterations; past that they are made anew
-
-Steer = Callable[[int, Chunk], "Bias | None"]
 
 
 class Engine:
@@ -70,8 +67,8 @@ class Engine:
             for i, piece in enumerate(program.pieces)
         ]
         self.coupled = coupled
-        self.structures = [
-            StructureData(program, s, self.levels, self.pieces) for s in program.structures
+        self.structures: list[Coupled] = [
+            s.load(program.meta, self.levels, self.pieces, self.blocks) for s in program.structures
         ]
         self.pivot: Params = {}
         self._direct: list[Floats | None] = []
@@ -91,19 +88,11 @@ class Engine:
             data.cache.clear()
             probe = self._features(data, data.chunk(0, min(1, data.size)))
             data.kinds = probe.rows
-            wide, data.block = block_of(probe, self.states(data))
+            wide, data.block = block_of(probe, data.states)
             data.cached = 8 * wide * data.size <= _CACHED
         self._direct = [None] * len(self.pieces)
         for structure in self.structures:
-            structure.share(self.blocks)
-
-    def states(self, data: PieceData) -> list[int]:
-        """How many states each cluster of the piece has."""
-        sizes = self.layout.sizes
-        return [
-            math.prod(sizes[d] if isinstance(d, str) else d for d in dims)
-            for dims in data.piece.clusters
-        ]
+            structure.share()
 
     def _features(self, data: PieceData, chunk: Chunk) -> Features:
         arrays = {**chunk.arrays, "block width": np.asarray(chunk.stop - chunk.start)}
@@ -147,10 +136,10 @@ class Engine:
             self._sum_direct(index)
         sums: dict[int, tuple[Floats, ...]] = {}
         for structure in self.structures:
-            evidence, found = self._infer(structure, known, EXPECT, bias)
+            evidence, found = structure.infer(known, EXPECT, bias)
             if params is not None:
-                log_likelihood += self._coupled_evidence(structure, evidence, known)
-            sums |= self._coupled_sums(structure, found)
+                log_likelihood += structure.log_likelihood(evidence, known)
+            sums |= structure.sums(found)
         for index, data in enumerate(self.pieces):
             if data.piece.latents and index not in self.coupled:
                 part, sums[index] = self._blockwise(index, known[index], bias, params is not None)
@@ -203,73 +192,11 @@ class Engine:
         """
         if params is None:
             neutral = (np.zeros((c, r.shape[0]))
-                       for c, r in zip(self.states(data), data.kinds, strict=True))  # fmt: skip
+                       for c, r in zip(data.states, data.kinds, strict=True))  # fmt: skip
             direct = self._features(data, data.chunk(0, min(1, data.size))).direct
             return (np.zeros(direct.shape[0]), *map(ready, neutral, data.kinds))
         direct, *clusters = data.piece.coefficients(params, self.layout, self.pivot)
         return (direct, *map(ready, clusters, data.kinds))
-
-    # --- coupled rows ------------------------------------------------------------------------
-
-    def _infer(
-        self,
-        structure: StructureData,
-        known: list[Coefficients],
-        how: How,
-        bias: Steer | None = None,
-    ) -> tuple[Mapping[str, Floats], dict[int, tuple[Floats, ...]]]:
-        """Log evidence by level, and each piece's posteriors by cluster."""
-        given = tuple(
-            potentials(self.pieces[i], known[i], self.states(self.pieces[i]),
-                       structure.shared.get(i, {}), self.blocks(i),
-                       (lambda chunk, i=i: bias(i, chunk)) if bias is not None else None)
-            for i in structure.structure.pieces
-        )  # fmt: skip
-        evidence, flat = structure.structure.infer(given, structure.ties, self.layout, how)
-        posteriors = iter(flat)
-        return evidence, {
-            i: tuple(next(posteriors) for _ in self.pieces[i].piece.clusters)
-            for i in structure.structure.pieces
-        }
-
-    def _coupled_evidence(
-        self,
-        structure: StructureData,
-        evidence: Mapping[str, Floats],
-        known: list[Coefficients],
-    ) -> float:
-        total = 0.0
-        for axis, rows in evidence.items():
-            weight = self.levels.weight(tuple(filter(None, axis.split(","))))
-            kept = rows if weight is None else np.where(weight > 0.0, rows, 0.0)
-            if kept.min() == -np.inf:
-                structure.locate(kept, axis, lambda how: self._infer(structure, known, how))
-            total += float(math.fsum(kept) if weight is None else kept @ weight)
-        return total
-
-    def _coupled_sums(
-        self, structure: StructureData, found: dict[int, tuple[Floats, ...]]
-    ) -> dict[int, tuple[Floats, ...]]:
-        """Expected sums of each piece's features: over rows, or over tables that rows share."""
-        out: dict[int, tuple[Floats, ...]] = {}
-        for i, posteriors in found.items():
-            states = self.states(self.pieces[i])
-            shared = structure.shared.get(i, {})
-            flat = [p.reshape(c, -1) for p, c in zip(posteriors, states, strict=True)]
-            sums: list[Floats | None] = [
-                expected(p, shared[c].rows) if c in shared else None for c, p in enumerate(flat)
-            ]
-            for chunk, features in self.blocks(i):
-                for c, p in enumerate(flat):
-                    if c in shared:
-                        continue
-                    part = p[:, chunk.start : chunk.stop]
-                    if chunk.weight is not None:
-                        part = part * chunk.weight
-                    new, old = expected(part, features.rows[c]), sums[c]
-                    sums[c] = new if old is None else old + new
-            out[i] = tuple(s for s in sums if s is not None)
-        return out
 
     # --- what can be asked -------------------------------------------------------------------
 
@@ -278,11 +205,10 @@ class Engine:
         out: dict[str, Floats] = {}
         known = [self._known(data, params) for data in self.pieces]
         for structure in self.structures:
-            _, found = self._infer(structure, known, how)
+            _, found = structure.infer(known, how)
             for i, posteriors in found.items():
-                data, states = self.pieces[i], self.states(self.pieces[i])
-                flat = tuple(p.reshape(c, -1) for p, c in zip(posteriors, states, strict=True))
-                for name, marginal in data.piece.marginals(flat, self.layout).items():
+                piece = self.pieces[i].piece
+                for name, marginal in piece.marginals(posteriors, self.layout).items():
                     out[name] = np.ascontiguousarray(np.where(marginal < _CUT, 0.0, marginal).T)
         for index, data in enumerate(self.pieces):
             if index in self.coupled or not data.piece.latents:
@@ -309,11 +235,11 @@ class Engine:
 
         target: dict[int, tuple[str, ...]] = {}
         for structure in self.structures:
-            evidence, _ = self._infer(structure, known, EXPECT)
+            evidence, _ = structure.infer(known, EXPECT)
             found = {tuple(filter(None, axis.split(","))): rows for axis, rows in evidence.items()}
             for axes, rows in found.items():
                 count(axes, rows)
-            for i in structure.structure.pieces:
+            for i in structure.pieces:
                 axes = self.pieces[i].piece.axes
                 outer = [a for a in found if axes[: len(a)] == a]
                 target[i] = min(outer, key=len, default=axes)
@@ -323,19 +249,18 @@ class Engine:
             for chunk, features in self.blocks(index):
                 part = known[index][0] @ features.direct
                 if data.piece.latents and index not in self.coupled:
-                    part = part + data.piece.infer(
-                        features, known[index], self.layout, EXPECT, None
-                    )[0]
+                    part = (
+                        part
+                        + data.piece.infer(features, known[index], self.layout, EXPECT, None)[0]
+                    )
                 rows[chunk.start : chunk.stop] = part
             rows = rows if data.inverse is None else rows[data.inverse]
             goal = target.get(index, axes)
             if goal != axes:
                 up = self.levels.rows(axes).up[len(goal)]
                 weight = self.levels.within(axes, goal)
-                rows = np.bincount(
-                    up, rows if weight is None else rows * weight,
-                    minlength=self.levels.rows(goal).size,
-                )  # fmt: skip
+                counted = rows if weight is None else rows * weight
+                rows = added_up(counted, up, self.levels.rows(goal).size)
                 if goal not in out:
                     goal = axes
             count(goal, rows)

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 def signature(rows: Any) -> Floats:
-    """Numbers (any, B) that are equal in two columns only where the rows are, and zero for zeros."""
+    """Numbers (any, B), equal in two columns only where the rows are, and zero for zeros."""
     if isinstance(rows, Wide):
         return np.concatenate([signature(p) for p in rows.parts])
     if isinstance(rows, Pairs):

@@ -103,15 +103,18 @@ def stack_columns(table: Table, names: list[str], shape: tuple[int, ...] | None 
 
     Raises CellError naming the column and the row.
     """
+    if not names:
+        raise CellError("is a frame without columns, expected at least one")
     parts = []
     for name in names:
         try:
             parts.append(read_cells(table.columns[name]))
+            if not parts[-1].values.ndim:
+                raise CellError("is a single value, expected one for each row")
         except CellError as error:
             row = "" if error.index is None else f" row {error.index[0]}"
             raise CellError(f"column {name!r}{row} {error.text}") from None
-    lengths = {len(p.values) if p.values.ndim else -1 for p in parts}
-    if len(lengths) > 1:
+    if len({p.values.shape for p in parts}) > 1:
         raise CellError("has columns of unequal lengths, expected equal ones")
     values = np.stack([p.values for p in parts], axis=1)
     missing = np.isnan(values)

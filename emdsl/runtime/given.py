@@ -22,6 +22,8 @@ from emdsl.runtime.levels import own_path, path_of, ragged_sizes
 from emdsl.runtime.nested import read_nested
 from emdsl.runtime.program import Bound, Meta
 
+_MOST = 2**31  # elements of one sequence: more is no length
+
 
 @dataclass(frozen=True, slots=True)
 class WithLengths:
@@ -157,7 +159,7 @@ def read_lengths(
                 continue
         cells = found[name]
         if isinstance(cells, int):
-            if cells < 1 or isinstance(value, (bool, np.bool_)):
+            if not 1 <= cells <= _MOST or isinstance(value, (bool, np.bool_)):
                 problems.append(f"{name} is {value!r}, expected a whole number of at least 1")
                 del found[name]
         elif not _verify_lengths(name, cells, problems):
@@ -174,7 +176,7 @@ def _verify_lengths(name: str, cells: Cells, problems: list[str]) -> bool:
         problems.append(f"{name} is empty, expected the length of each sequence")
         return False
     with np.errstate(invalid="ignore"):
-        bad = ~((values >= 1) & (values == np.floor(values)) & np.isfinite(values))
+        bad = ~((values >= 1) & (values == np.floor(values)) & (values <= _MOST))
     if not bad.any():
         return True
     row = int(np.argmax(bad))

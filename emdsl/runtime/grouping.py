@@ -160,10 +160,14 @@ def verify_places(
 ) -> None:
     """A column that numbers the elements of sequences (`t`) must increase along each."""
     for axis, value in places.items():
-        if axis not in layout.lengths:
+        lengths = layout.lengths.get(axis)
+        if lengths is None or (lengths < 1).any():
             continue
-        lengths = layout.lengths[axis]
-        values = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+        try:
+            values = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+        except ValueError:
+            problems.append(f"{axis} has rows of unequal shapes, expected one place for each row")
+            continue
         if values.ndim == 2 and values.shape[1] == 1:
             values = values[:, 0]
         if values.shape != (int(lengths.sum()),):
@@ -173,6 +177,8 @@ def verify_places(
         if values.dtype.kind not in "iufM":
             continue  # names, which have no order
         rows = np.arange(len(values)) if grouped is None else grouped.order
+        if len(rows) != len(values):
+            continue  # unequal numbers of rows, which is said
         ordered = values[rows]
         falls = ~(ordered[1:] > ordered[:-1])
         falls[np.cumsum(lengths)[:-1] - 1] = False

@@ -4,29 +4,22 @@ One program eliminates the latents; each step calls `eliminate`, which turns a l
 (values..., B) into weights over its first axis and returns what is passed on:
 
     Expect   log sum exp, and the conditional distribution of the value
-    Best     the maximum, and 1 at the value where it is            (max-product; Viterbi on a chain)
+    Best     the maximum, and 1 at the value where it is  (max-product; Viterbi on a chain)
     Draw     log sum exp, and 1 at a value drawn from its conditional distribution
 
 Run backward, products of these weights are the posterior marginals, the most probable joint
 configuration, and a draw from the joint posterior (Koller and Friedman 2009, chapters 9 and 13).
+Along sequences and trees `emdsl.runtime.walks` does the same for all rows together.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from emdsl.runtime.numerics import normalize
 from emdsl.runtime.program import Floats
-from emdsl.runtime.walks import (
-    Walked,
-    WalkRows,
-    impossible_row,
-    walk_best,
-    walk_draw,
-    walk_expect,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +33,6 @@ class Expect:
         message: Floats = normalize(log_joint)
         return message
 
-    def walk(self, rows: WalkRows, unary: Floats, pair: Floats) -> Walked:
-        """Forward-backward along sequences or trees."""
-        return walk_expect(rows, unary, pair, each=self.rows)
-
 
 @dataclass(frozen=True, slots=True)
 class Best:
@@ -56,10 +45,6 @@ class Best:
         log_joint[...] = 0.0
         np.put_along_axis(log_joint, at[None], 1.0, axis=0)
         return message
-
-    def walk(self, rows: WalkRows, unary: Floats, pair: Floats) -> Walked:
-        """The most probable path (Viterbi)."""
-        return walk_best(rows, unary, pair)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +63,6 @@ class Draw:
         np.put_along_axis(log_joint, at[None], 1.0, axis=0)
         return message
 
-    def walk(self, rows: WalkRows, unary: Floats, pair: Floats) -> Walked:
-        """A path drawn by forward filtering and backward sampling."""
-        return walk_draw(rows, unary, pair, self.rng)
 
-
-@dataclass(frozen=True, slots=True)
-class Locate:
-    """Looks for the rows at which walks become impossible: `found` holds each walk and its row."""
-
-    found: list[tuple[WalkRows, int]] = field(default_factory=list)
-
-    def eliminate(self, log_joint: Floats) -> Floats:
-        """As `Expect`."""
-        message: Floats = normalize(log_joint)
-        return message
-
-    def walk(self, rows: WalkRows, unary: Floats, pair: Floats) -> Walked:
-        """As `Expect`, noting the first impossible row."""
-        row = impossible_row(rows, unary, pair)
-        if row >= 0:
-            self.found.append((rows, row))
-        return walk_expect(rows, unary, pair)
-
-
-How = Expect | Best | Draw | Locate
+How = Expect | Best | Draw
 EXPECT = Expect()

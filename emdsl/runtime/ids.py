@@ -90,7 +90,7 @@ def _id(cell: Any, row: int) -> Hashable:
         number = float(cell)
         if math.isnan(number):
             raise CellError("is missing, expected an id", (row,))
-        if number != math.floor(number):
+        if not math.isfinite(number) or number != math.floor(number):
             text = f"is {number:.10g}, expected ids that are whole numbers or strings"
             raise CellError(text, (row,))
         return int(number)

@@ -153,6 +153,12 @@ class Levels:
         return np.where(valid, row, -1)
 
 
+def added_up(values: Floats, place: Ints, size: int) -> Floats:
+    """Sums (size,) of the values at each place."""
+    total: Floats = np.bincount(place, values, minlength=size).astype(np.float64, copy=False)
+    return total
+
+
 @dataclass(frozen=True, slots=True)
 class Tie:
     """A link with its rows: `index` (source rows,) into `size` target rows, -1 for none.
@@ -170,12 +176,13 @@ class Tie:
         if self.weight is not None:
             x = np.where(self.weight > 0.0, x, 0.0) * self.weight
         if self.first is not None:
-            return np.add.reduceat(x, self.first, axis=-1)
+            whole: Floats = np.add.reduceat(x, self.first, axis=-1)
+            return whole
         flat = x.reshape(-1, x.shape[-1])
         known = self.index >= 0
         place = self.index if known.all() else self.index[known]
         kept = flat if known.all() else flat[:, known]
-        out = np.stack([np.bincount(place, row, minlength=self.size) for row in kept])
+        out = np.stack([added_up(row, place, self.size) for row in kept])
         return out.reshape(*x.shape[:-1], self.size)
 
     def take(self, x: Floats) -> Floats:

@@ -50,7 +50,9 @@ def _is_list(value: Any) -> bool:
         return True
     if isinstance(value, np.ndarray):
         return value.dtype.kind == "O" and value.ndim == 1 and not np.ma.isMaskedArray(value)
-    if not hasattr(value, "to_numpy") or as_table(value) is not None:
+    if not (hasattr(value, "to_numpy") and hasattr(value, "__len__")):
+        return False
+    if as_table(value) is not None:
         return False
     if getattr(getattr(value, "dtype", None), "kind", None) not in (None, "O"):
         return False
@@ -62,7 +64,8 @@ def _items(value: Any) -> list[Any]:
     if _is_list(value):
         return list(value)
     table = as_table(value)
-    if table is None and hasattr(value, "__len__") and not isinstance(value, (str, bytes, dict)):
+    plain = not isinstance(value, (str, bytes, dict, set)) and np.shape(value) != ()
+    if table is None and hasattr(value, "__len__") and plain:
         return list(value)
     kind = "frame" if table is not None else type(value).__name__
     raise CellError(f"is a {kind}, expected a list")
@@ -158,6 +161,9 @@ def _leaf_cells(leaves: list[tuple[tuple[int, ...], Any]], rank: int) -> list[Ce
 
 
 def _leaf(leaf: Any, place: tuple[int, ...]) -> Cells:
+    """One array's cells; which are missing is looked for when all are together."""
+    if type(leaf) is np.ndarray and leaf.dtype == np.float64:
+        return Cells(leaf, None)
     try:
         table = as_table(leaf)
         if table is not None:

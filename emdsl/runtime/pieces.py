@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.errors import DataError
+from emdsl.runtime.how import How
 from emdsl.runtime.links import Levels
-from emdsl.runtime.program import Features, Floats, Meta, Piece, View
+from emdsl.runtime.program import Bias, Coefficients, Features, Floats, Meta, Piece, View
 from emdsl.runtime.rows import Wide
 
 _BLOCK = 2**19  # bytes of one block's features and posteriors together: about an L2 cache
 _SMALL = 950_000  # multiplications in a product up to which BLAS doesn't copy its operands first
+
+
+Posteriors = dict[int, tuple[Floats, ...]]  # each piece's, by its number: (states, rows or tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class PieceData:
     """One piece's arrays, rows last, with equal rows collapsed where all is discrete.
 
     `along` are the arrays that have rows; `kinds` the feature rows of one element: what form each
-    cluster's rows have.
+    cluster's rows have; `states` how many states each cluster has.
     """
 
     piece: Piece
@@ -45,15 +50,46 @@ class PieceData:
     block: int
     cache: dict[int, tuple[Chunk, Features]]
     cached: bool
+    states: list[int]
     kinds: tuple[Any, ...] = ()
 
     def chunk(self, start: int, stop: int) -> Chunk:
         """Rows `start` to `stop`."""
-        arrays = {
-            k: v[..., start:stop] if k in self.along else v for k, v in self.arrays.items()
-        }
+        arrays = {k: v[..., start:stop] if k in self.along else v for k, v in self.arrays.items()}
         weight = None if self.weight is None else self.weight[start:stop]
         return Chunk(arrays, weight, start, stop)
+
+
+Steer = Callable[[int, Chunk], "Bias | None"]
+
+
+class Coupled(Protocol):
+    """Coupled levels with their rows, as the engine sees them."""
+
+    @property
+    def pieces(self) -> tuple[int, ...]:
+        """Their numbers in the program."""
+        ...
+
+    def share(self) -> None:
+        """Look anew for rows that share potentials: the features have changed."""
+        ...
+
+    def infer(
+        self, known: Sequence[Coefficients], how: How, bias: Steer | None = None
+    ) -> tuple[Mapping[str, Floats], Posteriors]:
+        """Log evidence by level, and each piece's posteriors by cluster."""
+        ...
+
+    def log_likelihood(
+        self, evidence: Mapping[str, Floats], known: Sequence[Coefficients]
+    ) -> float:
+        """The log evidence of all rows with their weights; ImpossibleError where there is none."""
+        ...
+
+    def sums(self, found: Posteriors) -> Posteriors:
+        """Expected sums of each piece's features, by cluster: (states, F)."""
+        ...
 
 
 class ImpossibleError(ValueError):
@@ -97,7 +133,11 @@ def load_piece(meta: Meta, levels: Levels, piece: Piece, collapse: bool) -> Piec
         single = array.role in ("const", "input") and array.plates == 0
         if single and array.name in levels.bound.arrays:
             arrays[array.name] = levels.bound.arrays[array.name]
-    return PieceData(piece, size, arrays, along, weight, inverse, 0, {}, True)
+    sizes = levels.bound.layout.sizes
+    states = [
+        math.prod(sizes[d] if isinstance(d, str) else d for d in dims) for dims in piece.clusters
+    ]
+    return PieceData(piece, size, arrays, along, weight, inverse, 0, {}, True, states)
 
 
 def _last(value: NDArray[Any]) -> NDArray[Any]:
@@ -114,7 +154,7 @@ def _seen(meta: Meta, levels: Levels, level: tuple[str, ...], view: View) -> NDA
     assert value is not None
     mask = levels.flat(view.array, len(target), mask=True)
     if mask is not None:
-        gone = ~mask.reshape(len(mask), -1).all(axis=1)
+        gone = np.logical_not(mask.reshape(len(mask), -1).all(axis=1))
         wanted = (index >= 0) & gone[index]
         if wanted.any():
             row = int(np.argmax(wanted))

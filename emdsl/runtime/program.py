@@ -241,7 +241,7 @@ class Piece:
     """A level of rows: a plate's elements, or those of nested plates (`axes`).
 
     Where the rows are independent given the parameters, `infer` and the two after it handle them
-    block by block; where they are coupled, a `Structure` does, and `infer` isn't called.
+    block by block; where they are coupled, a structure does, and `infer` isn't called.
 
     `clusters` holds the number of values of each latent in each elimination cluster.
     `features(block, layout, pivot)`; `coefficients(params, layout, pivot)`;
@@ -289,19 +289,17 @@ class Walk:
     tables: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
-    """Coupled levels: `pieces` are their numbers in the program.
+class Coupling(Protocol):
+    """Coupled levels, as far as the engine knows: see `emdsl.runtime.structures.Structure`."""
 
-    `infer(potentials, ties, layout, how)` takes each piece's log potentials, one array (states...,
-    rows) or table (states..., tables) for each cluster, and gives the log evidence and a posterior
-    for each cluster: of every row, or for tables already summed over the rows.
-    """
+    @property
+    def pieces(self) -> tuple[int, ...]:
+        """Their numbers in the program."""
+        ...
 
-    pieces: tuple[int, ...]
-    links: tuple[Link, ...]
-    walks: tuple[Walk, ...]
-    infer: Callable[[Any, Any, Layout, Any], tuple[Mapping[str, Floats], Any]]
+    def load(self, meta: Meta, levels: Any, pieces: Any, blocks: Any) -> Any:
+        """The levels with their rows."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +312,7 @@ class Program:
     log_prior: Callable[[Params, Layout], float]
     pivot: Callable[[Params], Params]
     sample: Callable[..., dict[str, NDArray[Any]]]
-    structures: tuple[Structure, ...] = ()
+    structures: tuple[Coupling, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

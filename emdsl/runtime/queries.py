@@ -12,10 +12,10 @@ from emdsl.runtime.bind import Purpose, bind
 from emdsl.runtime.empty import weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.errors import DataError, ParamsError
-from emdsl.runtime.how import Best
-from emdsl.runtime.links import Levels
 from emdsl.runtime.given import with_lengths
+from emdsl.runtime.how import Best
 from emdsl.runtime.levels import depth
+from emdsl.runtime.links import Levels
 from emdsl.runtime.params import check_params, sizes_of_params
 from emdsl.runtime.program import Bound, Floats, Layout, Meta, Params, Program, Statistics
 from emdsl.runtime.ragged import shaped

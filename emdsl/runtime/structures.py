@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +14,22 @@ from numpy.typing import NDArray
 from emdsl.runtime.chains import Chains, Trees
 from emdsl.runtime.errors import DataError
 from emdsl.runtime.feature_columns import at_columns, joined, signature
-from emdsl.runtime.how import Locate
+from emdsl.runtime.how import How
 from emdsl.runtime.links import Levels, Tie, tie
-from emdsl.runtime.pieces import Chunk, ImpossibleError, PieceData
-from emdsl.runtime.program import Bias, Coefficients, Features, Floats, Program, Structure, Walk
-from emdsl.runtime.walks import WalkRows
+from emdsl.runtime.pieces import Chunk, ImpossibleError, PieceData, Posteriors, Steer
+from emdsl.runtime.program import (
+    Bias,
+    Coefficients,
+    Features,
+    Floats,
+    Layout,
+    Link,
+    Meta,
+    Potentials,
+    Walk,
+)
+from emdsl.runtime.rows import expected
+from emdsl.runtime.walks import Locate, WalkRows
 
 Ints = NDArray[np.intp]
 Blocks = Callable[[int], Iterator[tuple[Chunk, Features]]]
@@ -39,15 +52,45 @@ class Ties:
     walks: tuple[WalkRows, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """Coupled levels: `pieces` are their numbers in the program.
+
+    `infer(potentials, ties, layout, how)` takes each piece's log potentials, one array (states...,
+    rows) or table (states..., tables) for each cluster, and gives the log evidence and a posterior
+    for each cluster: of every row, or for tables already summed over the rows.
+    """
+
+    pieces: tuple[int, ...]
+    links: tuple[Link, ...]
+    walks: tuple[Walk, ...]
+    infer: Callable[
+        [Potentials, Ties, Layout, How], tuple[Mapping[str, Floats], tuple[Floats, ...]]
+    ]
+
+    def load(
+        self, meta: Meta, levels: Levels, pieces: Sequence[PieceData], blocks: Blocks
+    ) -> StructureData:
+        """The levels with their rows."""
+        return StructureData(self, meta, levels, pieces, blocks)
+
+
 class StructureData:
     """A structure with its rows. `shared[piece][cluster]` are the tables that rows share."""
 
     def __init__(
-        self, program: Program, structure: Structure, levels: Levels, pieces: list[PieceData]
+        self,
+        structure: Structure,
+        meta: Meta,
+        levels: Levels,
+        pieces: Sequence[PieceData],
+        blocks: Blocks,
     ) -> None:
         self.structure = structure
         self.levels = levels
-        self.meta = program.meta
+        self.meta = meta
+        self.data = pieces
+        self.blocks = blocks
         axes = {pieces[i].piece.axes for i in structure.pieces}
         axes |= {a for k in structure.links for a in (k.source, k.target)}
         axes |= {w.axes for w in structure.walks} | {w.axes[:-1] for w in structure.walks}
@@ -58,6 +101,10 @@ class StructureData:
             tuple(self._walk(w) for w in structure.walks),
         )
         self.shared: dict[int, dict[int, Shared]] = {}
+
+    @property
+    def pieces(self) -> tuple[int, ...]:
+        return self.structure.pieces
 
     def _walk(self, walk: Walk) -> WalkRows:
         rows = self.levels.rows(walk.axes)
@@ -93,14 +140,15 @@ class StructureData:
 
     # -- tables --
 
-    def share(self, blocks: Blocks) -> None:
+    def share(self) -> None:
         """Find which rows' steps have the same features: one table serves them all."""
         self.shared = {}
         for walk, rows in zip(self.structure.walks, self.ties.walks, strict=True):
             if not walk.tables:
                 continue
             found = {
-                (piece, cluster): _all_rows(blocks(piece), cluster) for piece, cluster in walk.tables
+                (piece, cluster): _all_rows(self.blocks(piece), cluster)
+                for piece, cluster in walk.tables
             }
             stacked = [s for f in found.values() for s in (signature(f.rows), f.fixed)
                        if s is not None]  # fmt: skip
@@ -131,14 +179,69 @@ class StructureData:
                 f"{before}: expected the model's start there"
             )
 
-    # -- what is impossible --
+    # -- inference --
 
-    def locate(
-        self, evidence: Floats, axis: str, infer: Callable[[Locate], object]
-    ) -> None:
+    def infer(
+        self, known: Sequence[Coefficients], how: How, bias: Steer | None = None
+    ) -> tuple[Mapping[str, Floats], Posteriors]:
+        """Log evidence by level, and each piece's posteriors by cluster: (states, rows), or
+        (states, tables) where rows share tables.
+        """
+        given = tuple(
+            potentials(
+                self.data[i],
+                known[i],
+                self.shared.get(i, {}),
+                self.blocks(i),
+                None if bias is None else partial(bias, i),
+            )
+            for i in self.pieces
+        )
+        evidence, flat = self.structure.infer(given, self.ties, self.levels.bound.layout, how)
+        posteriors = iter(flat)
+        return evidence, {
+            i: tuple(next(posteriors).reshape(states, -1) for states in self.data[i].states)
+            for i in self.pieces
+        }
+
+    def log_likelihood(
+        self, evidence: Mapping[str, Floats], known: Sequence[Coefficients]
+    ) -> float:
+        """The log evidence of all rows with their weights.
+
+        Raises ImpossibleError where a row that counts has probability zero.
+        """
+        total = 0.0
+        for axis, rows in evidence.items():
+            weight = self.levels.weight(tuple(filter(None, axis.split(","))))
+            kept = rows if weight is None else np.where(weight > 0.0, rows, 0.0)
+            if kept.min() == -np.inf:
+                self._locate(kept, axis, known)
+            total += float(math.fsum(kept) if weight is None else kept @ weight)
+        return total
+
+    def sums(self, found: Posteriors) -> Posteriors:
+        """Expected sums of each piece's features: over rows, or over tables that rows share."""
+        return {i: self._sums(i, posteriors) for i, posteriors in found.items()}
+
+    def _sums(self, index: int, posteriors: tuple[Floats, ...]) -> tuple[Floats, ...]:
+        shared = self.shared.get(index, {})
+        sums = {c: expected(posteriors[c], table.rows) for c, table in shared.items()}
+        for chunk, features in self.blocks(index):
+            for c, posterior in enumerate(posteriors):
+                if c in shared:
+                    continue
+                part = posterior[:, chunk.start : chunk.stop]
+                if chunk.weight is not None:
+                    part = part * chunk.weight
+                new = expected(part, features.rows[c])
+                sums[c] = sums[c] + new if c in sums else new
+        return tuple(sums[c] for c in sorted(sums))
+
+    def _locate(self, evidence: Floats, axis: str, known: Sequence[Coefficients]) -> NoReturn:
         """Raise ImpossibleError at the first row that can't be, as near as can be told."""
         how = Locate()
-        infer(how)
+        self.infer(known, how)
         for rows, row in how.found:
             for walk, own in zip(self.structure.walks, self.ties.walks, strict=True):
                 if own is rows:
@@ -178,13 +281,12 @@ def _distinct_columns(columns: Floats) -> tuple[Ints, Ints]:
 def potentials(
     data: PieceData,
     known: Coefficients,
-    states: list[int],
     shared: Mapping[int, Shared],
     blocks: Iterable[tuple[Chunk, Features]],
     bias: Callable[[Chunk], Bias | None] | None,
 ) -> tuple[Floats, ...]:
     """Each cluster's log potentials: (states, rows), or (states, tables) where rows share them."""
-    piece = data.piece
+    piece, states = data.piece, data.states
     out = [
         np.empty((0, 0)) if c in shared else np.empty((n, data.size)) for c, n in enumerate(states)
     ]
@@ -193,13 +295,16 @@ def potentials(
         for c, (rows, fixed) in enumerate(zip(features.rows, features.fixed, strict=True)):
             if c in shared:
                 continue
-            part = known[c + 1] @ rows
+            part = out[c][:, chunk.start : chunk.stop]
+            if isinstance(rows, np.ndarray):
+                np.matmul(known[c + 1], rows, out=part)
+            else:
+                part[...] = known[c + 1] @ rows
             if fixed is not None:
-                part = part + _flat(fixed, states[c], chunk)
+                part += _flat(fixed, states[c], chunk)
             for name, own in zip(piece.latents, piece.own, strict=True):
                 if own == c and steer is not None and name in steer:
-                    part = part + steer[name]
-            out[c][:, chunk.start : chunk.stop] = part
+                    part += steer[name]
     for c, table in shared.items():
         part = known[c + 1] @ table.rows
         out[c] = part if table.fixed is None else part + table.fixed

@@ -22,6 +22,8 @@ from emdsl.runtime.chains import (
     most_probable,
     sample_states,
 )
+from emdsl.runtime.how import Best, Draw, Expect, How
+from emdsl.runtime.links import added_up
 from emdsl.runtime.program import Floats
 
 Ints = NDArray[np.intp]
@@ -54,6 +56,32 @@ class WalkRows:
     shared: bool
     workspaces: dict[int, Workspace] = field(default_factory=dict)
 
+    def walk(self, how: How, unary: Floats, pair: Floats) -> Walked:
+        """Sum out the latents of all rows as `how` says: for their posteriors (forward-backward),
+        the most probable path (Viterbi) or a draw (filtering forward, sampling backward).
+
+        unary : (states, given, rows), log potentials of each row's state for each given value of
+            the latents of enclosing rows.
+        pair : (states over history and now, given, tables), of each step.
+        """
+        match how:
+            case Best():
+                return walk_best(self, unary, pair)
+            case Draw(rng):
+                return walk_draw(self, unary, pair, rng)
+            case Locate(found=found):
+                row = impossible_row(self, unary, pair)
+                if row >= 0:
+                    found.append((self, row))
+        return walk_expect(self, unary, pair, each=how.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Locate(Expect):
+    """Looks for the rows at which walks become impossible: `found` holds each walk and its row."""
+
+    found: list[tuple[WalkRows, int]] = field(default_factory=list)
+
 
 @dataclass(slots=True)
 class Walked:
@@ -70,11 +98,12 @@ class Walked:
 
     def posterior(self, above: Floats | None) -> Floats:
         """(states, given, rows); `above` (given, enclosing rows) is what the outer latents have."""
-        out = np.empty((self.found[0].posterior.shape[0], len(self.found), len(self.rows.row_outer)))
+        if above is None:
+            return np.stack([one.posterior for one in self.found], axis=1)
+        size = len(self.rows.row_outer)
+        out = np.empty((len(self.found[0].posterior), len(self.found), size))
         for o, one in enumerate(self.found):
-            out[:, o] = one.posterior
-            if above is not None:
-                out[:, o] *= above[o][self.rows.row_outer]
+            np.multiply(one.posterior, above[o][self.rows.row_outer], out=out[:, o])
         return out
 
     def pairs(self, above: Floats | None) -> Floats:
@@ -132,9 +161,7 @@ def walk_best(rows: WalkRows, unary: Floats, pair: Floats) -> Walked:
     return Walked(rows, np.stack(evidence), found, True, states)
 
 
-def walk_draw(
-    rows: WalkRows, unary: Floats, pair: Floats, rng: np.random.Generator
-) -> Walked:
+def walk_draw(rows: WalkRows, unary: Floats, pair: Floats, rng: np.random.Generator) -> Walked:
     """A path for each given value; arguments as for `walk_expect`."""
     found, evidence = [], []
     states = _states(unary, rows.history)
@@ -181,7 +208,8 @@ class _Path:
 
 def _states(unary: Floats, history: int) -> int:
     """How many values the latents have together: the root of the number of states."""
-    return round(float(unary.shape[0]) ** (1.0 / history))
+    states: float = float(unary.shape[0]) ** (1.0 / history)
+    return round(states)
 
 
 def _begun(unary: Floats, pair: Floats, rows: WalkRows, states: int) -> Floats:
@@ -228,4 +256,4 @@ def _above(evidence: Floats, rows: WalkRows) -> Floats:
     """Log evidence of sequences, added up in the enclosing rows."""
     if len(evidence) == rows.above:  # one each, in order
         return evidence
-    return np.bincount(rows.outer, evidence, minlength=rows.above)
+    return added_up(evidence, rows.outer, rows.above)

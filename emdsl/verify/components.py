@@ -45,12 +45,12 @@ class Component:
     log_best: float
     terms: tuple[Term, ...]
 
-    def log_joint(self, values: Mapping[Site, int]) -> float:
-        """log p(data, sites) at these values, once."""
+    def log_joint(self, values: Mapping[Site, int], *, partly: bool = False) -> float:
+        """log p(data, sites) at these values, once; `partly`: of the factors they suffice for."""
         return math.fsum(
             times * _at(f, values)
             for f, times in zip(self.factors, self.times, strict=True)
-            if times
+            if times and (not partly or all(s in values for s in f.scope))
         )
 
 

@@ -50,6 +50,24 @@ def test_fits_its_data_without_a_decrease(path: Path) -> None:
     check(module(path).fit(data(path), **sizes(path), restarts=RESTARTS, progress=False))
 
 
+def own_sample(fitted: Any, arrays: Any) -> dict[str, Any]:
+    """What the fitted model draws: of its own size where it has inputs or ragged plates."""
+    meta = fitted.program.meta
+    inputs = {a.name: arrays[a.name] for a in meta.arrays if a.role == "input"}
+    ragged = {p.axis: str(p.dim) for p in meta.plates if p.over}
+    if inputs:  # and which row belongs to which sequence
+        inputs |= {p.over: arrays[p.over] for p in meta.plates if p.over in arrays}
+    plate = next(s.name for s in meta.sizes if s.role == "plate")
+    rows = fitted.n_obs if inputs else 300
+    sizes = dict(fitted.sizes) if ragged else {**fitted.sizes, plate: rows}
+    lengths = {size: fitted.bound.layout.lengths[axis] for axis, size in ragged.items()}
+    one_by_one = lengths if lengths and not inputs else None
+    drawn = fitted.sample(sizes, seed=1, inputs=inputs, lengths=one_by_one)
+    sample = {a.name: drawn[a.name] for a in meta.arrays if a.role == "data"}
+    weights = {a.name: np.ones(rows) for a in meta.arrays if a.role == "weight"}
+    return {**inputs, **weights, **sample}
+
+
 @each_fitted
 def test_fits_a_sample_of_its_own_without_a_decrease(path: Path) -> None:
     """The sample is of the fitted model, under the data's own inputs."""
@@ -58,14 +76,7 @@ def test_fits_a_sample_of_its_own_without_a_decrease(path: Path) -> None:
     arrays = data(path)
     fitted = module(path).fit(arrays, **sizes(path), restarts=RESTARTS, progress=False)
     meta = module(path).PROGRAM.meta
-    inputs = {a.name: arrays[a.name] for a in meta.arrays if a.role == "input"}
-    plate = next(s.name for s in meta.sizes if s.role == "plate")
-    rows = fitted.n_obs if inputs else 300
-    others = {s: n for s, n in fitted.sizes.items() if s != plate}
-    drawn = fitted.sample({**others, plate: rows}, seed=1, inputs=inputs)
-    sample = {a.name: drawn[a.name] for a in meta.arrays if a.role == "data"}
-    weights = {a.name: np.ones(rows) for a in meta.arrays if a.role == "weight"}
-    given = {**inputs, **weights, **sample}
+    given = own_sample(fitted, arrays)
     chosen = {s.name: fitted.sizes[s.name] for s in meta.sizes if s.role == "hyper"}
     check(module(path).fit(given, **chosen, restarts=RESTARTS, progress=False))
     result = module(path).fit(given, **chosen, init=fitted.params, restarts=1, progress=False)

@@ -19,13 +19,17 @@ N = 5000
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """`labels` gives the axis of the components; `tolerance` is relative to each true array."""
+    """`labels` gives the axis or axes of the components; `tolerance` is relative to each array.
+
+    `length` is that of each of the sequences, where their plate is ragged.
+    """
 
     model: str
     params: Mapping[str, Any]
-    labels: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     tolerance: float = 0.06
+    length: int = 0
 
 
 def mixture(model: str, tolerance: float = 0.06, **params: Any) -> Truth:
@@ -33,7 +37,115 @@ def mixture(model: str, tolerance: float = 0.06, **params: Any) -> Truth:
     return Truth(model, params, dict.fromkeys(params, 0), {"K": len(params["weight"])}, tolerance)
 
 
+def hidden(model: str, tolerance: float = 0.1, length: int = 0, **params: Any) -> Truth:
+    """A hidden Markov model of two states, of one long sequence or of many of a length."""
+    chain = {"start": [0.4, 0.6], "trans": [[0.8, 0.2], [0.3, 0.7]]}
+    labels = {"start": 0, "trans": (0, 1), **dict.fromkeys(params, 0)}
+    if not length:  # one sequence says nothing of how sequences start
+        chain["start"] = [1, 0]
+    return Truth(model, {**chain, **params}, labels, {"K": 2}, tolerance, length)
+
+
+ANY = np.inf  # labels that switch in more than one way: only the likelihoods are compared
+SYMBOLS = [[0.85, 0.1, 0.05], [0.05, 0.15, 0.8]]
+
 TRUTHS = (
+    hidden("hmm", length=20, emit=SYMBOLS, tolerance=0.15),
+    hidden("normal_hmm", length=20, mean=[-2, 3], sd=[1, 2]),
+    hidden("gaussian_hmm", length=20, mean=[[0, 0], [3, -2]], cov=[np.eye(2), 0.5 * np.eye(2)]),
+    hidden("gaussian_hmm_diagonal", mean=[[0, 0], [3, -2]], var=[[1, 2], [0.5, 1]]),
+    hidden("poisson_hmm", rate=[2, 9]),
+    hidden("exponential_hmm", rate=[0.1, 5]),
+    hidden("lognormal_hmm", mu=[-1, 2], sigma=[0.5, 1]),
+    hidden("mixed_types_hmm", length=20, mean=[-1, 2], sd=[1, 1], prob=[0.2, 0.7]),
+    Truth(
+        "autoregressive_hmm",
+        {
+            "start": [1, 0],
+            "trans": [[0.8, 0.2], [0.3, 0.7]],
+            "mu": [-1, 2],
+            "phi": [0.9, -0.3],
+            "sd": [0.5, 0.5],
+            "first": 1,
+        },
+        sizes={"K": 2},
+        tolerance=ANY,  # one series says little of how series start
+    ),
+    Truth(
+        "input_driven_hmm",
+        {
+            "start": [0.4, 0.6],
+            "trans": [[[0.9, 0.1], [0.2, 0.8]], [[0.3, 0.7], [0.6, 0.4]]],
+            "emit": [[0.8, 0.1, 0.1], [0.1, 0.2, 0.7]],
+        },
+        {"start": 0, "trans": (1, 2), "emit": 0},
+        {"K": 2},
+        0.15,
+        20,
+    ),
+    Truth(
+        "left_to_right_hmm",
+        {"stay": [0.8, 0.9], "mean": [0, 3, 1], "sd": 0.7},
+        length=20,
+    ),
+    Truth(
+        "factorial_hmm",
+        {
+            "first": [0.5, 0.5],
+            "heater": [0.1, 0.8],
+            "fridge": [0.3, 0.6],
+            "base": 10,
+            "watts": [5, 2],
+            "sd": 0.5,
+        },
+        tolerance=ANY,
+    ),
+    Truth(
+        "mixture_of_hmms",
+        {
+            "weight": [0.4, 0.6],
+            "start": [[0.8, 0.2], [0.5, 0.5]],
+            "trans": [[[0.9, 0.1], [0.1, 0.9]], [[0.3, 0.7], [0.6, 0.4]]],
+            "mean": [[-1, 1], [0, 3]],
+            "sd": 0.5,
+        },
+        {},
+        {"C": 2, "K": 2},
+        ANY,
+        20,
+    ),
+    Truth(
+        "clickstream",
+        {
+            "weight": [0.4, 0.6],
+            "start": [[0.8, 0.1, 0.1], [0.2, 0.2, 0.6]],
+            "trans": [
+                [[0.1, 0.7, 0.2], [0.1, 0.5, 0.4], [0.4, 0.4, 0.2]],
+                [[0.1, 0.1, 0.8], [0.4, 0.2, 0.4], [0.7, 0.1, 0.2]],
+            ],
+        },
+        {"weight": 0, "start": 0, "trans": 0},
+        {"C": 2},
+        0.15,
+        20,
+    ),
+    Truth(
+        "multilevel_latent_class",
+        {
+            "weight": [0.4, 0.6],
+            "mix": [[0.85, 0.15], [0.3, 0.7]],
+            "prob": [[[0.9, 0.1], [0.2, 0.8]]] * 5,
+        },
+        {},
+        {"H": 2, "J": 5},
+        ANY,
+        20,
+    ),
+    Truth(
+        "markov_chain",
+        {"start": [0.4, 0.6], "trans": [[0.8, 0.2], [0.3, 0.7]]},
+        length=20,
+    ),
     mixture(
         "gaussian_mixture",
         weight=[0.3, 0.7],
@@ -101,16 +213,19 @@ def covariates(model: str) -> dict[str, NDArray[np.float64]]:
     rng = np.random.default_rng(3)
     if model == "linear_regression":
         return {"u": rng.normal(size=(N, 2))}
+    if model == "input_driven_hmm":
+        return {"u": rng.integers(2, size=(N // 20, 20))}
     if model == "mixture_of_regressions":
         return {"u": np.column_stack([np.ones(N), rng.normal(size=N)])}
     return {}
 
 
 def arranged(params: Mapping[str, Any], truth: Truth, order: tuple[int, ...]) -> dict[str, Any]:
-    return {
-        name: np.take(value, order, axis=truth.labels[name]) if name in truth.labels else value
-        for name, value in params.items()
-    }
+    result = dict(params)
+    for name, labelled in truth.labels.items():
+        for axis in (labelled,) if isinstance(labelled, int) else labelled:
+            result[name] = np.take(result[name], order, axis=axis)
+    return result
 
 
 def error(params: Mapping[str, Any], true: Mapping[str, Any]) -> float:
@@ -128,14 +243,18 @@ def test_simulate_fit_recover(truth: Truth) -> None:
     inputs = covariates(truth.model)
     meta = program.PROGRAM.meta
     plate = next(s.name for s in meta.sizes if s.role == "plate")
-    drawn = sample(program.PROGRAM, true, {**truth.sizes, plate: N}, seed=5, inputs=inputs)
+    rows = N // 5 if truth.model == "factorial_hmm" else N  # a step is four by four states
+    given = {**truth.sizes, plate: rows // truth.length if truth.length else rows}
+    lengths = truth.length if truth.length and not inputs else None
+    drawn = sample(program.PROGRAM, true, given, seed=5, inputs=inputs, lengths=lengths)
     observed = {a.name: drawn[a.name] for a in meta.arrays if a.role == "data"}
-    weights = {a.name: np.ones(N) for a in meta.arrays if a.role == "weight"}
+    weights = {a.name: np.ones(rows) for a in meta.arrays if a.role == "weight"}
     data = {**inputs, **weights, **observed}
-    chosen = {n: s for n, s in truth.sizes.items() if n == "K"}
+    hyper = {size.name for size in meta.sizes if size.role == "hyper"}
+    chosen = {n: s for n, s in truth.sizes.items() if n in hyper}
     result = program.fit(data, **chosen, seed=0, restarts=5, progress=False)
     assert result.log_likelihood >= program.log_likelihood(data, true)
-    count = len(true["weight"]) if truth.labels else 1
+    count = 2 if truth.labels else 1
     orders = permutations(range(count))
     assert min(error(arranged(result.params, truth, o), true) for o in orders) < truth.tolerance
 

@@ -116,6 +116,19 @@ CHOSEN: dict[str, tuple[str, dict[str, Any]]] = {
         """,
         {"T": [3, 2, 4], "x": [0, 1, 1, 0, 0, 1, None, 1, 0]},
     ),
+    "a chain that something beside it steers": (
+        """
+        param q : simplex[2]
+        param a[2] : simplex[2]
+        param b[2, 2] : simplex[2]
+        param m[2] : real
+        for t in T:
+            latent y[t] ~ Categorical(q)
+            latent z[t] ~ Categorical(a[y[t]]) if t == 0 else Categorical(b[z[t-1], y[t]])
+            data x[t] ~ Normal(m[z[t]], 1)
+        """,
+        {"x": [0.3, 1.5, -0.7, 2.0]},
+    ),
     "a tree": (
         """
         param start : simplex[2]

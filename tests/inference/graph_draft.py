@@ -150,8 +150,6 @@ class Draft:
             assert outer is not None
             over = over or outer
             own = {p: self.choices.integer(1, most) for p in over.places()}
-            if len(own) > 1 and self.chance(0.1):
-                own[over.places()[-1]] = 0
             lengths = {p: own[p[: len(over.path)]] for p in around}
             self.data[size] = np.array(list(own.values()))
             extent = f"{size}[{over.axis}]"

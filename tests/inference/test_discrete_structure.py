@@ -29,7 +29,7 @@ from tests.inference.random_graphs import draft, graphs
 REFUSED = 0.1  # of the models, at most, for want of a strategy
 UNSOLVED = {"no-closed-form", "unidentified-parameter"}
 GAP = "expected no gap in data that other rows depend on"
-FAST, ALL = range(60), range(60, 400)
+FAST, ALL = range(30), range(30, 150)
 
 
 def compiled(d: Draft) -> Case | str:

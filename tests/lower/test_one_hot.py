@@ -17,6 +17,7 @@ from emdsl.runtime.engine import Engine
 from emdsl.source import Source
 
 ONE_HOT = sys.modules["emdsl.runtime.one_hot"]
+START = sys.modules["emdsl.runtime.start"]
 
 INDEXED = """
 model Indexed(K = 3)
@@ -45,7 +46,8 @@ for n in N:
     latent z[n] ~ Categorical(weight)
     for j in J:
         data y[n, j] : category[V] ~ Categorical(prob[j, z[n]])
-        data t[n, j] ~ Normal(score[j, y[n, j]], 1)
+        input w[n, j] : index[V]
+        data t[n, j] ~ Normal(score[j, w[n, j]], 1)
 """
 
 
@@ -79,7 +81,7 @@ def items(n: int, v: int) -> dict[str, Any]:
     rng = np.random.default_rng(3)
     y = rng.integers(v, size=(n, 3))
     y[0, 0] = v - 1
-    return {"y": y, "t": rng.normal(size=(n, 3))}
+    return {"y": y, "w": rng.permutation(y), "t": rng.normal(size=(n, 3))}
 
 
 CASES = {
@@ -87,7 +89,7 @@ CASES = {
     "with gaps": (INDEXED, gaps(indexed(700, 60, 90), "y w l s"), {"K": 3}),
     "many states": (INDEXED, indexed(700, 60, 90), {"K": 12}),
     "items": (ITEMS, items(200, 50), {"K": 2}),
-    "items with gaps": (ITEMS, gaps(items(200, 50), "t"), {"K": 2}),
+    "items with gaps": (ITEMS, gaps(items(200, 50), "y t"), {"K": 2}),
 }
 
 
@@ -139,3 +141,30 @@ def test_fits_upwards_and_blocks_are_no_shorter_than_what_is_gathered_from() -> 
     assert np.all(np.diff(trace) >= -1e-9 * np.abs(trace[1:]))
     engine = Engine(m.PROGRAM, bind(m.PROGRAM.meta, data, {"K": 2}))
     assert engine.pieces[0].block >= 6000
+
+
+def test_starts_tell_the_values_of_a_long_category_apart_in_few_columns() -> None:
+    """As rows of indicators would: all values about as far from each other."""
+    few, many = START._codes(5), START._codes(3000)
+    assert np.array_equal(few, np.eye(5))
+    assert many.shape == (64, 3000)
+    squares = ((many[:, :300, None] - many[:, None, 300:600]) ** 2).sum(axis=0)
+    assert squares.mean() == pytest.approx(2.0, abs=0.1)
+    assert squares.min() > 0.3
+
+
+def test_a_mixture_of_items_with_many_categories_is_found() -> None:
+    """Three classes that use different thirds of 90 values, on five items."""
+    rng = np.random.default_rng(0)
+    z = rng.integers(3, size=1500)
+    y = 30 * z[:, None] + rng.integers(30, size=(1500, 5))
+    stray = rng.random(y.shape) < 0.2
+    y[stray] = rng.integers(90, size=stray.sum())
+    y[0, 0] = 89
+    text = ITEMS.split("        input w", maxsplit=1)[0].replace("param score[J, V] : real\n", "")
+    m = module(text)
+    result = m.fit({"y": y}, K=3, seed=0, restarts=4, progress=False)
+    found = m.predict({"y": y}, result.params)["z"]
+    counts = np.zeros((3, 3))
+    np.add.at(counts, (z, found), 1)
+    assert counts.max(axis=1).sum() > 1450

@@ -33,9 +33,7 @@ def program(precision: bool = False) -> rt.Program:
         ),
         arrays=(
             rt.Array("x", "data", ("N",), plates=1, kind="real", missing="cell", axes=("n",)),
-            rt.Array(
-                "z", "data", ("N",), 1, "category", values="K", missing="sum", axes=("n",)
-            ),
+            rt.Array("z", "data", ("N",), 1, "category", values="K", missing="sum", axes=("n",)),
         ),
         latents=(rt.Latent("z", ("N",), "K", data="z", axes=("n",)),),
         objective="log likelihood",

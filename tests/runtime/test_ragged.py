@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import hand_ragged as hand
@@ -11,6 +12,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+import emdsl
 from emdsl import runtime as rt
 from emdsl.runtime.given import with_lengths
 from emdsl.runtime.levels import limits, links
@@ -487,3 +489,85 @@ def test_statistics_of_chunks_have_the_lengths_of_both() -> None:
     layout = (parts[0] + parts[1]).layout
     assert layout.sizes == {"S": 3}
     assert layout.lengths["t"].tolist() == [2, 1, 2]
+
+
+def test_every_question_takes_lengths(models: Path) -> None:
+    """They reach `bind`, which refuses these, in the runtime and in a generated module."""
+    program = drawing(hand.HMM)
+    asked: list[Any] = [rt.e_step, rt.log_likelihood, rt.row_log_likelihood, rt.posterior]
+    for ask in (*asked, rt.predict):
+        with pytest.raises(rt.DataError, match=r"but the lengths T .* add up to 5"):
+            ask(program, R, {}, lengths=[3, 2])
+    for ask in (rt.fit, rt.init_params):
+        with pytest.raises(rt.DataError, match=r"but the lengths T .* add up to 5"):
+            ask(program, R, lengths=[3, 2])
+    with pytest.raises(rt.DataError, match=r"but the lengths T .* add up to 5"):
+        rt.fit(program, R, T=[3, 2])
+    module = emdsl.load(models / "gaussian_mixture.em")
+    x = np.random.default_rng(0).standard_normal((20, 2))
+    result = module.fit(x, K=1)
+    asked = [module.e_step, module.log_likelihood, module.posterior, module.predict]
+    questions: list[Any] = [
+        lambda: module.fit(x, lengths=[20]),
+        lambda: module.init_params(x, lengths=[20]),
+        lambda: module.sample(result.params, 3, lengths=[20]),
+        *(lambda ask=ask: ask(x, result.params, lengths=[20]) for ask in asked),
+        lambda: result.sample(3, lengths=[20]),
+        *(
+            lambda ask=ask: ask(x, lengths=[20])
+            for ask in (result.posterior, result.predict, result.row_log_likelihood, result.score)
+        ),
+    ]
+    for question in questions:
+        with pytest.raises(rt.DataError, match="has no ragged plate: leave it out"):
+            question()
+
+
+def test_the_module_of_a_size_named_lengths() -> None:
+    text = "model M(lengths = 2)\nparam w : simplex[lengths]\nparam m[lengths] : real\n"
+    text += "for n in N:\n    latent z[n] ~ Categorical(w)\n    data x[n] ~ Normal(m[z[n]], 1)\n"
+    module = emdsl.load(emdsl.Source(text, "m.em"))
+    assert module.fit(np.arange(6.0), lengths_=3, seed=0).sizes == {"lengths": 3, "N": 6}
+
+
+def junk(rng: np.random.Generator, deep: int = 0) -> Any:
+    """Something that may or may not be ragged data, lengths or ids."""
+    kind = int(rng.integers(9 if deep < 3 else 5))
+    few = rng.integers(0, 4, size=rng.integers(0, 5))
+    single: list[Any] = [0, 2, -1, 2.5, NAN, None, "a", True, np.inf, pd.NA, pd.NaT, 10**30,
+                         1e300, b"x", object(), {}, {1}, 1j, pd.DataFrame()]  # fmt: skip
+    if kind == 0:
+        return single[rng.integers(len(single))]
+    if kind == 1:
+        return few.tolist()
+    if kind == 2:
+        return np.ones(rng.integers(0, 3, size=rng.integers(0, 4)))
+    if kind == 3:
+        return pd.Series(few, dtype=float)
+    if kind == 4:
+        return pd.DataFrame(dict.fromkeys("xyst"[: rng.integers(1, 5)], few))
+    parts = [junk(rng, deep + 1) for _ in range(rng.integers(0, 4))]
+    if kind == 5:
+        found = np.empty(len(parts), dtype=object)
+        for i, part in enumerate(parts):
+            found[i] = part
+        return found
+    return parts
+
+
+@pytest.mark.parametrize("meta", [hand.HMM, hand.VECTOR, hand.SEVERAL, hand.TREE, hand.NESTED])
+def test_junk_is_a_data_error(meta: rt.Meta) -> None:
+    """Whatever is given, it is bound or refused in words."""
+    rng = np.random.default_rng(3)
+    beside = ["T", "s", "t", "S", "W", "d"]
+    for _ in range(400):
+        data: Any = {a.name: junk(rng) for a in meta.arrays if rng.random() < 0.9}
+        data |= {name: junk(rng) for name in beside if rng.random() < 0.2}
+        if rng.random() < 0.1:
+            data = rt.Table(data)
+        try:
+            bound = rt.bind(meta, data)
+        except rt.DataError:
+            continue
+        for array in meta.arrays:
+            shaped(bound, array.axes, bound.arrays[array.name])
