@@ -422,7 +422,7 @@ class Printer:
         base = self.style.name(name)
         summed = name in self.joint.levels.axes
         data = self.joint.model.variable(name).role == "data"
-        return self.style.complete(base) if summed and data and self.elements else base
+        return self.style.complete(base) if summed and data else base
 
     def through(self, link: Link) -> list[str]:
         """The indices of the row that a row points to."""

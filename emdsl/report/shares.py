@@ -121,6 +121,8 @@ def _seen_from(p: Printer, name: str, parent: str) -> list[str]:
     }  # fmt: skip
     assert p.level is not None
     out = []
+    if parent == name:
+        found.discard("")
     for via in sorted(found):  # none where it is only pointed with
         link = joint.levels.views.get((p.level.axis, parent, via))
         if link is None:

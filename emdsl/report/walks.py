@@ -130,8 +130,7 @@ def _write_chain(page: Page, w: Walking) -> None:
              "taken at its last ", Math(plate), ":")  # fmt: skip
     page.formula(w.message, _log(w, f"{w.sum(w.now)} {alpha}"))
     page.say("The posteriors of a state and of two in a row are")
-    exp = style.function("exp", w.message, bare=False) if "(" in w.message else (
-        style.function("exp", w.message, bare=True))  # fmt: skip
+    exp = style.function("exp", w.message, bare=False)
     page.formula(w.of("γ", w.now), style.over(f"{alpha} {beta}", exp))
     page.formula(w.of("ξ", w.both), style.over(f"{alpha_before} {v} {u} {beta}", exp))
 

@@ -209,7 +209,7 @@ def test_letters_of_recursions_avoid_the_names_of_the_model() -> None:
     text = of(SECOND)
     assert "α(z_t)" not in text
     assert "a(z_t) = U(z_t) Σ_{z_{t−1}} step(z_{t−1}, z_t) a(z_{t−1})" in text
-    assert "posterior(z_t) = a(z_t) β(z_t) / exp M₁" in text
+    assert "posterior(z_t) = a(z_t) β(z_t) / exp(M₁)" in text
 
 
 @pytest.mark.parametrize(
