@@ -127,9 +127,9 @@ def test_dump(stage: str, models: Path, emdsl: Run) -> None:
 
 
 def test_a_refusal_names_the_latents(models: Path, emdsl: Run) -> None:
-    ran = emdsl("check", models / "hmm.em")
+    ran = emdsl("check", models / "linear_dynamical_system.em")
     assert (ran.code, ran.out) == (1, "")
-    assert str(models / "hmm.em") in ran.err
+    assert str(models / "linear_dynamical_system.em") in ran.err
     assert "Traceback" not in ran.err
 
 
