@@ -1,0 +1,175 @@
+"""Scaled forward and backward messages of many pieces of chains, walked together.
+
+Messages are probabilities, normalised at every step, and the logs of the scales are summed
+(Rabiner 1989, section V.A; Bishop, Pattern Recognition and Machine Learning, 13.2.4). With
+left[t] = p(z_t | x_0..t) and scale[t] = p(x_t | x_0..t-1), the backward message is scaled so that
+sum_k left[k, t] right[k, t] = 1: their product is the posterior.
+
+What underflows, and when it matters. Relative likelihoods below e^-690 are raised to that, so no
+path is lost where a single row is very unlikely. A message entry below `_FAINT` may be wrong by as
+much; that matters only where what comes after makes up for it: where the backward message exceeds
+1 / `_FAINT`, or a scale is as small. Where tables have no entry near zero the next step mixes
+it away. Sequences where it may matter are reported, for `chains_log` to do again.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdsl.runtime.sequences import Pieces
+from emdsl.runtime.transitions import ZERO, Transitions
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_FAINT = 1e-170
+_LEAST = 1e-300  # careful backward messages stay above: no path is lost unseen
+_MOST = 1e200  # and below: far past 1 / _FAINT already
+_SMALLEST = 1e-100  # scales below are suspect
+_NOTHING = 1e-250  # posteriors below come from the floor under impossible continuations
+_OFTEN = 64  # steps after which rounding is kept from adding up
+
+
+class Workspace:
+    """Buffers kept between calls on the same structure, as in the iterations of EM.
+
+    Pass one to `forward_backward` again and again: results then share its memory, and hold only
+    until the next call with the same workspace.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: Pieces | None = None
+        self._states = -1
+
+    def ready(self, pieces: Pieces, states: int) -> None:
+        """Buffers for these pieces, the ones at hand where they fit."""
+        if self._pieces is pieces and self._states == states:
+            return
+        self._pieces, self._states = pieces, states
+        cells = states * pieces.chains.size
+        self.flat_left = np.empty(cells)
+        self.flat_weight = np.empty(cells)
+        self.flat_right = np.empty(cells)
+        self.flat_posterior = np.empty(cells)
+        self.left = pieces.slabs(self.flat_left, states)
+        self.weight = pieces.slabs(self.flat_weight, states)
+        self.right = pieces.slabs(self.flat_right, states)
+        self.posterior = pieces.slabs(self.flat_posterior, states)
+        self.scale = np.empty(pieces.chains.size)
+        self.inverse = np.empty(pieces.chains.size)
+        ends = pieces.offsets.tolist()
+        spans = [slice(i, j) for i, j in pairwise(ends)]
+        self.scales = [self.scale[s] for s in spans]
+        self.inverses = [self.inverse[s] for s in spans]
+        self.rows = [pieces.rows[s] for s in spans]
+        self.last_cells = pieces.last_cells(states)
+        self._at, self._apart = pieces.cells(states)
+
+    def unpack(self, flat: Floats) -> Floats:
+        """Packed slabs (K, counts[t]) as one matrix (K, N), rows in their own order."""
+        found = np.empty((self._states, len(self._at)))
+        at = self._at.copy()
+        for k in range(self._states):
+            np.take(flat, at, out=found[k], mode="clip")
+            at += self._apart
+        return found
+
+
+class Walk:
+    """One forward and one backward pass over pieces; messages stay in the workspace."""
+
+    def __init__(
+        self,
+        space: Workspace,
+        pieces: Pieces,
+        unary: Floats,
+        transitions: Transitions,
+        index: Ints | None,
+    ) -> None:
+        self.space, self.pieces, self.transitions = space, pieces, transitions
+        self.states = unary.shape[0]
+        space.ready(pieces, self.states)
+        self.index: list[Ints | None]
+        self.index = [None if index is None else index[rows] for rows in space.rows]
+        low = float(unary.min(initial=np.inf))
+        self.careful = transitions.sparse or low == -np.inf
+        self.suspect = np.zeros(len(pieces.lengths), dtype=bool)
+        self.top = unary.max(axis=0)
+        if low == -np.inf:
+            self.top[self.top == -np.inf] = 0.0
+        self._weigh(unary, low)
+
+    def _weigh(self, unary: Floats, low: float) -> None:
+        """Relative likelihoods exp(unary - top), at least e^-690 but for impossible states."""
+        faint = low - float(self.top.max(initial=-np.inf)) < ZERO
+        for rows, weight in zip(self.space.rows, self.space.weight, strict=True):
+            np.take(unary, rows, axis=1, out=weight, mode="clip")
+            np.subtract(weight, self.top[rows], out=weight)
+            if faint:
+                gone = weight == -np.inf if low == -np.inf else None
+                np.maximum(weight, ZERO, out=weight)
+                np.exp(weight, out=weight)
+                if gone is not None:
+                    weight[gone] = 0.0
+            else:
+                np.exp(weight, out=weight)
+
+    def forward(self) -> None:
+        """Filtered messages into space.left, scales into space.scale."""
+        space, before = self.space, None
+        for t, left in enumerate(space.left):
+            if before is None:
+                np.copyto(left, space.weight[t])
+            else:
+                self.transitions.ahead(before[:, : left.shape[1]], self.index[t], left)
+                np.multiply(left, space.weight[t], out=left)
+            scale, inverse = space.scales[t], space.inverses[t]
+            np.add.reduce(left, axis=0, out=scale)
+            if self.careful:
+                np.maximum(scale, _LEAST, out=scale)
+            np.divide(1.0, scale, out=inverse)
+            np.multiply(left, inverse, out=left)
+            before = left
+        if self.careful:
+            small = space.scale < _SMALLEST
+            if small.any():
+                space.inverse[small] = 0.0
+                steps = np.logical_or.reduceat(small, self.pieces.offsets[:-1])
+                for step in np.flatnonzero(steps).tolist():
+                    self.suspect[: self.pieces.counts[step]] |= space.scales[step] < _SMALLEST
+
+    def backward(self) -> None:
+        """Backward messages times weight / scale into space.right, and the posterior."""
+        space, after = self.space, None
+        for t in range(self.pieces.steps - 1, -1, -1):
+            left, message = space.left[t], space.posterior[t]
+            going = 0 if after is None else after.shape[1]
+            if after is not None:
+                if going == message.shape[1]:
+                    self.transitions.back(after, self.index[t + 1], message)
+                else:
+                    message[:, :going] = self.transitions.back(after, self.index[t + 1])
+            message[:, going:] = 1.0
+            if t % _OFTEN == 0:
+                total = np.add.reduce(left * message, axis=0)
+                message /= np.maximum(total, _LEAST, out=total)
+            if self.careful:
+                self._guard(message)
+            after = space.right[t]
+            np.multiply(space.weight[t], message, out=after)
+            after *= space.inverses[t]
+            message *= left
+        if self.careful:
+            none = space.flat_posterior < _NOTHING
+            space.flat_posterior[none] = 0.0
+            space.flat_right[none] = 0.0
+
+    def _guard(self, message: Floats) -> None:
+        """Keep a backward message from vanishing or overflowing, and note where it is too large."""
+        np.maximum(message, _LEAST, out=message)
+        if message.max() * _FAINT > 1.0:
+            self.suspect[: message.shape[1]] |= message.max(axis=0) * _FAINT > 1.0
+            np.minimum(message, _MOST, out=message)
