@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.chains_log import Exact, exact
 from emdsl.runtime.decoding import decode_chains, decode_trees, follow
+from emdsl.runtime.lanes import Lanes, lanes
 from emdsl.runtime.lockstep import Walk, Workspace
 from emdsl.runtime.sequences import Chains as Chains  # noqa: PLC0414 - handed on
 from emdsl.runtime.smoothed import Filtering, Links
@@ -41,10 +42,17 @@ def forward_backward(
     transitions, used = _checked(unary, tables, index, structure)
     if isinstance(structure, Trees):
         return smooth_trees(unary, transitions, used, structure)
-    walk = Walk(workspace or Workspace(), structure.pieces, unary, transitions, used)
-    walk.forward()
-    walk.backward()
-    return _Run(walk, unary, used, structure).smoothed()
+    space = workspace or Workspace()
+    if space.cuts is None or space.cuts[0] is not structure:
+        space.cuts = structure, lanes(structure)
+    walk = Walk(space, space.cuts[1], unary, transitions, used)
+    between = Lanes(walk) if walk.pieces.inner.any() else None
+    path = between or walk
+    path.forward()
+    walk.check()
+    path.backward()
+    walk.finish()
+    return _Run(walk, between, unary, structure).smoothed()
 
 
 def most_probable(
@@ -141,8 +149,9 @@ def _checked(
 class _Run:
     """One run over chains: gathers what `Smoothed` asks for, from the workspace's slabs."""
 
-    def __init__(self, walk: Walk, unary: Floats, index: Ints | None, chains: Chains) -> None:
-        self.walk, self.index, self.chains = walk, index, chains
+    def __init__(self, walk: Walk, between: Lanes | None, unary: Floats, chains: Chains) -> None:
+        self.walk, self.between, self.chains = walk, between, chains
+        self.index = index = walk.row_index
         self.transitions = walk.transitions
         self.log_scale = self._log_scale()
         self.evidence = _by_sequence(self.log_scale, chains)
@@ -179,6 +188,8 @@ class _Run:
         space = self.walk.space
         states = self.walk.states
         found = np.zeros((states, states))
+        if self.between is not None:
+            found += self.between.pairs_between()
         for t in range(1, self.walk.pieces.steps):
             right = space.right[t]
             found += space.left[t - 1][:, : right.shape[1]] @ right.T

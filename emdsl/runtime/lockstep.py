@@ -19,14 +19,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from emdsl.runtime.sequences import Pieces
+from emdsl.runtime.sequences import Chains, Pieces
 from emdsl.runtime.transitions import ZERO, Transitions
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _FAINT = 1e-170
-_LEAST = 1e-300  # careful backward messages stay above: no path is lost unseen
+LEAST = 1e-300  # careful backward messages stay above: no path is lost unseen
 _MOST = 1e200  # and below: far past 1 / _FAINT already
 _SMALLEST = 1e-100  # scales below are suspect
 _NOTHING = 1e-250  # posteriors below come from the floor under impossible continuations
@@ -43,12 +43,18 @@ class Workspace:
     def __init__(self) -> None:
         self._pieces: Pieces | None = None
         self._states = -1
+        self.cuts: tuple[Chains, Pieces] | None = None
+        self.came: Floats | None = None  # what each lane got from the one before it, (K, lanes)
+        self.went: Floats | None = None  # and from the one after it
+        self.forgets_late = False  # guesses didn't do
 
     def ready(self, pieces: Pieces, states: int) -> None:
         """Buffers for these pieces, the ones at hand where they fit."""
         if self._pieces is pieces and self._states == states:
             return
         self._pieces, self._states = pieces, states
+        self.came = self.went = None
+        self.forgets_late = False
         cells = states * pieces.chains.size
         self.flat_left = np.empty(cells)
         self.flat_weight = np.empty(cells)
@@ -92,6 +98,7 @@ class Walk:
         self.space, self.pieces, self.transitions = space, pieces, transitions
         self.states = unary.shape[0]
         space.ready(pieces, self.states)
+        self.row_index = index
         self.index: list[Ints | None]
         self.index = [None if index is None else index[rows] for rows in space.rows]
         low = float(unary.min(initial=np.inf))
@@ -117,32 +124,44 @@ class Walk:
             else:
                 np.exp(weight, out=weight)
 
-    def forward(self) -> None:
-        """Filtered messages into space.left, scales into space.scale."""
+    def forward(self, coming: Floats | None = None) -> None:
+        """Filtered messages into space.left, scales into space.scale.
+
+        coming : (K, pieces) predicted messages at the first rows of pieces, ones where a chain
+        begins; None where all pieces are whole chains
+        """
         space, before = self.space, None
         for t, left in enumerate(space.left):
             if before is None:
-                np.copyto(left, space.weight[t])
+                np.multiply(space.weight[t], 1.0 if coming is None else coming, out=left)
             else:
                 self.transitions.ahead(before[:, : left.shape[1]], self.index[t], left)
                 np.multiply(left, space.weight[t], out=left)
             scale, inverse = space.scales[t], space.inverses[t]
             np.add.reduce(left, axis=0, out=scale)
             if self.careful:
-                np.maximum(scale, _LEAST, out=scale)
+                np.maximum(scale, LEAST, out=scale)
             np.divide(1.0, scale, out=inverse)
             np.multiply(left, inverse, out=left)
             before = left
-        if self.careful:
-            small = space.scale < _SMALLEST
-            if small.any():
-                space.inverse[small] = 0.0
-                steps = np.logical_or.reduceat(small, self.pieces.offsets[:-1])
-                for step in np.flatnonzero(steps).tolist():
-                    self.suspect[: self.pieces.counts[step]] |= space.scales[step] < _SMALLEST
 
-    def backward(self) -> None:
-        """Backward messages times weight / scale into space.right, and the posterior."""
+    def check(self) -> None:
+        """After the forward pass: suspect pieces with scales too small to be trusted."""
+        if not self.careful:
+            return
+        space = self.space
+        small = space.scale < _SMALLEST
+        if small.any():
+            space.inverse[small] = 0.0
+            steps = np.logical_or.reduceat(small, self.pieces.offsets[:-1])
+            for step in np.flatnonzero(steps).tolist():
+                self.suspect[: self.pieces.counts[step]] |= space.scales[step] < _SMALLEST
+
+    def backward(self, coming: Floats | None = None) -> None:
+        """Backward messages times weight / scale into space.right, and the posterior.
+
+        coming : (K, pieces) the messages at the last rows of pieces; None for ones
+        """
         space, after = self.space, None
         for t in range(self.pieces.steps - 1, -1, -1):
             left, message = space.left[t], space.posterior[t]
@@ -152,24 +171,28 @@ class Walk:
                     self.transitions.back(after, self.index[t + 1], message)
                 else:
                     message[:, :going] = self.transitions.back(after, self.index[t + 1])
-            message[:, going:] = 1.0
+            message[:, going:] = 1.0 if coming is None else coming[:, going : message.shape[1]]
             if t % _OFTEN == 0:
                 total = np.add.reduce(left * message, axis=0)
-                message /= np.maximum(total, _LEAST, out=total)
+                message /= np.maximum(total, LEAST, out=total)
             if self.careful:
-                self._guard(message)
+                self.guard(message, slice(0, message.shape[1]))
             after = space.right[t]
             np.multiply(space.weight[t], message, out=after)
             after *= space.inverses[t]
             message *= left
+
+    def finish(self) -> None:
+        """After the backward pass: nothing where floors left next to nothing."""
         if self.careful:
+            space = self.space
             none = space.flat_posterior < _NOTHING
             space.flat_posterior[none] = 0.0
             space.flat_right[none] = 0.0
 
-    def _guard(self, message: Floats) -> None:
+    def guard(self, message: Floats, ranks: slice | Ints) -> None:
         """Keep a backward message from vanishing or overflowing, and note where it is too large."""
-        np.maximum(message, _LEAST, out=message)
+        np.maximum(message, LEAST, out=message)
         if message.max() * _FAINT > 1.0:
-            self.suspect[: message.shape[1]] |= message.max(axis=0) * _FAINT > 1.0
+            self.suspect[ranks] |= message.max(axis=0) * _FAINT > 1.0
             np.minimum(message, _MOST, out=message)

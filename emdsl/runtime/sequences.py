@@ -113,6 +113,8 @@ class Pieces:
         last = nth == parts[owner] - 1
         self.after = np.where(last, -1, np.roll(rank, -1))[order]
 
+        parts_most = int(parts.max(initial=0))
+        self.by_order = [rank[nth == n] for n in range(parts_most)]  # first pieces, second ones..
         self.steps = int(self.lengths[0]) if len(order) else 0
         ascending = self.lengths[::-1]
         self.counts = len(order) - np.searchsorted(ascending, np.arange(self.steps), side="right")
