@@ -12,12 +12,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from emdsl.runtime.chains_log import Exact, exact
 from emdsl.runtime.decoding import decode_chains, decode_trees, follow
-from emdsl.runtime.lanes import Lanes, lanes
-from emdsl.runtime.lockstep import Walk, Workspace
+from emdsl.runtime.lockstep import Workspace as Workspace  # noqa: PLC0414 - handed on
+from emdsl.runtime.routes import messages
+from emdsl.runtime.runs import Run
 from emdsl.runtime.sequences import Chains as Chains  # noqa: PLC0414 - handed on
-from emdsl.runtime.smoothed import Filtering, Links
 from emdsl.runtime.smoothed import Smoothed as Smoothed  # noqa: PLC0414 - handed on
 from emdsl.runtime.transitions import Transitions
 from emdsl.runtime.trees import Trees as Trees  # noqa: PLC0414 - handed on
@@ -42,17 +41,8 @@ def forward_backward(
     transitions, used = _checked(unary, tables, index, structure)
     if isinstance(structure, Trees):
         return smooth_trees(unary, transitions, used, structure)
-    space = workspace or Workspace()
-    if space.cuts is None or space.cuts[0] is not structure:
-        space.cuts = structure, lanes(structure)
-    walk = Walk(space, space.cuts[1], unary, transitions, used)
-    between = Lanes(walk) if walk.pieces.inner.any() else None
-    path = between or walk
-    path.forward()
-    walk.check()
-    path.backward()
-    walk.finish()
-    return _Run(walk, between, unary, structure).smoothed()
+    found = messages(workspace or Workspace(), unary, transitions, used, structure)
+    return Run(found, unary, transitions, used, structure).smoothed()
 
 
 def most_probable(
@@ -144,92 +134,3 @@ def _checked(
             f"index must be 0 to {len(tables) - 1}, found {used.min()} to {used.max()}"
         )
     return transitions, used
-
-
-class _Run:
-    """One run over chains: gathers what `Smoothed` asks for, from the workspace's slabs."""
-
-    def __init__(self, walk: Walk, between: Lanes | None, unary: Floats, chains: Chains) -> None:
-        self.walk, self.between, self.chains = walk, between, chains
-        self.index = index = walk.row_index
-        self.transitions = walk.transitions
-        self.log_scale = self._log_scale()
-        self.evidence = _by_sequence(self.log_scale, chains)
-        self.suspect = np.unique(walk.pieces.sequence[walk.suspect])
-        self.rows = np.flatnonzero(np.isin(chains.sequence, self.suspect))
-        self.exact: Exact | None = None
-        if len(self.rows):
-            some = Chains.from_lengths(chains.lengths[self.suspect])
-            used = None if index is None else index[self.rows]
-            self.exact = exact(unary[:, self.rows], self.transitions, used, some)
-            self.log_scale[self.rows] = self.exact.log_scale
-            self.evidence[self.suspect] = self.exact.evidence
-
-    def _log_scale(self) -> Floats:
-        walk = self.walk
-        found = np.empty(self.chains.size)
-        found[walk.pieces.rows] = np.log(walk.space.scale)
-        found += walk.top
-        shift = self.transitions.shift
-        if shift is not None:
-            added = shift[0] if self.index is None else shift[self.index]
-            found += np.where(self.chains.first, 0.0, added)
-        return found
-
-    def smoothed(self) -> Smoothed:
-        posterior = self.walk.space.unpack(self.walk.space.flat_posterior)
-        if self.exact is not None:
-            posterior[:, self.rows] = self.exact.posterior
-        return Smoothed(self.evidence, posterior, self.transitions, self.index, self)
-
-    def total(self) -> Floats | None:
-        if self.exact is not None:
-            return None
-        space = self.walk.space
-        states = self.walk.states
-        found = np.zeros((states, states))
-        if self.between is not None:
-            found += self.between.pairs_between()
-        for t in range(1, self.walk.pieces.steps):
-            right = space.right[t]
-            found += space.left[t - 1][:, : right.shape[1]] @ right.T
-        return found
-
-    def links(self) -> Links:
-        space = self.walk.space
-        states = self.walk.states
-        left = np.zeros((states, self.chains.size))
-        left[:, 1:] = self._filtered()[:, :-1]
-        right = space.unpack(space.flat_right)
-        right[:, self.chains.starts] = 0.0
-        if self.exact is None:
-            return Links(left, right, np.zeros(0, np.int64), np.zeros((states, states, 0)))
-        left[:, self.rows] = 0.0
-        right[:, self.rows] = 0.0
-        return Links(left, right, self.rows, self.exact.pairs)
-
-    def _filtered(self) -> Floats:
-        found = self.walk.space.unpack(self.walk.space.flat_left)
-        if self.exact is not None:
-            found[:, self.rows] = self.exact.filtered
-        return found
-
-    def filtering(self) -> Filtering:
-        filtered = self._filtered()
-        left = np.zeros_like(filtered)
-        left[:, 1:] = filtered[:, :-1]
-        predicted = self.transitions.ahead(left, self.index)
-        total = predicted.sum(axis=0)
-        predicted /= np.where(total > 0.0, total, 1.0)
-        predicted[:, self.chains.starts] = np.nan
-        if self.exact is not None:
-            predicted[:, self.rows] = self.exact.predicted
-        return Filtering(filtered, predicted, self.log_scale)
-
-
-def _by_sequence(values: Floats, chains: Chains) -> Floats:
-    """Sums over each sequence, (S,); pairwise within a sequence."""
-    if len(chains.starts) == 1:
-        return np.array([values.sum()])
-    found: Floats = np.add.reduceat(values, chains.starts)
-    return found

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.compiled import Kernel, kernel
 from emdsl.runtime.sequences import Chains
 from emdsl.runtime.smoothed import Smoothed
 from emdsl.runtime.transitions import Transitions
@@ -48,8 +49,11 @@ def decode_chains(
     unary: Floats, transitions: Transitions, index: Ints | None, chains: Chains
 ) -> tuple[Ints, Floats]:
     """Viterbi's algorithm over all chains together; see `most_probable`."""
-    pieces, log_table = chains.pieces, transitions.log
     states, size = unary.shape
+    compiled = kernel("best", states, size, transitions.count)
+    if compiled is not None:
+        return _compiled(compiled, unary, transitions, index, chains)
+    pieces, log_table = chains.pieces, transitions.log
     kind = np.int16 if states < 1 << 15 else np.int64
     pointers = np.empty((states, size), dtype=kind)  # packed along rows, not in slabs
     spans = list(pairwise(pieces.offsets.tolist()))
@@ -72,9 +76,21 @@ def decode_chains(
             state[: j - i] = pointers[state[: j - i], np.arange(i, j)]
     joint = np.empty(len(chains.lengths))
     joint[pieces.sequence] = log_joint
-    dead = joint == -np.inf
-    if dead.any():
-        found[dead[chains.sequence]] = -1
+    found[(joint == -np.inf)[chains.sequence]] = -1
+    return found, joint
+
+
+def _compiled(
+    best: Kernel, unary: Floats, transitions: Transitions, index: Ints | None, chains: Chains
+) -> tuple[Ints, Floats]:
+    """The same by a compiled loop."""
+    states, size = unary.shape
+    found, joint = np.empty(size, np.int64), np.empty(len(chains.lengths))
+    turned = np.ascontiguousarray(transitions.log.transpose(0, 2, 1))
+    used = np.zeros(0, np.int64) if index is None else index
+    pointers = np.empty((size, states), np.int16)
+    best(np.ascontiguousarray(unary), turned, used, chains.starts, chains.lengths, pointers, found, joint)
+    found[(joint == -np.inf)[chains.sequence]] = -1
     return found, joint
 
 

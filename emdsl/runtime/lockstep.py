@@ -6,9 +6,9 @@ left[t] = p(z_t | x_0..t) and scale[t] = p(x_t | x_0..t-1), the backward message
 sum_k left[k, t] right[k, t] = 1: their product is the posterior.
 
 What underflows, and when it matters. Relative likelihoods below e^-690 are raised to that, so no
-path is lost where a single row is very unlikely. A message entry below `_FAINT` may be wrong by as
+path is lost where a single row is very unlikely. A message entry below `FAINT` may be wrong by as
 much; that matters only where what comes after makes up for it: where the backward message exceeds
-1 / `_FAINT`, or a scale is as small. Where tables have no entry near zero the next step mixes
+1 / `FAINT`, or a scale is as small. Where tables have no entry near zero the next step mixes
 it away. Sequences where it may matter are reported, for `chains_log` to do again.
 """
 
@@ -25,12 +25,12 @@ from emdsl.runtime.transitions import ZERO, Transitions
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_FAINT = 1e-170
+FAINT = 1e-170
 LEAST = 1e-300  # careful backward messages stay above: no path is lost unseen
-_MOST = 1e200  # and below: far past 1 / _FAINT already
-_SMALLEST = 1e-100  # scales below are suspect
-_NOTHING = 1e-250  # posteriors below come from the floor under impossible continuations
-_OFTEN = 64  # steps after which rounding is kept from adding up
+MOST = 1e200  # and below: far past 1 / FAINT already
+SMALLEST = 1e-100  # scales below are suspect
+NOTHING = 1e-250  # posteriors below come from the floor under impossible continuations
+OFTEN = 64  # steps after which rounding is kept from adding up
 
 
 class Workspace:
@@ -43,10 +43,18 @@ class Workspace:
     def __init__(self) -> None:
         self._pieces: Pieces | None = None
         self._states = -1
+        self._arrays: dict[str, Floats] = {}
         self.cuts: tuple[Chains, Pieces] | None = None
         self.came: Floats | None = None  # what each lane got from the one before it, (K, lanes)
         self.went: Floats | None = None  # and from the one after it
         self.forgets_late = False  # guesses didn't do
+
+    def array(self, name: str, shape: tuple[int, ...]) -> Floats:
+        """A float array of this shape, the same one each time, holding what it held."""
+        found = self._arrays.get(name)
+        if found is None or found.shape != shape:
+            found = self._arrays[name] = np.empty(shape)
+        return found
 
     def ready(self, pieces: Pieces, states: int) -> None:
         """Buffers for these pieces, the ones at hand where they fit."""
@@ -94,19 +102,21 @@ class Walk:
         unary: Floats,
         transitions: Transitions,
         index: Ints | None,
+        low: float,
+        top: Floats,
     ) -> None:
+        """Row's tables are transitions.table[index[n]]; low and top are unary's least and its
+        largest in each row, finite.
+        """
         self.space, self.pieces, self.transitions = space, pieces, transitions
         self.states = unary.shape[0]
         space.ready(pieces, self.states)
         self.row_index = index
         self.index: list[Ints | None]
         self.index = [None if index is None else index[rows] for rows in space.rows]
-        low = float(unary.min(initial=np.inf))
         self.careful = transitions.sparse or low == -np.inf
         self.suspect = np.zeros(len(pieces.lengths), dtype=bool)
-        self.top = unary.max(axis=0)
-        if low == -np.inf:
-            self.top[self.top == -np.inf] = 0.0
+        self.top = top
         self._weigh(unary, low)
 
     def _weigh(self, unary: Floats, low: float) -> None:
@@ -150,12 +160,12 @@ class Walk:
         if not self.careful:
             return
         space = self.space
-        small = space.scale < _SMALLEST
+        small = space.scale < SMALLEST
         if small.any():
             space.inverse[small] = 0.0
             steps = np.logical_or.reduceat(small, self.pieces.offsets[:-1])
             for step in np.flatnonzero(steps).tolist():
-                self.suspect[: self.pieces.counts[step]] |= space.scales[step] < _SMALLEST
+                self.suspect[: self.pieces.counts[step]] |= space.scales[step] < SMALLEST
 
     def backward(self, coming: Floats | None = None) -> None:
         """Backward messages times weight / scale into space.right, and the posterior.
@@ -172,7 +182,7 @@ class Walk:
                 else:
                     message[:, :going] = self.transitions.back(after, self.index[t + 1])
             message[:, going:] = 1.0 if coming is None else coming[:, going : message.shape[1]]
-            if t % _OFTEN == 0:
+            if t % OFTEN == 0:
                 total = np.add.reduce(left * message, axis=0)
                 message /= np.maximum(total, LEAST, out=total)
             if self.careful:
@@ -186,13 +196,13 @@ class Walk:
         """After the backward pass: nothing where floors left next to nothing."""
         if self.careful:
             space = self.space
-            none = space.flat_posterior < _NOTHING
+            none = space.flat_posterior < NOTHING
             space.flat_posterior[none] = 0.0
             space.flat_right[none] = 0.0
 
     def guard(self, message: Floats, ranks: slice | Ints) -> None:
         """Keep a backward message from vanishing or overflowing, and note where it is too large."""
         np.maximum(message, LEAST, out=message)
-        if message.max() * _FAINT > 1.0:
-            self.suspect[ranks] |= message.max(axis=0) * _FAINT > 1.0
-            np.minimum(message, _MOST, out=message)
+        if message.max() * FAINT > 1.0:
+            self.suspect[ranks] |= message.max(axis=0) * FAINT > 1.0
+            np.minimum(message, MOST, out=message)

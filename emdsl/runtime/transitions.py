@@ -52,11 +52,16 @@ class Transitions:
 
     @cached_property
     def _ahead_stack(self) -> Floats:
-        return np.ascontiguousarray(self.table.transpose(0, 2, 1)).reshape(-1, self.states)
+        return self.turned.reshape(-1, self.states)
 
     @cached_property
     def _back_stack(self) -> Floats:
         return self.table.reshape(-1, self.states)
+
+    @cached_property
+    def turned(self) -> Floats:
+        """The tables with from and to exchanged, each contiguous."""
+        return np.ascontiguousarray(self.table.transpose(0, 2, 1))
 
     @cached_property
     def _spread(self) -> Floats:
