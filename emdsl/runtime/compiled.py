@@ -20,7 +20,7 @@ Kernel = Callable[..., None]
 
 _ENOUGH = 1_000_000  # rows times states from which loading numba pays within a fit
 _AT_HAND = 50_000  # the same where numba is loaded anyway
-_MANY_TABLES = 4  # by how much more NumPy needs where rows have tables of their own
+_MORE = 4  # by how much more NumPy needs for many tables, and for the most probable states
 _WIDE = 48  # with more states a product of matrices is quicker than unrolled loops
 _made: dict[tuple[str, int], Kernel] = {}
 
@@ -32,7 +32,7 @@ def kernel(name: str, states: int, rows: int, tables: int) -> Kernel | None:
         return None
     if (name, states) in _made:
         return _made[name, states]
-    work = rows * states * (1 if tables == 1 else _MANY_TABLES)
+    work = rows * states * (1 if tables == 1 and name != "best" else _MORE)
     if wish != "1" and work < (_AT_HAND if "numba" in sys.modules else _ENOUGH):
         return None
     if importlib.util.find_spec("numba") is None:

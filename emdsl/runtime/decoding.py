@@ -6,13 +6,13 @@ or trees follow these pointers together.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.compiled import Kernel, kernel
-from emdsl.runtime.sequences import Chains
+from emdsl.runtime.lanes import lanes
+from emdsl.runtime.paths import ahead, back
+from emdsl.runtime.sequences import Chains, Pieces
 from emdsl.runtime.smoothed import Smoothed
 from emdsl.runtime.transitions import Transitions
 from emdsl.runtime.trees import Trees
@@ -53,31 +53,55 @@ def decode_chains(
     compiled = kernel("best", states, size, transitions.count)
     if compiled is not None:
         return _compiled(compiled, unary, transitions, index, chains)
-    pieces, log_table = chains.pieces, transitions.log
+    pieces = lanes(chains)
     kind = np.int16 if states < 1 << 15 else np.int64
-    pointers = np.empty((states, size), dtype=kind)  # packed along rows, not in slabs
-    spans = list(pairwise(pieces.offsets.tolist()))
-    score = np.zeros((states, len(chains.lengths)))
-    for t, (i, j) in enumerate(spans):
-        rows = pieces.rows[i:j]
-        if t:
-            used = None if index is None else index[rows]
-            pointers[:, i:j], best = _best(score[:, : j - i], log_table, used)
-            score[:, : j - i] = best + unary[:, rows]
-        else:
-            score[:] = unary[:, rows]
-    final = score.argmax(axis=0)  # at each piece's own last row
-    log_joint = score.max(axis=0)
-    found = np.empty(size, np.int64)
-    state = final.copy()
-    for i, j in reversed(spans):
-        found[pieces.rows[i:j]] = state[: j - i]
-        if i:
-            state[: j - i] = pointers[state[: j - i], np.arange(i, j)]
+    pointers = np.zeros((states, size), dtype=kind)  # of first rows: not used
+    score = np.zeros((states, len(pieces.lengths)))
+    if pieces.inner.any():
+        score = _handed_on(unary, transitions, index, pieces)
+    for t in range(pieces.steps):
+        rows = pieces.starts[: pieces.counts[t]] + t
+        used = None if index is None else index[rows]
+        arg, best = _best(score[:, : len(rows)], transitions.log, used)
+        if not t:
+            best = np.where(pieces.inner, best, 0.0)
+        pointers[:, rows] = arg
+        score[:, : len(rows)] = best + unary[:, rows]
+    ends = pieces.after < 0
     joint = np.empty(len(chains.lengths))
-    joint[pieces.sequence] = log_joint
+    joint[pieces.sequence[ends]] = score[:, ends].max(axis=0)
+    last = np.empty(len(joint), np.int64)
+    last[pieces.sequence[ends]] = score[:, ends].argmax(axis=0)
+    found = back(pointers, last, pieces)
     found[(joint == -np.inf)[chains.sequence]] = -1
     return found, joint
+
+
+def _handed_on(
+    unary: Floats, transitions: Transitions, index: Ints | None, pieces: Pieces
+) -> Floats:
+    """The best score with which each piece's predecessor ends in each state, (K, pieces).
+
+    Each piece is walked from every state that the row before it may have, like `_Transfer`.
+    """
+    states, count = len(unary), len(pieces.lengths)
+    score = np.full((states, states, count), -np.inf)  # to, from, piece
+    score[np.arange(states), np.arange(states)] = 0.0
+    for t in range(pieces.steps):
+        going = int(pieces.counts[t])
+        rows = pieces.starts[:going] + t
+        used = None if index is None else np.tile(index[rows], states)
+        _, best = _best(score[:, :, :going].reshape(states, -1), transitions.log, used)
+        best = best.reshape(states, states, going)
+        if not t:
+            best = np.where(pieces.inner, best, score)
+        score[:, :, :going] = best + unary[:, None, rows]
+    found = np.zeros((states, count))
+    for ranks in pieces.by_order[:-1]:
+        going_on = ranks[pieces.after[ranks] >= 0]
+        given = found[:, going_on]
+        found[:, pieces.after[going_on]] = (score[:, :, going_on] + given).max(axis=1)
+    return found
 
 
 def _compiled(
@@ -89,7 +113,16 @@ def _compiled(
     turned = np.ascontiguousarray(transitions.log.transpose(0, 2, 1))
     used = np.zeros(0, np.int64) if index is None else index
     pointers = np.empty((size, states), np.int16)
-    best(np.ascontiguousarray(unary), turned, used, chains.starts, chains.lengths, pointers, found, joint)
+    best(
+        np.ascontiguousarray(unary),
+        turned,
+        used,
+        chains.starts,
+        chains.lengths,
+        pointers,
+        found,
+        joint,
+    )
     found[(joint == -np.inf)[chains.sequence]] = -1
     return found, joint
 
@@ -143,13 +176,7 @@ def follow(
     first = np.flatnonzero(structure.first)
     found[first] = _pick(smoothed.posterior[None, :, first], uniform[first])[0]
     if isinstance(structure, Chains):
-        pieces = structure.pieces
-        ends = pieces.offsets.tolist()
-        state = found[pieces.rows[: ends[1]]] if size else found
-        for i, j in pairwise(ends[1:]):
-            rows_now = pieces.rows[i:j]
-            state = pointers[state[: j - i], rows_now]
-            found[rows_now] = state
+        found = ahead(pointers, found, lanes(structure))
         dead = (smoothed.evidence == -np.inf)[structure.sequence]
     else:
         for level in structure.levels[1:]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -119,21 +120,28 @@ class Smoothed:
         """Sums of left[i, n] right[j, n] over the rows of each table, (G, K, K)."""
         assert self._index is not None
         states, size = left.shape
-        found = np.zeros((self._transitions.count, states, states))
-        order = np.argsort(self._index, kind="stable")
-        ends = np.searchsorted(self._index[order], np.arange(self._transitions.count + 1))
-        if 8 * self._transitions.count <= size:
+        count = self._transitions.count
+        found = np.zeros((count, states, states))
+        if 8 * count <= size:
+            # NumPy sorts 16-bit integers by radix, ten times as fast
+            small = self._index.astype(np.int16) if count < 1 << 15 else self._index
+            order = np.argsort(small, kind="stable")
+            ends = np.searchsorted(small[order], np.arange(count + 1)).tolist()
             left, right = left[:, order], right[:, order]
-            for g, (i, j) in enumerate(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)):
+            for g, (i, j) in enumerate(pairwise(ends)):
                 found[g] = left[:, i:j] @ right[:, i:j].T
             return found
-        held = np.flatnonzero(ends[1:] > ends[:-1])
-        left, right = left.T[order], right.T[order]
-        products = left[:, :, None] * right[:, None, :]
-        if len(held) == size:
-            found[held] = products
-        else:
-            found[held] = np.add.reduceat(products, ends[:-1][held], axis=0)
+        rows = np.flatnonzero(right.any(axis=0))
+        index = self._index[rows]
+        alone = bool((index[1:] > index[:-1]).all())  # each row has a table of its own
+        if not alone:
+            order = np.argsort(index, kind="stable")
+            rows, index = rows[order], index[order]
+        products = left.T[rows][:, :, None] * right.T[rows][:, None, :]
+        if not alone:
+            index, starts = np.unique(index, return_index=True)
+            products = np.add.reduceat(products, starts, axis=0)
+        found[index] = products
         return found
 
     def pair_rows(self, weight: Floats | None = None) -> Floats:

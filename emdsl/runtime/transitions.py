@@ -12,6 +12,7 @@ Ints = NDArray[np.int64]
 
 ZERO = -690.0  # log entries from here down count as no transition at all
 _FEW = 24  # up to so many tables all products are made and the right one is picked
+_LITTLE, _MUCH = 1e-6, 1e6  # tables that add up to less or more are shifted
 _DENSE = 1e-60  # where no entry is below, what is lost to underflow can't come back
 
 
@@ -26,22 +27,31 @@ class Transitions:
         if tables.shape[2] != self.states:
             raise ValueError(f"tables must be (G, K, K), found {tables.shape}")
         self.tables = tables
-        top = tables.max(axis=(1, 2), initial=-np.inf)
-        shift = np.where((np.abs(top) > 1.0) & (top > ZERO), top, 0.0)
-        if shift.any():
-            table = np.exp(np.maximum(tables - shift[:, None, None], ZERO))
-        else:
-            table = np.exp(tables)
-        none = tables <= ZERO
-        some = bool(none.any())
-        least = float(table.min(initial=np.inf))
-        if some:
+        self.shift: Floats | None = None
+        with np.errstate(over="ignore"):
+            table: Floats = np.exp(tables)
+        none = tables <= ZERO if float(tables.min(initial=0.0)) <= ZERO else None
+        if none is not None:
             table[none] = 0.0
-            least = float(table.min(initial=np.inf, where=~none))
-        self.shift: Floats | None = shift if shift.any() else None
+        flat = table.reshape(self.count, -1)
+        total = flat @ np.ones(flat.shape[1])
+        if not ((total > _LITTLE) & (total < _MUCH)).all():
+            table = self._shifted(total, none)
         self.table: Floats = table
-        self.least = least  # of the entries that aren't zero
-        self.sparse = some or least < _DENSE
+        self.least = float(table.min(initial=np.inf))  # of the entries that aren't zero
+        if none is not None:
+            self.least = float(table.min(initial=np.inf, where=~none))
+        self.sparse = none is not None or self.least < _DENSE
+
+    def _shifted(self, total: Floats, none: NDArray[np.bool_] | None) -> Floats:
+        """Tables brought near one where they are far from normalised."""
+        top = self.tables.max(axis=(1, 2))
+        odd = (top > ZERO) & ((total <= _LITTLE) | (total >= _MUCH))
+        self.shift = np.where(odd, top, 0.0)
+        table: Floats = np.exp(np.maximum(self.tables - self.shift[:, None, None], ZERO))
+        if none is not None:
+            table[none] = 0.0
+        return table
 
     @cached_property
     def log(self) -> Floats:
