@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.lockstep import LEAST, Walk
-from emdsl.runtime.sequences import Chains, Pieces
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,19 +25,6 @@ _CLOSE = 1e-9  # what products hand over and what the walk then finds must agree
 _EVERY = 4  # steps between comparisons
 _ROUNDS = 4  # walks again before products are made
 _SHORT = 40  # lanes of fewer steps are not worth a guess
-_LEAST_STEPS = 12
-_LONG = 3.0  # chains at least so many lanes long are cut
-
-
-def lanes(chains: Chains) -> Pieces:
-    """Chains cut into lanes where that pays: about as many lanes as each has steps.
-
-    Steps cost calls of NumPy, lanes cost steps walked again: their sum is least near sqrt(N).
-    """
-    steps = max(_LEAST_STEPS, round(0.8 * np.sqrt(chains.size)))
-    if int(chains.lengths.max(initial=0)) < _LONG * steps:
-        return chains.pieces
-    return Pieces(chains, np.maximum(1, chains.lengths // steps))
 
 
 class Lanes:

@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_LEAST_STEPS = 12
+_LONG = 3.0  # sequences at least so many lanes long are cut
+
 
 @dataclass(frozen=True, eq=False)
 class Chains:
@@ -81,6 +84,17 @@ class Chains:
     def pieces(self) -> Pieces:
         """The sequences themselves, in the order in which they are walked together."""
         return Pieces(self, np.ones_like(self.lengths))
+
+    @cached_property
+    def lanes(self) -> Pieces:
+        """Sequences cut into lanes where that pays: about as many lanes as each has steps.
+
+        Steps cost calls of NumPy, lanes cost steps walked again: their sum is least near sqrt(N).
+        """
+        steps = max(_LEAST_STEPS, round(0.8 * np.sqrt(self.size)))
+        if int(self.lengths.max(initial=0)) < _LONG * steps:
+            return self.pieces
+        return Pieces(self, np.maximum(1, self.lengths // steps))
 
 
 class Pieces:
