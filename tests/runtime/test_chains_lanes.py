@@ -96,6 +96,27 @@ def test_an_impossible_row_in_a_lane():
     np.testing.assert_allclose(found.pairs(), alone.pairs(), rtol=1e-11)
 
 
+def test_lanes_after_an_impossible_iteration():
+    rng = np.random.default_rng(14)
+    chains = Chains.from_lengths([4000])
+    unary, tables, index = problem(rng, 3, chains.size, 1)
+    space = Workspace()
+    broken = unary.copy()
+    broken[:, 700] = -np.inf
+    assert forward_backward(broken, tables, None, chains, space).evidence[0] == -np.inf
+    same(unary, tables, index, chains, space)
+
+
+def test_lanes_of_many_states_with_structure():
+    """Products of so many states would cost too much: guesses, though tables have zeros."""
+    rng = np.random.default_rng(15)
+    chains = Chains.from_lengths([3000])
+    unary, tables, index = problem(rng, 50, chains.size, 1, deep=2.0)
+    tables[0][rng.random((50, 50)) < 0.8] = -700.0
+    tables[0][np.arange(50), (np.arange(50) + 1) % 50] = -1.0
+    same(unary, tables, index, chains)
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_pointers_are_followed_through_lanes(count):
     rng = np.random.default_rng(13)
