@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from emdsl.runtime.lockstep import FAINT, LEAST, MOST, NOTHING, OFTEN, SMALLEST
+from emdsl.runtime.lockstep import FAINT, LEAST, MOST, OFTEN, SMALLEST
 
 Kernel = Callable[..., None]
 
@@ -300,4 +300,3 @@ _KERNELS: dict[str, Callable[[int], Kernel]] = {
     "exact forward": _exact_forward,
     "exact backward": _exact_backward,
 }
-assert NOTHING < SMALLEST

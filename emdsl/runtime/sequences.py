@@ -119,7 +119,6 @@ class Pieces:
         rank[order] = np.arange(len(order))
 
         self.starts, self.lengths = starts[order], lengths[order]
-        self.ranks = rank  # of the pieces in row order
         self.sequence = owner[order]
         self.inner = nth[order] > 0  # it goes on from another piece
         before = np.where(nth > 0, np.roll(rank, 1), -1)[order]
@@ -136,13 +135,6 @@ class Pieces:
         step = np.repeat(np.arange(self.steps), self.counts)
         within = np.arange(chains.size) - self.offsets[:-1][step]
         self.rows = self.starts[within] + step
-
-    @cached_property
-    def place(self) -> Ints:
-        """Each row's place in packed order, (N,)."""
-        place: Ints = np.empty_like(self.rows)
-        place[self.rows] = np.arange(len(self.rows))
-        return place
 
     def slabs(self, flat: NDArray[Any], states: int) -> list[NDArray[Any]]:
         """Views (states, counts[t]) of packed values, one for each step."""
