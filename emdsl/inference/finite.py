@@ -133,7 +133,7 @@ def _circle(levels: Levels, piece: Piece, factors: list[Factor], places: Places)
     if first is None:
         v = model.variable(next(n for n in piece.variables if n in levels.axes))
         return Refusal("finite", "no order sums its latents out", v.span)
-    outward = _outward(levels, piece, factors, places)
+    outward = _outward(levels, factors, places)
     if outward is not None:
         return outward
     named = " and ".join(f"`{n}`" for n in latents)
@@ -147,9 +147,7 @@ def _circle(levels: Levels, piece: Piece, factors: list[Factor], places: Places)
     )
 
 
-def _outward(
-    levels: Levels, piece: Piece, factors: list[Factor], places: Places
-) -> Refusal | None:
+def _outward(levels: Levels, factors: list[Factor], places: Places) -> Refusal | None:
     """Refuse a chain along a plate that isn't the innermost, if that is all there is."""
     found: tuple[Ref, str, str] | None = None
     for f, seen in zip(factors, places, strict=True):

@@ -71,7 +71,8 @@ class _Writer:
             self.joint,
             {w: self.plan.pieces[w[0]].clusters[w[1]] for w in self.structure.clusters},
         )
-        taken = declared(self.joint.model)
+        model = self.joint.model
+        taken = declared(model) | {p.axis for p in model.plates}
         self.letters: dict[str, str] = {}
         for stem, *others in (("m", "M", "message"), ("u", "U", "local"), ("v", "V", "step"),
                               ("α", "a", "forward"), ("β", "b", "backward"),
@@ -144,13 +145,10 @@ class _Writer:
         link = step.link
         source, target = self.printer(link.source), self.printer(link.target)
         outside = link.target.plates
-        renamed = {
-            p: f"{p}′" if source.inline else f"{p}'"
-            for p, place in zip(outside, link.places, strict=True)
-            if not (place.kind == "axis" and place.name == p and not place.value)
-            and p in link.source.plates
-        }
-        target.plates = renamed
+        target.primed = frozenset(
+            p for p, place in zip(outside, link.places, strict=True)
+            if p in link.source.plates and not (place.name == p and not place.value)
+        )  # fmt: skip
         latents = [self.joint.levels.of_axis[b] for _, b in step.axes]
         over = ", ".join(link.source.plates)
         where = "within each " + ", ".join(outside) if link.up else "that point to it"
@@ -191,8 +189,9 @@ class _Writer:
         if step.rest:
             names = [self.joint.levels.of_axis[a] for a in step.rest]
             given = f", for each value of {' and '.join(dict.fromkeys(names))}"
+        rows = ", ".join(step.level.plates)
         self.page.say(
-            f"Step {number}: sum out {latent} in each row of {', '.join(step.level.plates)}{given}.",
+            f"Step {number}: sum out {latent} in each row of {rows}{given}.",
             *self._price(step),
         )
         inner = style.function("exp", " + ".join(self.inputs(p, step.inputs)), bare=False)
@@ -229,16 +228,14 @@ class _Writer:
 
     def _backward(self, steps: tuple[Step, ...]) -> None:
         style = self.page.style
-        said: list[str] = [
-            "Backward through the steps, the posterior of the latents in a factor is the"
-            " derivative of the log evidence with respect to that log factor: "
-        ]
+        said = ["Backward through the steps, the posterior of the latents in a factor is the "]
+        said.append("derivative of the log evidence with respect to that log factor: ")
         summed = [s for s in steps if not isinstance(s, Send)]
         if any(isinstance(s, SumOut) for s in summed):
             said.append("the softmax of the sum where a latent was summed out row by row")
         if any(isinstance(s, Walk) for s in summed):
             said += [
-                ", and " if len(said) > 1 else "",
+                ", and " if len(said) > 2 else "",
                 Math(style.name(self.letters["γ"])),
                 " and ",
                 Math(style.name(self.letters["ξ"])),

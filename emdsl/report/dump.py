@@ -10,6 +10,7 @@ import sympy as sp
 from emdsl.compiler import STAGES, Derivation, compile_source, derive
 from emdsl.diagnostics import Bug, CompileError
 from emdsl.inference.plan import Plan, plan_of
+from emdsl.inference.schedule import Send, Step, SumOut, Walk
 from emdsl.inference.strategy import choose
 from emdsl.model.build import build
 from emdsl.model.graph import Model
@@ -63,8 +64,10 @@ def _derivation(source: Source) -> str:
 
 def _derivation_lines(d: Derivation) -> Iterator[str]:
     yield "axes"
-    for axis in sorted(d.joint.atoms.axes.values(), key=lambda a: a.name):
-        yield f"  {axis.name}: {axis.role} over {axis.extent}"
+    for info in sorted(d.joint.atoms.axes.values(), key=lambda a: a.name):
+        yield f"  {info.name}: {info.role} over {info.extent}"
+    for (row, axis), link in d.joint.levels.links.items():
+        yield f"link of {row or 'no rows'} to {axis}: ({link})"
     for name, kept in sorted(d.joint.pivots.items()):
         yield f"pivot {name}, dimensions kept: {list(kept)}"
     for node in (*d.joint.nodes, *d.joint.priors):
@@ -120,6 +123,27 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
             yield f"    messages from {children or 'none'}, to {c.parent}"
         for s in piece.statistics:
             yield f"  statistic {s.name}[{', '.join(s.axes)}]"
+    for structure in plan.structures:
+        yield f"structure of plates {'; '.join(plan.pieces[i].plate for i in structure.pieces)}"
+        for i, f in enumerate(structure.schedule.factors):
+            of = ""
+            if i < len(structure.clusters):
+                where, cluster = structure.clusters[i]
+                of = f", cluster {cluster} of {plan.pieces[where].plate}"
+            yield f"  factor {i}: ({', '.join(f.axes)}) on {f.level.axis or 'no rows'}{of}"
+        yield from (f"  {_step(step)}" for step in structure.schedule.steps)
+
+
+def _step(step: Step) -> str:
+    match step:
+        case Send(link=link, inputs=inputs, output=output):
+            return f"send {list(inputs)} along ({link}) as {output}"
+        case SumOut(latent=latent, inputs=inputs, output=output):
+            return f"sum out {latent} of {list(inputs)} as {output}"
+        case Walk(link=link, steps=steps, outer=outer, unary=unary, pair=pair, output=output):
+            given = f" given {', '.join(outer)}" if outer else ""
+            tied = " after ".join(f"({', '.join(s)})" for s in steps)
+            return f"walk {tied}{given} along ({link}): {list(unary)}, {list(pair)} as {output}"
 
 
 def _ir(source: Source) -> str:

@@ -98,11 +98,13 @@ def _density_name(p: Printer, joint: Joint, name: str) -> str:
 
 def _write_given(page: Page, joint: Joint) -> None:
     """Discrete data whose missing cells are summed over."""
+    p = Printer(page.style, joint)
     for name in joint.levels.axes:
-        if joint.model.variable(name).role == "data":
-            observed = Math(Printer(page.style, joint).element(name))
+        v = joint.model.variable(name)
+        if v.role == "data":
+            observed = Math(p.entry(page.style.name(name), (joint.levels.of(v).axis,)))
             page.say(
-                Math(Printer(page.style, joint, elements=True).element(name)),
+                Math(p.element(name)),
                 " is the value of ",
                 observed,
                 ", which is summed over where it is missing.",
@@ -167,7 +169,8 @@ def write_objective(page: Page, joint: Joint) -> None:
     latents = [v.name for v in joint.model.variables if v.role == "latent"]
     about = "the log likelihood of the data"
     if latents:
-        about += f", with {' and '.join(latents)} summed out"
+        listed = " and ".join([*([", ".join(latents[:-1])] if latents[1:] else []), latents[-1]])
+        about += f", with {listed} summed out"
     if not joint.priors:
         page.say(f"EM maximises {about}.")
         return

@@ -46,6 +46,10 @@ def graph(model: g.Model) -> list[tuple[str, str]]:
 
 
 def _read(size: g.SizeDecl) -> str:
+    if size.over is not None:
+        arrays = ", ".join(dict.fromkeys(s.array for s in size.sources))
+        of = f" of the sequences of {arrays}" if arrays else ""
+        return f"read for each {size.over} from the length{of}, or given as {size.name}"
     places = [
         f"1 + the largest value of {s.array}"
         if s.dim == "values"

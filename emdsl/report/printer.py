@@ -52,7 +52,7 @@ class Printer:
     elements: bool = False
     plain: bool = False  # parameters as they are declared, where nothing is about a pivot
     level: Level | None = None  # the rows that data and latents are seen from
-    plates: dict[str, str] = field(default_factory=dict)  # plates under other names: t'
+    primed: frozenset[str] = frozenset()  # plates whose index is another one's: t'
     names: AxisNames = field(init=False)
     marks: dict[sp.Basic, str] = field(default_factory=dict)  # further symbols and their spelling
 
@@ -367,7 +367,8 @@ class Printer:
 
     def plate(self, axis: str) -> str:
         """A plate's index."""
-        return self.style.name(self.plates.get(axis, axis))
+        shown = self.style.name(axis)
+        return self.style.about(shown) if axis in self.primed else shown
 
     def elem(self, elem: Elem, *, centered: bool = False) -> str:
         """An array's entry; one of another row with the way to it: x_{s,t-1}, w_{item_r}."""
@@ -421,7 +422,7 @@ class Printer:
         base = self.style.name(name)
         summed = name in self.joint.levels.axes
         data = self.joint.model.variable(name).role == "data"
-        return self.style.complete(base) if summed and data and self.elements else base
+        return self.style.complete(base) if summed and data else base
 
     def through(self, link: Link) -> list[str]:
         """The indices of the row that a row points to."""

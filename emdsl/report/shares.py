@@ -62,9 +62,7 @@ class Shares:
                 shown.append(event_sum(p, self.joint, node) + text)
         return shown
 
-    def _in_words(
-        self, p: Printer, node: Node, have: list[Where], mine: list[Where]
-    ) -> list[str]:
+    def _in_words(self, p: Printer, node: Node, have: list[Where], mine: list[Where]) -> list[str]:
         """(log p(x_n | z_n, w_n) where only z_n enters)"""
         density = p.style.function("log p", conditional(p, node.name), bare=False)
         out = []
@@ -94,10 +92,16 @@ def conditional(p: Printer, name: str) -> str:
     parents: list[str] = []
     for parent in parents_of(model, name):
         if parent in levels.axes:
-            seen = [a for (row, a), link in levels.links.items() if row == p.level.axis
-                    and levels.of_axis[a] == parent and not (parent == name and link.own)]
-            wanted = {a for n in joint.nodes if n.name == name
-                      for a in joint.atoms.axes_of(n.log_density)}
+            seen = [
+                a
+                for (row, a), link in levels.links.items()
+                if row == p.level.axis
+                and levels.of_axis[a] == parent
+                and not (parent == name and link.own)
+            ]
+            wanted = {
+                a for n in joint.nodes if n.name == name for a in joint.atoms.axes_of(n.log_density)
+            }
             parents += [p.latent(a) for a in seen if a in wanted]
         elif parent in variables:
             parents += _seen_from(p, name, parent)
@@ -117,6 +121,8 @@ def _seen_from(p: Printer, name: str, parent: str) -> list[str]:
     }  # fmt: skip
     assert p.level is not None
     out = []
+    if parent == name:
+        found.discard("")
     for via in sorted(found):  # none where it is only pointed with
         link = joint.levels.views.get((p.level.axis, parent, via))
         if link is None:

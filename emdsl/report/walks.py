@@ -67,13 +67,12 @@ def write_walk(page: Page, w: Walking, price: list[str]) -> None:
         else "upward-downward messages (Crouse, Nowak and Baraniuk 1998)"
     )
     once = f", once for each value of {' and '.join(given)}" if given else ""
-    page.say(
-        f"Step {w.number}: sum out {_listed(names)} along {plate} by {method}{once}.", *price
-    )
+    page.say(f"Step {w.number}: sum out {_listed(names)} along {plate} by {method}{once}.", *price)
     _write_states(page, w, names)
     page.say(
         "Let ", Math(style.name(w.letters["u"])), " be what depends on the state of a row, and ",
-        Math(style.name(w.letters["v"])), " what depends on the one before it, too:",
+        Math(style.name(w.letters["v"])), " what depends on that of the row ",
+        "before as well:" if step.link.lag else "above as well:",
     )  # fmt: skip
     page.formula(_log(w, w.of("u", w.now)), " + ".join(w.unary) or "0")
     page.formula(_log(w, w.of("v", w.both)), " + ".join(w.pair) or "0")
@@ -106,11 +105,11 @@ def _write_states(page: Page, w: Walking, names: list[str]) -> None:
         size = count(joint, step.steps[0])
         shown = Math(written(style, count(joint, axes)))
         squared = Math(written(style, times(count(joint, axes), count(joint, axes))))
-        sign = "" if caution is None and not size[1] else "WARNING: "
+        large = caution is not None or size[1]
+        the = "WARNING: the" if large else "The"
         page.say(
-            f"{sign}the state space is the product of {_listed(names)}: " if sign else
-            f"The state space is the product of {_listed(names)}: ",
-            shown, " states, ", squared, " pairs of them a step.",
+            f"{the} state space is the product of {_listed(names)}: ", shown, " states, ", squared,
+            " pairs of them a step.",
         )  # fmt: skip
     elif caution is not None:
         page.say(f"WARNING: {caution}.")
@@ -131,8 +130,7 @@ def _write_chain(page: Page, w: Walking) -> None:
              "taken at its last ", Math(plate), ":")  # fmt: skip
     page.formula(w.message, _log(w, f"{w.sum(w.now)} {alpha}"))
     page.say("The posteriors of a state and of two in a row are")
-    exp = style.function("exp", w.message, bare=False) if "(" in w.message else (
-        style.function("exp", w.message, bare=True))  # fmt: skip
+    exp = style.function("exp", w.message, bare=False)
     page.formula(w.of("γ", w.now), style.over(f"{alpha} {beta}", exp))
     page.formula(w.of("ξ", w.both), style.over(f"{alpha_before} {v} {u} {beta}", exp))
 
@@ -142,8 +140,7 @@ def _write_tree(page: Page, w: Walking) -> None:
     plate = w.step.level.plates[-1]
     u, v, both = w.of("u", w.now), w.of("v", w.both), w.both
     row = ",".join(p.plate(x) for x in w.step.level.plates)
-    child = Printer(style, p.joint, elements=True, level=w.step.level)
-    child.plates = {plate: f"{plate}′" if p.inline else f"{plate}'"}
+    child = Printer(style, p.joint, elements=True, level=w.step.level, primed=frozenset({plate}))
     child_row = ",".join(child.plate(x) for x in w.step.level.plates)
     pointing = f"{child.plate(plate)}: {child.through(w.step.link)[-1]} {style.equals} " + (
         p.plate(plate)

@@ -127,9 +127,9 @@ def test_dump(stage: str, models: Path, emdsl: Run) -> None:
 
 
 def test_a_refusal_names_the_latents(models: Path, emdsl: Run) -> None:
-    ran = emdsl("check", models / "linear_dynamical_system.em")
+    ran = emdsl("check", models / "student_t.em")
     assert (ran.code, ran.out) == (1, "")
-    assert str(models / "linear_dynamical_system.em") in ran.err
+    assert str(models / "student_t.em") in ran.err
     assert "Traceback" not in ran.err
 
 
@@ -253,3 +253,24 @@ def test_compiling_twice_gives_the_same_bytes(models: Path, emdsl: Run) -> None:
         env={"PYTHONHASHSEED": "7"},
     )  # fmt: skip
     assert second.stdout.decode() == first.out
+
+
+MANY = """model Many
+param a[20], b[20] : simplex[20]
+param first : simplex[20]
+param p[20, 20] : unit
+for t in T:
+    latent f[t] ~ Categorical(first) if t == 0 else Categorical(a[f[t-1]])
+    latent g[t] ~ Categorical(first) if t == 0 else Categorical(b[g[t-1]])
+    data   x[t] ~ Bernoulli(p[f[t], g[t]])
+"""
+
+
+def test_a_warning_of_many_states(emdsl: Run) -> None:
+    for command in (("check", "-"), ("compile", "-"), ("explain", "-")):
+        ran = emdsl(*command, stdin=MANY)
+        assert ran.code == 0
+        assert "warning: `f` and `g` are summed out together along `t`" in ran.err
+        assert "all pairs of 400 states [many-states]" in ran.err
+    assert "400 states, 160000 pairs of them a step" in " ".join(ran.out.split())
+    assert emdsl("check", "-", stdin=MANY).out.endswith(": 1 warning\n")

@@ -20,6 +20,30 @@ CHOSEN: dict[str, tuple[str, dict[str, Any]]] = {
         """,
         {"T": [4, 1, 3], "w": [1.0, 2.0, 0.5], "x": [0, 1, None, 2, 1, 0, 0, 2]},
     ),
+    "chains given a latent of another plate": (
+        """
+        param kind : simplex[2]
+        param start : simplex[2]
+        param trans[2, 2] : simplex[2]
+        param mean[2] : real
+        for i in I:
+            latent c[i] ~ Categorical(kind)
+            data u[i] ~ Normal(mean[c[i]], 1)
+        for s in S:
+            input who[s] : index[I]
+            for t in T[s]:
+                latent z[s, t] ~ case t:
+                    0: Categorical(start)
+                    else: Categorical(trans[z[s, t-1], c[who[s]]])
+                data x[s, t] ~ Normal(mean[z[s, t]], 1)
+        """,
+        {
+            "T": [3, 1, 2],
+            "who": [1, 0, 1],
+            "u": [0.1, 0.9],
+            "x": [0.3, -1.2, 0.8, 2.0, None, 0.5],
+        },
+    ),
     "a factorial hidden Markov model": (
         """
         param p, q : unit

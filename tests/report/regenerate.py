@@ -13,8 +13,12 @@ from emdsl.source import Source
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).parent / "golden"
-MODELS = ("abo", "gaussian_mixture", "linkage", "mixture_of_mixtures", "normal_map", "user_density")
-LATEX = ("linkage",)
+MODELS = (
+    *("abo", "gaussian_mixture", "linkage", "mixture_of_mixtures", "normal_map", "user_density"),
+    *("hmm", "dawid_skene", "mixture_of_hmms", "hidden_markov_tree", "factorial_hmm"),
+    *("coupled_hmm", "second_order_hmm", "multilevel_latent_class"),
+)
+LATEX = ("linkage", "dawid_skene", "hidden_markov_tree")
 START = "Complete-data log likelihood"
 
 

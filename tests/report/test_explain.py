@@ -148,7 +148,9 @@ def test_latex_escapes_names(path: Path) -> None:
             assert not re.search(r"[A-Za-z0-9]_[A-Za-z0-9]", re.sub(r"\\_", "", formula))
 
 
-@pytest.mark.parametrize("name", ["gaussian_mixture", "linkage", "linear_regression", "two_coins"])
+@pytest.mark.parametrize(
+    "name", ["gaussian_mixture", "linkage", "linear_regression", "coupled_hmm"]
+)
 def test_is_the_same_byte_for_byte(name: str) -> None:
     """Twice in one process, and in processes that hash otherwise."""
     path = ROOT / "models" / f"{name}.em"
@@ -169,6 +171,72 @@ def test_is_the_same_byte_for_byte(name: str) -> None:
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert found.stdout.decode() == expected
+
+
+# --- coupled rows ------------------------------------------------------------------------------
+
+SECOND = """\
+model Awkward(K = 2, α = 3)
+
+param start    : simplex[K]
+param trans[K] : simplex[K]
+param u[α]     : simplex[K]
+param γ        : simplex[α]
+param m[K]     : real
+
+for i in I times w[i]:
+    input  w[i] : count
+    latent c[i] ~ Categorical(γ)
+    for v in V times f[i, v]:
+        input  f[i, v] : count
+        latent b[i, v] ~ Categorical(u[c[i]])
+        data   x[i, v] ~ Normal(m[b[i, v]], 1)
+for t in T:
+    latent z[t] ~ Categorical(start) if t == 0 else Categorical(trans[z[t-1]])
+    data   y[t] ~ Normal(m[z[t]], 1)
+"""
+
+
+def test_weights_of_nested_plates() -> None:
+    text = of(SECOND)
+    assert "log p(b | u, c) = Σ_i w_i Σ_v f_{i,v} log u[c_i,b_{i,v}]" in text
+    assert "M₂(c_i) = Σ_v f_{i,v} M₁_{i,v}(c_i)" in text
+    assert "The log evidence is Σ_i w_i M₃_i" in text
+    assert "Σ_i w_i Σ_v f_{i,v} P(b_{i,v} = k | data)" in text
+
+
+def test_letters_of_recursions_avoid_the_names_of_the_model() -> None:
+    text = of(SECOND)
+    assert "α(z_t)" not in text
+    assert "a(z_t) = U(z_t) Σ_{z_{t−1}} step(z_{t−1}, z_t) a(z_{t−1})" in text
+    assert "posterior(z_t) = a(z_t) β(z_t) / exp(M₁)" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "cost"),
+    [
+        ("hmm", "O(S T K²)"),
+        ("dawid_skene", "O(R K + I K)"),
+        ("mixture_of_hmms", "O(S T C K²)"),
+        ("hidden_markov_tree", "O(S T K²)"),
+        ("factorial_hmm", "O(16 T)"),
+        ("coupled_hmm", "O(T K² L²)"),
+        ("second_order_hmm", "O(T K⁴)"),
+        ("multilevel_latent_class", "O(G N H K + G N K J)"),
+    ],
+)
+def test_cost(name: str, cost: str) -> None:
+    text = report(ROOT / "models" / f"{name}.em", latex=False).replace("\n", " ")
+    assert f"Time of an iteration: {cost}" in text
+
+
+def test_warns_of_a_product_of_states() -> None:
+    def warning(name: str) -> bool:
+        return "WARNING: the state space" in report(ROOT / "models" / f"{name}.em", latex=False)
+
+    assert warning("coupled_hmm")
+    assert not warning("factorial_hmm")  # 4 states
+    assert not warning("hmm")
 
 
 # --- names -------------------------------------------------------------------------------------
@@ -223,7 +291,8 @@ def test_escape() -> None:
 def test_docs_show_what_is_printed() -> None:
     page = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")
     shown = re.findall(r"```text\n(.*?)\n```", page, re.DOTALL)
-    text = report(ROOT / "models" / "gaussian_mixture.em", latex=False)
-    assert len(shown) == 4
+    models = ("gaussian_mixture", "hmm")
+    text = "".join(report(ROOT / "models" / f"{name}.em", latex=False) for name in models)
+    assert len(shown) == 5
     for excerpt_ in shown:
         assert excerpt_ in text
