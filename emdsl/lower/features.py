@@ -151,10 +151,10 @@ class FeatureLowering(PieceContext):
         """The axes that an entry of the element's own data or inputs is a place on.
 
         Each with the indicator [entry = a] it comes from, and the entry; nothing if the feature
-        depends on the axis otherwise too.
+        depends on the axis otherwise too, or adds up entries that are places.
         """
         found: dict[str, tuple[sp.Expr, sp.Expr]] = {}
-        if f.symmetric or f.sums:
+        if f.symmetric:
             return found
         for factor in sp.Mul.make_args(rest):
             atom = self.atoms.atom(factor) if isinstance(factor, sp.Symbol) else None
@@ -169,7 +169,8 @@ class FeatureLowering(PieceContext):
                     found[value.axis] = factor, other
         for axis, (factor, place) in tuple(found.items()):
             others = [x for x in sp.Mul.make_args(rest) if x != factor]
-            if axis in self.atoms.axes_of(sp.Mul(place, *others)):
+            moving = self.atoms.axes_of(place) & {axis, *f.sums}
+            if moving or axis in self.atoms.axes_of(sp.Mul(*others)):
                 del found[axis]
         return found
 
@@ -185,6 +186,7 @@ class FeatureLowering(PieceContext):
         inner = (*(s.axis(a) for a in f.axes if a not in places), self.plate)
         indicators = {indicator for indicator, _ in places.values()}
         scale = sp.Mul(*(x for x in sp.Mul.make_args(rest) if x not in indicators))
+        scale = self._with_sums(scale, f.sums)
         value = s.lower(scale) if scale != 1 else Lit(1.0)
         for atom in seen:
             value = self._masked(value, atom, inner, s)

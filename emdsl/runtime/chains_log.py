@@ -12,11 +12,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.compiled import kernel
 from emdsl.runtime.sequences import Chains
 from emdsl.runtime.transitions import Transitions
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+_SLOW = 2  # more than one: NumPy is slow at this, compiled code pays sooner
 
 
 @dataclass(frozen=True)
@@ -43,47 +46,65 @@ def log_sum(terms: Floats, axis: int) -> Floats:
 def exact(unary: Floats, transitions: Transitions, index: Ints | None, chains: Chains) -> Exact:
     """Forward and backward in log space; rows of unary (K, N) and index are those of `chains`."""
     states, size = unary.shape
-    log_table = transitions.log
+    # log p(z_t | x_0..t-1), p(z_t | x_0..t) and p(x_t.. | z_t-1) / p(x_t.. | x_0..t-1); scales
+    coming, left, message = (np.zeros((states, size)) for _ in range(3))
+    log_scale = np.zeros(size)
+    forward = kernel("exact forward", states, size, _SLOW)
+    backward = kernel("exact backward", states, size, _SLOW)
+    if forward is None or backward is None:
+        _walk(unary, transitions, index, chains, coming, left, message, log_scale)
+    else:
+        used = np.zeros(0, np.int64) if index is None else index
+        given = np.ascontiguousarray(unary), transitions.log, used, chains.starts, chains.lengths
+        forward(*given, coming, left, log_scale)
+        backward(*given, message, log_scale)
+    evidence = np.add.reduceat(log_scale, chains.starts)
+    dead = (evidence == -np.inf)[chains.sequence]
+    scale = np.where(log_scale == -np.inf, 0.0, log_scale)
+    posterior = _normal(left + message, (0,))
+    pairs = np.full((states, states, size), -np.inf)
+    pairs[:, :, 1:] = _tables(transitions.log, None if index is None else index[1:])
+    pairs[:, :, 1:] += left[:, None, :-1]
+    pairs += unary + message - scale
+    pairs[:, :, chains.starts] = -np.inf
+    pairs = _normal(pairs, (0, 1))
+    posterior[:, dead] = 0.0
+    pairs[:, :, dead] = 0.0
+    predicted = _normal(coming, (0,))
+    predicted[:, chains.starts] = np.nan
+    return Exact(evidence, log_scale, np.exp(left), predicted, posterior, pairs)
+
+
+def _walk(
+    unary: Floats,
+    transitions: Transitions,
+    index: Ints | None,
+    chains: Chains,
+    coming: Floats,
+    left: Floats,
+    message: Floats,
+    log_scale: Floats,
+) -> None:
+    """Fill coming, left, message and log_scale, all sequences a step at a time."""
     pieces = chains.pieces
-    left = np.empty((states, size))  # log p(z_t | x_0..t)
-    predicted = np.full((states, size), np.nan)
-    log_scale = np.empty(size)
     spans = list(pairwise(pieces.offsets.tolist()))
     tables = [
-        _tables(log_table, None if index is None else index[pieces.rows[i:j]]) for i, j in spans
+        _tables(transitions.log, None if index is None else index[pieces.rows[i:j]])
+        for i, j in spans
     ]
     for t, (i, j) in enumerate(spans):
         rows = pieces.rows[i:j]
-        joint = unary[:, rows]
         if t:
-            coming = log_sum(left[:, None, rows - 1] + tables[t], axis=0)
-            predicted[:, rows] = _normal(coming, (0,))
-            joint += coming
+            coming[:, rows] = log_sum(left[:, None, rows - 1] + tables[t], axis=0)
+        joint = unary[:, rows] + coming[:, rows]
         scale = log_sum(joint, axis=0)
         log_scale[rows] = scale
         left[:, rows] = joint - np.where(scale == -np.inf, 0.0, scale)
-    posterior = np.empty((states, size))
-    pairs = np.zeros((states, states, size))
-    right = np.zeros((states, len(chains.lengths)))
-    for t in range(pieces.steps - 1, -1, -1):
-        i, j = spans[t]
-        rows, message = pieces.rows[i:j], right[:, : j - i]
-        posterior[:, rows] = left[:, rows] + message
-        after = unary[:, rows] + message
+    for t in range(pieces.steps - 1, 0, -1):
+        rows = pieces.rows[spans[t][0] : spans[t][1]]
         scale = log_scale[rows]
-        after -= np.where(scale == -np.inf, 0.0, scale)
-        if t:
-            joint = tables[t] + after
-            pairs[:, :, rows] = left[:, None, rows - 1] + joint
-            right[:, : j - i] = log_sum(joint, axis=1)
-    evidence = np.add.reduceat(log_scale, chains.starts)
-    posterior = _normal(posterior, (0,))
-    pairs[:, :, chains.starts] = -np.inf
-    pairs = _normal(pairs, (0, 1))
-    dead = (evidence == -np.inf)[chains.sequence]
-    posterior[:, dead] = 0.0
-    pairs[:, :, dead] = 0.0
-    return Exact(evidence, log_scale, np.exp(left), predicted, posterior, pairs)
+        after = unary[:, rows] + message[:, rows] - np.where(scale == -np.inf, 0.0, scale)
+        message[:, rows - 1] = log_sum(tables[t] + after, axis=1)
 
 
 def _tables(log_table: Floats, index: Ints | None) -> Floats:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from emdsl.runtime.lockstep import FAINT, LEAST, MOST, NOTHING, OFTEN, SMALLEST
+from emdsl.runtime.lockstep import FAINT, LEAST, MOST, OFTEN, SMALLEST
 
 Kernel = Callable[..., None]
 
@@ -26,7 +26,7 @@ _made: dict[tuple[str, int], Kernel] = {}
 
 
 def kernel(name: str, states: int, rows: int, tables: int) -> Kernel | None:
-    """The compiled kernel "forward", "backward", "best" for this many states, where it pays."""
+    """The compiled kernel of this name ("forward", ...) for this many states, where it pays."""
     wish = os.environ.get("EMDSL_COMPILED", "")
     if wish == "0" or states > _WIDE:
         return None
@@ -202,9 +202,101 @@ def _best(K: int) -> Callable[..., None]:
     return best
 
 
+def _exact_forward(K: int) -> Callable[..., None]:
+    from math import exp, inf, log
+
+    from numpy import empty
+
+    def exact_forward(
+        unary: Any,  # (K, N) log potentials
+        tables: Any,  # (G, K, K) log tables
+        index: Any,
+        starts: Any,
+        lengths: Any,
+        coming: Any,  # (K, N), out: log predicted
+        left: Any,  # (K, N), out: log filtered
+        log_scale: Any,  # (N,), out
+    ) -> None:
+        term = empty(K)
+        for s in range(len(starts)):
+            begin = starts[s]
+            end = begin + lengths[s]
+            for n in range(begin, end):
+                g = index[n] if len(index) else 0
+                top = -inf
+                for k in range(K):
+                    value = 0.0
+                    if n > begin:
+                        most = -inf
+                        for j in range(K):
+                            term[j] = left[j, n - 1] + tables[g, j, k]
+                            most = max(most, term[j])
+                        value = most
+                        if most > -inf:
+                            total = 0.0
+                            for j in range(K):
+                                total += exp(term[j] - most)
+                            value += log(total)
+                    coming[k, n] = value
+                    left[k, n] = value + unary[k, n]
+                    top = max(top, left[k, n])
+                log_scale[n] = top
+                if top > -inf:
+                    total = 0.0
+                    for k in range(K):
+                        total += exp(left[k, n] - top)
+                    log_scale[n] = top + log(total)
+                    for k in range(K):
+                        left[k, n] -= log_scale[n]
+
+    return exact_forward
+
+
+def _exact_backward(K: int) -> Callable[..., None]:
+    from math import exp, inf, log
+
+    from numpy import empty
+
+    def exact_backward(
+        unary: Any,
+        tables: Any,
+        index: Any,
+        starts: Any,
+        lengths: Any,
+        message: Any,  # (K, N), out: log backward
+        log_scale: Any,
+    ) -> None:
+        term = empty(K)
+        after = empty(K)
+        for s in range(len(starts)):
+            begin = starts[s]
+            end = begin + lengths[s]
+            for k in range(K):
+                message[k, end - 1] = 0.0
+            for n in range(end - 1, begin, -1):
+                g = index[n] if len(index) else 0
+                scale = log_scale[n] if log_scale[n] > -inf else 0.0
+                for k in range(K):
+                    after[k] = unary[k, n] + message[k, n] - scale
+                for j in range(K):
+                    most = -inf
+                    for k in range(K):
+                        term[k] = tables[g, j, k] + after[k]
+                        most = max(most, term[k])
+                    message[j, n - 1] = most
+                    if most > -inf:
+                        total = 0.0
+                        for k in range(K):
+                            total += exp(term[k] - most)
+                        message[j, n - 1] += log(total)
+
+    return exact_backward
+
+
 _KERNELS: dict[str, Callable[[int], Kernel]] = {
     "forward": _forward,
     "backward": _backward,
     "best": _best,
+    "exact forward": _exact_forward,
+    "exact backward": _exact_backward,
 }
-assert NOTHING < SMALLEST

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.compiled import Kernel, kernel
-from emdsl.runtime.lanes import lanes
 from emdsl.runtime.paths import ahead, back
 from emdsl.runtime.sequences import Chains, Pieces
 from emdsl.runtime.smoothed import Smoothed
@@ -53,7 +52,7 @@ def decode_chains(
     compiled = kernel("best", states, size, transitions.count)
     if compiled is not None:
         return _compiled(compiled, unary, transitions, index, chains)
-    pieces = lanes(chains)
+    pieces = chains.lanes
     kind = np.int16 if states < 1 << 15 else np.int64
     pointers = np.zeros((states, size), dtype=kind)  # of first rows: not used
     score = np.zeros((states, len(pieces.lengths)))
@@ -176,7 +175,7 @@ def follow(
     first = np.flatnonzero(structure.first)
     found[first] = _pick(smoothed.posterior[None, :, first], uniform[first])[0]
     if isinstance(structure, Chains):
-        found = ahead(pointers, found, lanes(structure))
+        found = ahead(pointers, found, structure.lanes)
         dead = (smoothed.evidence == -np.inf)[structure.sequence]
     else:
         for level in structure.levels[1:]:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.lockstep import LEAST, Walk
-from emdsl.runtime.sequences import Chains, Pieces
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -25,20 +24,8 @@ _NEGLIGIBLE = 1e-200  # entries that needn't agree
 _CLOSE = 1e-9  # what products hand over and what the walk then finds must agree so far
 _EVERY = 4  # steps between comparisons
 _ROUNDS = 4  # walks again before products are made
+_NARROW = 48  # products of more states than that cost more than a few walks
 _SHORT = 40  # lanes of fewer steps are not worth a guess
-_LEAST_STEPS = 12
-_LONG = 3.0  # chains at least so many lanes long are cut
-
-
-def lanes(chains: Chains) -> Pieces:
-    """Chains cut into lanes where that pays: about as many lanes as each has steps.
-
-    Steps cost calls of NumPy, lanes cost steps walked again: their sum is least near sqrt(N).
-    """
-    steps = max(_LEAST_STEPS, round(0.8 * np.sqrt(chains.size)))
-    if int(chains.lengths.max(initial=0)) < _LONG * steps:
-        return chains.pieces
-    return Pieces(chains, np.maximum(1, chains.lengths // steps))
 
 
 class Lanes:
@@ -48,8 +35,8 @@ class Lanes:
         self.walk, self.pieces, self.space = walk, walk.pieces, walk.space
         self.inner = np.flatnonzero(self.pieces.inner)  # go on from another lane
         self.outer = np.flatnonzero(self.pieces.after >= 0)  # go on into another lane
-        self.by_product = (
-            walk.transitions.sparse or self.space.forgets_late or self.pieces.steps < _SHORT
+        self.by_product = self.space.forgets_late or (
+            walk.states <= _NARROW and (walk.transitions.sparse or self.pieces.steps < _SHORT)
         )
         self._transfer: _Transfer | None = None
 
@@ -58,6 +45,7 @@ class Lanes:
         walk, done = self.walk, False
         if not self.by_product:
             given = self._likely() if self.space.came is None else self.space.came
+            given[:, ~(given.sum(axis=0) > 0.0)] = 1.0  # nothing came from an impossible lane
             walk.forward(self._coming(given))
             done = self._mend_forward(given)
             self.space.forgets_late = self.by_product = not done

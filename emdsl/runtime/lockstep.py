@@ -19,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from emdsl.runtime.sequences import Chains, Pieces
+from emdsl.runtime.sequences import Pieces
 from emdsl.runtime.transitions import ZERO, Transitions
 
 Floats = NDArray[np.float64]
@@ -44,7 +44,6 @@ class Workspace:
         self._pieces: Pieces | None = None
         self._states = -1
         self._arrays: dict[str, Floats] = {}
-        self.cuts: tuple[Chains, Pieces] | None = None
         self.came: Floats | None = None  # what each lane got from the one before it, (K, lanes)
         self.went: Floats | None = None  # and from the one after it
         self.forgets_late = False  # guesses didn't do

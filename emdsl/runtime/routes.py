@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.compiled import kernel
-from emdsl.runtime.lanes import Lanes, lanes
+from emdsl.runtime.lanes import Lanes
 from emdsl.runtime.lockstep import NOTHING, Walk, Workspace
 from emdsl.runtime.sequences import Chains
 from emdsl.runtime.transitions import ZERO, Transitions
@@ -114,10 +114,8 @@ def _packed(
     space: Workspace, unary: Floats, transitions: Transitions, index: Ints | None, chains: Chains
 ) -> Messages:
     """Pieces of chains in lock-step, see `lanes` and `lockstep`."""
-    if space.cuts is None or space.cuts[0] is not chains:
-        space.cuts = chains, lanes(chains)
     low, top = _tops(unary)
-    walk = Walk(space, space.cuts[1], unary, transitions, index, low, top)
+    walk = Walk(space, chains.lanes, unary, transitions, index, low, top)
     between = Lanes(walk) if walk.pieces.inner.any() else None
     path = between or walk
     path.forward()

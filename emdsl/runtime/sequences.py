@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_LEAST_STEPS = 12
+_LONG = 3.0  # sequences at least so many lanes long are cut
+
 
 @dataclass(frozen=True, eq=False)
 class Chains:
@@ -82,6 +85,17 @@ class Chains:
         """The sequences themselves, in the order in which they are walked together."""
         return Pieces(self, np.ones_like(self.lengths))
 
+    @cached_property
+    def lanes(self) -> Pieces:
+        """Sequences cut into lanes where that pays: about as many lanes as each has steps.
+
+        Steps cost calls of NumPy, lanes cost steps walked again: their sum is least near sqrt(N).
+        """
+        steps = max(_LEAST_STEPS, round(0.8 * np.sqrt(self.size)))
+        if int(self.lengths.max(initial=0)) < _LONG * steps:
+            return self.pieces
+        return Pieces(self, np.maximum(1, self.lengths // steps))
+
 
 class Pieces:
     """Pieces of sequences, longest first, that are walked together: step t takes row t of each.
@@ -105,7 +119,6 @@ class Pieces:
         rank[order] = np.arange(len(order))
 
         self.starts, self.lengths = starts[order], lengths[order]
-        self.ranks = rank  # of the pieces in row order
         self.sequence = owner[order]
         self.inner = nth[order] > 0  # it goes on from another piece
         before = np.where(nth > 0, np.roll(rank, 1), -1)[order]
@@ -122,13 +135,6 @@ class Pieces:
         step = np.repeat(np.arange(self.steps), self.counts)
         within = np.arange(chains.size) - self.offsets[:-1][step]
         self.rows = self.starts[within] + step
-
-    @cached_property
-    def place(self) -> Ints:
-        """Each row's place in packed order, (N,)."""
-        place: Ints = np.empty_like(self.rows)
-        place[self.rows] = np.arange(len(self.rows))
-        return place
 
     def slabs(self, flat: NDArray[Any], states: int) -> list[NDArray[Any]]:
         """Views (states, counts[t]) of packed values, one for each step."""

@@ -57,7 +57,7 @@ class Transitions:
     def log(self) -> Floats:
         """The tables with -inf for entries that count as zero, unshifted."""
         if not self.sparse:
-            return self.tables
+            return np.array(self.tables)  # contiguous, and writable like any other
         return np.where(self.tables <= ZERO, -np.inf, self.tables)
 
     @cached_property

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emdsl.model.graph import Extent, Model, Size, Variable
+from emdsl.model.graph import Extent, Model, Ragged, Size, Variable
 from emdsl.verify.ragged import (
     Lengths,
     Place,
@@ -103,7 +103,8 @@ def world_of(
     Arrays in ragged plates are rows, with the lengths under the size's name (see `ragged.py`).
     """
     ragged = ragged_sizes(model)
-    arrays = {n: np.asarray(v, dtype=float) for n, v in data.items() if n not in ragged}
+    named = {v.name for v in model.variables} | {c.name for c in model.consts}
+    arrays = {n: np.asarray(v, dtype=float) for n, v in data.items() if n in named}
     arrays |= {p.name: np.asarray(params[p.name], dtype=float) for p in model.params}
     arrays |= {
         c.name: np.asarray(c.value, dtype=float) for c in model.consts if c.value is not None
@@ -111,9 +112,7 @@ def world_of(
     known = {**_sizes(model, arrays), **(sizes or {})}
     lengths: dict[str, NDArray[np.int64]] = {}
     for name, axes in ragged.items():
-        if name not in data:
-            raise ValueError(f"expected the lengths of `{name}[{axes[-1]}]` in data[{name!r}]")
-        given = np.asarray(data[name], dtype=np.int64)
+        given = np.asarray(data[name] if name in data else _counted(name, axes, model, data))
         outermost = model.plate(axes[0]).extent
         if isinstance(outermost, Size) and (len(axes) == 1 or outermost.name not in known):
             known[outermost.name] = len(given)
@@ -127,6 +126,22 @@ def world_of(
         if v.name in arrays:
             arrays[v.name] = padded(v.name, arrays[v.name], v.plates, model, known, lengths)
     return World(model, known, lengths, arrays)
+
+
+def _counted(name: str, axes: tuple[str, ...], model: Model, data: Arrays) -> NDArray[np.int64]:
+    """Lengths of neighbouring rows of one id, or of all rows as one sequence."""
+    if len(axes) == 1 and axes[0] in data:
+        ids = np.asarray(data[axes[0]])
+        starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
+        if len(np.unique(ids)) != len(starts):
+            raise ValueError(f"expected each sequence's rows of {axes[0]} next to each other")
+        return np.diff(np.append(starts, len(ids)))
+    over = {p.axis for p in model.plates if isinstance(p.extent, Ragged) and p.extent.name == name}
+    for v in model.variables:
+        rows = v.name in data and deepest(v.plates, model) == 2
+        if len(axes) == 1 and rows and v.plates[1] in over:
+            return np.array([len(data[v.name])])
+    raise ValueError(f"expected the lengths of `{name}[{axes[-1]}]` in data[{name!r}]")
 
 
 def _sizes(model: Model, arrays: Arrays) -> dict[str, int]:

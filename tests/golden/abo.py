@@ -55,7 +55,7 @@ META = rt.Meta(
         ("phenotype", ((0, 2, 0), (2, 1, 1), (0, 1, 3))),
     ),
     plates=(
-        rt.Plate("n", "N"),
+        rt.Plate("n", "N", weight="freq"),
     ),
 )
 
@@ -106,48 +106,30 @@ def infer_n(
     features: rt.Features,
     coefficients: rt.Coefficients,
     layout: rt.Layout,
+    how: rt.How = rt.EXPECT,
     bias: rt.Bias | None = None,
-) -> tuple[rt.Floats, tuple[rt.Floats, ...]]:
-    """Log evidence (B,) and the posterior of each elimination's latents, (states, B)."""
+) -> rt.Inferred:
+    """Log evidence (B,) and the posterior of each elimination's latents, (states, B).
+
+    `how` says what summing out means: the sum, the maximum, or a draw.
+    """
     B = features.direct.shape[1]
     # sum out father given mother
     post_father = (coefficients[1] @ features.rows[0]).reshape(3, 3, B)
     post_father += features.fixed[0]
     if bias is not None and "father" in bias:
         post_father += bias["father"][:, None, :]
-    message_father = nm.normalize(post_father)
+    message_father = how.eliminate(post_father)
     # sum out mother
     post_mother = coefficients[2] @ features.rows[1]
     post_mother += message_father
     if bias is not None and "mother" in bias:
         post_mother += bias["mother"]
-    message_mother = nm.normalize(post_mother)
+    message_mother = how.eliminate(post_mother)
     # p(father, mother) = p(father | mother) p(mother)
     post_father = post_father * post_mother  # (3, 3, B)
     evidence = message_mother  # (B,)
     return evidence, (post_father.reshape(-1, B), post_mother)
-
-
-def decode_n(
-    features: rt.Features,
-    coefficients: rt.Coefficients,
-    layout: rt.Layout,
-) -> tuple[tuple[Any, ...], rt.Floats]:
-    """The most probable joint values of the latents, (B,) each, and their log joint."""
-    B = features.direct.shape[1]
-    # maximise over father given mother
-    joint_father = (coefficients[1] @ features.rows[0]).reshape(3, 3, B)
-    joint_father += features.fixed[0]
-    best_father = joint_father.argmax(axis=0)
-    message_father = joint_father.max(axis=0)
-    # maximise over mother
-    joint_mother = coefficients[2] @ features.rows[1]
-    joint_mother += message_father
-    best_mother = joint_mother.argmax(axis=0)
-    message_mother = joint_mother.max(axis=0)
-    best_father = best_father[best_mother, np.arange(B)]
-    evidence = message_mother  # (B,)
-    return (best_mother, best_father), evidence
 
 
 def marginals_n(clusters: Any, layout: rt.Layout) -> dict[str, Any]:
@@ -220,14 +202,13 @@ PROGRAM = rt.Program(
     pieces=(
         rt.Piece(
             plate="N",
+            axes=("n",),
             arrays=("blood",),
             latents=("mother", "father"),
             clusters=((3, 3), (3,)),
-            weight="freq",
             features=features_n,
             coefficients=coefficients_n,
             infer=infer_n,
-            decode=decode_n,
             marginals=marginals_n,
             collect=collect_n,
         ),

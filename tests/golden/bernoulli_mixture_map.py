@@ -98,30 +98,20 @@ def infer_n(
     features: rt.Features,
     coefficients: rt.Coefficients,
     layout: rt.Layout,
+    how: rt.How = rt.EXPECT,
     bias: rt.Bias | None = None,
-) -> tuple[rt.Floats, tuple[rt.Floats, ...]]:
-    """Log evidence (B,) and the posterior of each elimination's latents, (states, B)."""
+) -> rt.Inferred:
+    """Log evidence (B,) and the posterior of each elimination's latents, (states, B).
+
+    `how` says what summing out means: the sum, the maximum, or a draw.
+    """
     # sum out z
     post_z = coefficients[1] @ features.rows[0]
     if bias is not None and "z" in bias:
         post_z += bias["z"]
-    message_z = nm.normalize(post_z)
+    message_z = how.eliminate(post_z)
     evidence = message_z  # (B,)
     return evidence, (post_z,)
-
-
-def decode_n(
-    features: rt.Features,
-    coefficients: rt.Coefficients,
-    layout: rt.Layout,
-) -> tuple[tuple[Any, ...], rt.Floats]:
-    """The most probable joint values of the latents, (B,) each, and their log joint."""
-    # maximise over z
-    joint_z = coefficients[1] @ features.rows[0]
-    best_z = joint_z.argmax(axis=0)
-    message_z = joint_z.max(axis=0)
-    evidence = message_z  # (B,)
-    return (best_z,), evidence
 
 
 def marginals_n(clusters: Any, layout: rt.Layout) -> dict[str, Any]:
@@ -222,14 +212,13 @@ PROGRAM = rt.Program(
     pieces=(
         rt.Piece(
             plate="N",
+            axes=("n",),
             arrays=("x",),
             latents=("z",),
             clusters=(("K",),),
-            weight=None,
             features=features_n,
             coefficients=coefficients_n,
             infer=infer_n,
-            decode=decode_n,
             marginals=marginals_n,
             collect=collect_n,
         ),

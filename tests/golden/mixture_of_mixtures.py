@@ -125,9 +125,13 @@ def infer_n(
     features: rt.Features,
     coefficients: rt.Coefficients,
     layout: rt.Layout,
+    how: rt.How = rt.EXPECT,
     bias: rt.Bias | None = None,
-) -> tuple[rt.Floats, tuple[rt.Floats, ...]]:
-    """Log evidence (B,) and the posterior of each elimination's latents, (states, B)."""
+) -> rt.Inferred:
+    """Log evidence (B,) and the posterior of each elimination's latents, (states, B).
+
+    `how` says what summing out means: the sum, the maximum, or a draw.
+    """
     B = features.direct.shape[1]
     K = layout.sizes["K"]
     L = layout.sizes["L"]
@@ -135,40 +139,17 @@ def infer_n(
     post_w = (coefficients[1] @ features.rows[0]).reshape(L, K, B)
     if bias is not None and "w" in bias:
         post_w += bias["w"][:, None, :]
-    message_w = nm.normalize(post_w)
+    message_w = how.eliminate(post_w)
     # sum out z
     post_z = coefficients[2] @ features.rows[1]
     post_z += message_w
     if bias is not None and "z" in bias:
         post_z += bias["z"]
-    message_z = nm.normalize(post_z)
+    message_z = how.eliminate(post_z)
     # p(w, z) = p(w | z) p(z)
     post_w = post_w * post_z  # (L, K, B)
     evidence = message_z  # (B,)
     return evidence, (post_w.reshape(-1, B), post_z)
-
-
-def decode_n(
-    features: rt.Features,
-    coefficients: rt.Coefficients,
-    layout: rt.Layout,
-) -> tuple[tuple[Any, ...], rt.Floats]:
-    """The most probable joint values of the latents, (B,) each, and their log joint."""
-    B = features.direct.shape[1]
-    K = layout.sizes["K"]
-    L = layout.sizes["L"]
-    # maximise over w given z
-    joint_w = (coefficients[1] @ features.rows[0]).reshape(L, K, B)
-    best_w = joint_w.argmax(axis=0)
-    message_w = joint_w.max(axis=0)
-    # maximise over z
-    joint_z = coefficients[2] @ features.rows[1]
-    joint_z += message_w
-    best_z = joint_z.argmax(axis=0)
-    message_z = joint_z.max(axis=0)
-    best_w = best_w[best_z, np.arange(B)]
-    evidence = message_z  # (B,)
-    return (best_z, best_w), evidence
 
 
 def marginals_n(clusters: Any, layout: rt.Layout) -> dict[str, Any]:
@@ -317,14 +298,13 @@ PROGRAM = rt.Program(
     pieces=(
         rt.Piece(
             plate="N",
+            axes=("n",),
             arrays=("x",),
             latents=("z", "w"),
             clusters=(("L", "K"), ("K",)),
-            weight=None,
             features=features_n,
             coefficients=coefficients_n,
             infer=infer_n,
-            decode=decode_n,
             marginals=marginals_n,
             collect=collect_n,
         ),

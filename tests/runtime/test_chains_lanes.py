@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emdsl.runtime.chains import Chains, forward_backward, most_probable, sample_states
-from emdsl.runtime.lanes import lanes
+from emdsl.runtime import paths
+from emdsl.runtime.chains import Chains, Trees, forward_backward, most_probable, sample_states
 from emdsl.runtime.lockstep import Workspace
 
-from .chain_oracles import log_space, problem
+from .chain_oracles import log_joint, log_space, problem
 
 
 def same(unary, tables, index, chains, space=None) -> None:
     found = forward_backward(unary, tables, None if len(tables) == 1 else index, chains, space)
     scale, filtered, posterior = log_space(unary, tables, index, chains.first)
-    assert lanes(chains).inner.any()
+    assert chains.lanes.inner.any()
     np.testing.assert_allclose(found.log_scale, scale, rtol=1e-11, atol=1e-12)
     evidence = np.add.reduceat(scale, chains.starts)
     np.testing.assert_allclose(found.evidence, evidence, rtol=1e-12)
@@ -94,6 +94,54 @@ def test_an_impossible_row_in_a_lane():
     np.testing.assert_allclose(found.evidence[1], alone.evidence[0], rtol=1e-13)
     np.testing.assert_allclose(found.posterior[:, 4000:], alone.posterior, atol=1e-12)
     np.testing.assert_allclose(found.pairs(), alone.pairs(), rtol=1e-11)
+
+
+def test_lanes_after_an_impossible_iteration():
+    rng = np.random.default_rng(14)
+    chains = Chains.from_lengths([4000])
+    unary, tables, index = problem(rng, 3, chains.size, 1)
+    space = Workspace()
+    broken = unary.copy()
+    broken[:, 700] = -np.inf
+    assert forward_backward(broken, tables, None, chains, space).evidence[0] == -np.inf
+    same(unary, tables, index, chains, space)
+
+
+def test_lanes_of_many_states_with_structure():
+    """Products of so many states would cost too much: guesses, though tables have zeros."""
+    rng = np.random.default_rng(15)
+    chains = Chains.from_lengths([3000])
+    unary, tables, index = problem(rng, 50, chains.size, 1, deep=2.0)
+    tables[0][rng.random((50, 50)) < 0.8] = -700.0
+    tables[0][np.arange(50), (np.arange(50) + 1) % 50] = -1.0
+    same(unary, tables, index, chains)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_pointers_are_followed_through_lanes(count):
+    rng = np.random.default_rng(13)
+    chains = Chains.from_lengths([2500, 30, 1700, 1])
+    unary, tables, index = problem(rng, 3, chains.size, count, holes=0.1)
+    pointers = rng.integers(5, size=(5, chains.size))
+    first, last = rng.integers(5, size=chains.size), rng.integers(5, size=4)
+    assert chains.lanes is not chains.pieces
+    for walk, given in ((paths.ahead, first), (paths.back, last)):
+        np.testing.assert_array_equal(
+            walk(pointers, given, chains.lanes), walk(pointers, given, chains.pieces)
+        )
+    parent = np.arange(-1, chains.size - 1)
+    parent[chains.starts] = -1
+    unary[:, rng.random(chains.size) < 0.5] = 0.0
+    states, joint = most_probable(unary, tables, None if count == 1 else index, chains)
+    peers, best = most_probable(unary, tables, None if count == 1 else index, Trees(parent))
+    np.testing.assert_allclose(joint, best, rtol=1e-12)
+    for s, (i, n) in enumerate(zip(chains.starts, chains.lengths, strict=True)):
+        own = slice(i, i + n)
+        assert (states[own] == -1).all() == (joint[s] == -np.inf) == (peers[own] == -1).all()
+        if joint[s] > -np.inf:
+            up = np.arange(-1, n - 1)
+            found = log_joint(unary[:, own], tables, index[own], up, states[own])
+            np.testing.assert_allclose(found, best[s], rtol=1e-12)
 
 
 @pytest.mark.parametrize("lengths", [[6000], [40, 300, 7, 90, 2]])
