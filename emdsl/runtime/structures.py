@@ -220,6 +220,21 @@ class StructureData:
             total += float(math.fsum(kept) if weight is None else kept @ weight)
         return total
 
+    def pointing(self, index: int) -> dict[int, Ints]:
+        """The pieces whose rows point to rows of one: where each of their rows points to."""
+        axes = self.data[index].piece.axes
+        found: dict[int, Ints] = {}
+        for i in self.pieces if index in self.pieces else ():
+            other = self.data[i].piece.axes
+            if i == index:
+                continue
+            for link, own in zip(self.structure.links, self.ties.links, strict=True):
+                if link.source == other and link.target == axes:
+                    found.setdefault(i, own.index)
+            if other[: len(axes)] == axes:
+                found.setdefault(i, self.levels.rows(other).up[len(axes)])
+        return found
+
     def sums(self, found: Posteriors) -> Posteriors:
         """Expected sums of each piece's features: over rows, or over tables that rows share."""
         return {i: self._sums(i, posteriors) for i, posteriors in found.items()}
@@ -296,7 +311,7 @@ def potentials(
             if c in shared:
                 continue
             part = out[c][:, chunk.start : chunk.stop]
-            if isinstance(rows, np.ndarray):
+            if type(rows) is np.ndarray:
                 np.matmul(known[c + 1], rows, out=part)
             else:
                 part[...] = known[c + 1] @ rows
