@@ -149,6 +149,8 @@ def no_sequence(meta: Any, arrays: Arrays, rng: np.random.Generator) -> Arrays |
     if not _over(meta) or any(a.role == "data" and a.missing == "no" for a in meta.arrays):
         return None
     units = _units(meta, arrays)
+    if len(units) == 1:
+        return None
     gone = units[int(rng.integers(len(units)))]
     along = _rows(meta, arrays)
     out = dict(arrays)
@@ -184,7 +186,8 @@ def check(task: tuple[str, int, int]) -> dict[str, Any]:
 
     name, seeds, iterations = task
     path = Path("models") / f"{name}.em"
-    found: dict[str, Any] = {"model": name, "offenders": [], "statuses": {}, "iterations": 0}
+    found: dict[str, Any] = {"model": name, "offenders": [], "refusals": [], "statuses": {},
+                             "iterations": 0}  # fmt: skip
     try:
         module = module_of(name)
     except CompileError as error:
@@ -272,8 +275,9 @@ def _run(
         result = module.fit(
             data, seed=seed, restarts=1, max_iter=iterations, tol=0.0, progress=False, **sizes
         )
-    except InputError:
+    except InputError as error:
         statuses["refused data"] += 1
+        found["refusals"].append(f"seed {seed} ({label}): {error}")
         return
     except Exception:  # noqa: BLE001 - it is what is looked for
         offend(traceback.format_exc(limit=-2))
@@ -333,6 +337,8 @@ def _text(row: dict[str, Any]) -> str:
     line = f"{row['model']:<32} {row['iterations']:7d} iterations {row['seconds']:6.1f} s   {ended}"
     shown = [f"  ! seed {o['seed']} ({o['data']}): {o['what']}" for o in row["offenders"][:5]]
     more = len(row["offenders"]) - len(shown)
+    refusals = sorted({r.split(": ", 1)[1] for r in row["refusals"]})
+    shown += [f"  refused: {r}" for r in refusals[:3]]
     return "\n".join([line, *shown, *([f"  ! and {more} more"] if more > 0 else [])])
 
 
