@@ -185,6 +185,10 @@ class Engine:
                 total = part if total is None else total + part
             self._direct[index] = total
 
+    def known(self, params: Params) -> list[Coefficients]:
+        """Every piece's coefficients, ready to meet its features."""
+        return [self._known(data, params) for data in self.pieces]
+
     def _known(self, data: PieceData, params: Params | None) -> Coefficients:
         """A piece's coefficients, those of clusters ready to meet rows like the piece's.
 
@@ -222,10 +226,11 @@ class Engine:
             out.update({name: whole(blocks, data) for name, blocks in parts.items()})
         return {z.name: out[z.name] for z in self.program.meta.latents}
 
-    def log_evidence(self, params: Params) -> dict[tuple[str, ...], Floats]:
+    def log_evidence(self, params: Params, how: How = EXPECT) -> dict[tuple[str, ...], Floats]:
         """Log likelihood of every independent row of each level, (rows,), unweighted.
 
-        Coupled rows count for the rows of the level that their evidence is of.
+        Coupled rows count for the rows of the level that their evidence is of. With `Best` it is
+        the log joint of the data and the most probable values.
         """
         out: dict[tuple[str, ...], Floats] = {}
         known = [self._known(data, params) for data in self.pieces]
@@ -235,7 +240,7 @@ class Engine:
 
         target: dict[int, tuple[str, ...]] = {}
         for structure in self.structures:
-            evidence, _ = structure.infer(known, EXPECT)
+            evidence, _ = structure.infer(known, how)
             found = {tuple(filter(None, axis.split(","))): rows for axis, rows in evidence.items()}
             for axes, rows in found.items():
                 count(axes, rows)
@@ -250,8 +255,7 @@ class Engine:
                 part = known[index][0] @ features.direct
                 if data.piece.latents and index not in self.coupled:
                     part = (
-                        part
-                        + data.piece.infer(features, known[index], self.layout, EXPECT, None)[0]
+                        part + data.piece.infer(features, known[index], self.layout, how, None)[0]
                     )
                 rows[chunk.start : chunk.stop] = part
             rows = rows if data.inverse is None else rows[data.inverse]
