@@ -73,6 +73,7 @@ def filter_chains(engine: Engine, params: Params) -> Past:
         _filter(engine, chain, other, known, bare, past)
     for level in past.log_predictive:
         past.log_predictive[level] += _beside(engine, level, known, chains)
+        past.log_predictive[level] -= _beside(blank, level, bare, chains)
     return past
 
 
@@ -213,7 +214,8 @@ def _beside(
     engine: Engine, level: Level, known: Sequence[Coefficients], chains: Sequence[StructureData]
 ) -> Floats:
     """What the rows of a level, and those inside them, say beside the chain: terms that no latent
-    touches, and rows that are independent of it.
+    touches, and rows that are independent of it. Without data that is what a latent's own
+    probabilities have in all its values.
     """
     size = engine.levels.rows(level).size
     total = np.zeros(size)

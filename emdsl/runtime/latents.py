@@ -98,7 +98,7 @@ def most_probable(
     """The jointly most probable values of all latents, and their log joint with the data."""
     engine, checked = prepare(program, data, params, sizes, lengths=lengths)
     with np.errstate(all="ignore"):
-        values = _configuration(engine, checked, Best())
+        values = _configuration(engine, checked, Best(), _impossible(engine, checked))
         log_joint = by_plate(engine, engine.log_evidence(checked, Best()))
     return MostProbable(_in_form(engine, values), log_joint)
 
@@ -117,7 +117,7 @@ def predict(
     """
     engine, checked = prepare(program, data, params, sizes, lengths=lengths)
     with np.errstate(all="ignore"):
-        values = _configuration(engine, checked, Best())
+        values = _configuration(engine, checked, Best(), _impossible(engine, checked))
     return _in_form(engine, values)
 
 
@@ -145,7 +145,8 @@ def sample_posterior(
     engine, checked = prepare(program, data, params, sizes, lengths=lengths)
     rng = stream(seed_sequence(seed))
     with np.errstate(all="ignore"):
-        draws = [_configuration(engine, checked, Draw(rng)) for _ in range(count)]
+        dead = _impossible(engine, checked)
+        draws = [_configuration(engine, checked, Draw(rng), dead) for _ in range(count)]
     together = {name: np.stack([d[name] for d in draws], axis=1) for name in draws[0]}
     return {name: _first(rows) for name, rows in _in_form(engine, together).items()}
 
@@ -178,18 +179,26 @@ def filtered(
     return Filtered(now, before, by_plate(engine, past.log_predictive))
 
 
-def _configuration(engine: Engine, params: Params, how: How) -> dict[str, NDArray[np.int64]]:
-    """{latent: (rows,)}: values that are best together, or drawn; -1 where none are possible."""
+def _configuration(
+    engine: Engine, params: Params, how: How, dead: Mapping[str, NDArray[np.bool_]]
+) -> dict[str, NDArray[np.int64]]:
+    """{latent: (rows,)}: values that are best together, or drawn; -1 in dead rows."""
     found = {n: rows.argmax(axis=1) for n, rows in engine.marginals(params, how).items()}
-    axes = {z.name: z.axes for z in engine.program.meta.latents}
+    for name, rows in dead.items():
+        found[name][rows] = -1
+    return found
+
+
+def _impossible(engine: Engine, params: Params) -> dict[str, NDArray[np.bool_]]:
+    """Of latents with rows in which no values are possible, which these are, (rows,)."""
+    out: dict[str, NDArray[np.bool_]] = {}
     for level, rows in engine.log_evidence(params).items():
         dead = np.isneginf(rows)
-        if not dead.any():
-            continue
-        for name, values in found.items():
-            if axes[name][: len(level)] == level:
-                values[dead[engine.levels.rows(axes[name]).up[len(level)]]] = -1
-    return found
+        for latent in engine.program.meta.latents if dead.any() else ():
+            if latent.axes[: len(level)] == level:
+                own = dead[engine.levels.rows(latent.axes).up[len(level)]]
+                out[latent.name] = out.get(latent.name, False) | own
+    return out
 
 
 def _in_form(engine: Engine, found: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def pair_marginals(engine: Engine, params: Params) -> dict[Pair, tuple[Level, Fl
     for structure in engine.structures:
         _, found = structure.infer(known, Expect(rows=True))
         for i, posteriors in found.items():
-            out |= _pairs(engine, engine.pieces[i], posteriors)
+            _add(out, _pairs(engine, engine.pieces[i], posteriors))
     for index, data in enumerate(engine.pieces):
         if index in engine.coupled or not data.piece.reads:
             continue
@@ -35,8 +35,15 @@ def pair_marginals(engine: Engine, params: Params) -> dict[Pair, tuple[Level, Fl
             _, own = data.piece.infer(features, known[index], engine.layout, EXPECT, None)
             for blocks, posterior in zip(parts, own, strict=True):
                 blocks.append(posterior.T)
-        out |= _pairs(engine, data, tuple(whole(blocks, data).T for blocks in parts))
+        _add(out, _pairs(engine, data, tuple(whole(blocks, data).T for blocks in parts)))
     return out
+
+
+def _add(out: dict[Pair, tuple[Level, Floats]], new: dict[Pair, tuple[Level, Floats]]) -> None:
+    """Of a pair that rows of several levels see, once for each row of the outermost."""
+    for key, found in new.items():
+        if key not in out or len(found[0]) < len(out[key][0]):
+            out[key] = found
 
 
 def _pairs(

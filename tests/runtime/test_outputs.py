@@ -152,7 +152,7 @@ def without(case: Case, level: tuple[str, ...], rows: np.ndarray) -> dict[str, A
     """The data with those of some of a level's rows, and of rows inside them, missing."""
     out = given(case)
     meta = case.module.PROGRAM.meta
-    engine = rt.Engine(case.module.PROGRAM, rt.bind(meta, given(case)))
+    engine = rt.Engine(case.module.PROGRAM, rt.bind(meta, given(case), purpose="query"))
     for array in meta.arrays:
         if array.role == "data" and array.axes[: len(level)] == level:
             up = engine.levels.rows(array.axes).up[len(level)]
@@ -170,7 +170,7 @@ def test_one_step_ahead(name: str) -> None:
     level = case.module.PROGRAM.structures[0].walks[0].axes
     found = case.module.filtered(given(case), case.params)
     meta = case.module.PROGRAM.meta
-    engine = rt.Engine(case.module.PROGRAM, rt.bind(meta, given(case)))
+    engine = rt.Engine(case.module.PROGRAM, rt.bind(meta, given(case), purpose="query"))
     rows = engine.levels.rows(level)
     place = rows.places[level[-1]]
     lagged = name == "a switching autoregression"  # whose gaps may not lie before other rows
@@ -208,14 +208,17 @@ def test_pairs(name: str) -> None:
     exact = {frozenset(k): (k, v) for k, v in pairs(case.elements()).items()}
     found = case.module.pairwise(given(case), case.params)
     meta = case.module.PROGRAM.meta
-    engine = rt.Engine(case.module.PROGRAM, rt.bind(meta, given(case)))
-    views = {v.key: (v, p.axes) for p in case.module.PROGRAM.pieces for c in p.reads for v in c}
+    engine = rt.Engine(case.module.PROGRAM, rt.bind(meta, given(case), purpose="query"))
+    pieces = sorted(case.module.PROGRAM.pieces, key=lambda p: len(p.axes))
     seen = set()
     for key, tables in found.items():
-        level = views[key[0]][1]
-        sites = [_sites(engine, *views[k]) for k in key]
+        level, cluster = next(
+            (p.axes, c) for p in pieces for c in p.reads if set(key) <= {v.key for v in c}
+        )
+        views = {v.key: v for v in cluster}
+        sites = [_sites(engine, views[k], level) for k in key]
         for row, table in enumerate(flat(tables, 2)):
-            pair = [None if s[row] is None else (views[k][0].array, s[row])
+            pair = [None if s[row] is None else (views[k].array, s[row])
                     for k, s in zip(key, sites, strict=True)]  # fmt: skip
             if None in pair or pair[0] == pair[1]:
                 assert np.isnan(table).all()
@@ -256,7 +259,9 @@ def test_most_probable(name: str) -> None:
 
 def weighted(case: Case, rows: Mapping[str, Any]) -> float:
     """The sum of rows by plate, with their weights."""
-    engine = rt.Engine(case.module.PROGRAM, rt.bind(case.module.PROGRAM.meta, given(case)))
+    engine = rt.Engine(
+        case.module.PROGRAM, rt.bind(case.module.PROGRAM.meta, given(case), purpose="query")
+    )
     levels = {engine.levels.name(a): a for p in case.module.PROGRAM.pieces
               for n in range(len(p.axes) + 1) for a in [p.axes[:n]]}  # fmt: skip
     total = 0.0
@@ -280,7 +285,7 @@ def test_rows_add_up_to_the_log_likelihood(name: str) -> None:
 def test_draws(name: str) -> None:
     """Draws have the posterior's frequencies, one by one and together."""
     case = case_of(name)
-    count = 2000
+    count = 400
     drawn = case.module.sample_posterior(given(case), case.params, n=count, seed=3)
     for latent, odds in case.module.posterior(given(case), case.params).items():
         assert drawn[latent].shape == (count, *np.shape(odds)[:-1])
@@ -301,7 +306,9 @@ def _all(case: Case) -> bool:
 
 
 def _values(case: Case, drawn: Mapping[str, Any], i: int) -> dict[Any, int]:
-    engine = rt.Engine(case.module.PROGRAM, rt.bind(case.module.PROGRAM.meta, given(case)))
+    engine = rt.Engine(
+        case.module.PROGRAM, rt.bind(case.module.PROGRAM.meta, given(case), purpose="query")
+    )
     out = {}
     for z in case.module.PROGRAM.meta.latents:
         rows = engine.levels.rows(z.axes)
