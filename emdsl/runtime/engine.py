@@ -198,6 +198,10 @@ class Engine:
                     self._impossible(self.pieces[index], chunk, -hit)
         return float((known.known if isinstance(known, Barred) else known) @ direct)
 
+    def known(self, params: Params) -> list[tuple[Any, ...]]:
+        """Every piece's coefficients, ready to meet its features."""
+        return [self._known(data, params) for data in self.pieces]
+
     def _known(self, data: PieceData, params: Params | None) -> tuple[Any, ...]:
         """A piece's coefficients, those of clusters ready to meet rows like the piece's.
 
@@ -247,10 +251,11 @@ class Engine:
             out.update({name: whole(blocks, data) for name, blocks in parts.items()})
         return {z.name: out[z.name] for z in self.program.meta.latents}
 
-    def log_evidence(self, params: Params) -> dict[tuple[str, ...], Floats]:
+    def log_evidence(self, params: Params, how: How = EXPECT) -> dict[tuple[str, ...], Floats]:
         """Log likelihood of every independent row of each level, (rows,), unweighted.
 
-        Coupled rows count for the rows of the level that their evidence is of.
+        Coupled rows count for the rows of the level that their evidence is of. With `Best` it is
+        the log joint of the data and the most probable values.
         """
         out: dict[tuple[str, ...], Floats] = {}
         known = [self._known(data, params) for data in self.pieces]
@@ -260,7 +265,7 @@ class Engine:
 
         target: dict[int, tuple[str, ...]] = {}
         for structure in self.structures:
-            evidence, _ = structure.infer(known, EXPECT)
+            evidence, _ = structure.infer(known, how)
             found = {tuple(filter(None, axis.split(","))): rows for axis, rows in evidence.items()}
             for axes, rows in found.items():
                 count(axes, rows)
@@ -275,8 +280,7 @@ class Engine:
                 part = known[index][0] @ features.direct
                 if data.piece.latents and index not in self.coupled:
                     part = (
-                        part
-                        + data.piece.infer(features, known[index], self.layout, EXPECT, None)[0]
+                        part + data.piece.infer(features, known[index], self.layout, how, None)[0]
                     )
                 rows[chunk.start : chunk.stop] = part
             rows = rows if data.inverse is None else rows[data.inverse]

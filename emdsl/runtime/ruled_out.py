@@ -21,7 +21,7 @@ _JUMP = 300.0
 
 
 def moved_off(meta: Meta, params: Params) -> Params | None:
-    """The parameters with exact zeros (and ones) moved into their support; None if there are none."""
+    """The parameters with exact zeros (and ones) moved off the edge; None if there are none."""
     out: Params = {}
     for p in meta.params:
         value = params[p.name]
