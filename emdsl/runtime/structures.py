@@ -311,7 +311,7 @@ def potentials(
             if c in shared:
                 continue
             part = out[c][:, chunk.start : chunk.stop]
-            if type(rows) is np.ndarray:
+            if type(rows) is np.ndarray and type(known[c + 1]) is np.ndarray:
                 np.matmul(known[c + 1], rows, out=part)
             else:
                 part[...] = known[c + 1] @ rows
