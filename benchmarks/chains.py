@@ -119,7 +119,9 @@ def categorical(t: int, k: int, v: int) -> Any:
         n = np.array([int(t * scale)])
         table, emit = _table(rng, k), rng.dirichlet(np.full(v, 0.3), k)
         z = _walk(rng, table, n)
-        x = np.minimum((rng.random(len(z))[:, None] > np.cumsum(emit, axis=1)[z]).sum(axis=1), v - 1)
+        x = np.minimum(
+            (rng.random(len(z))[:, None] > np.cumsum(emit, axis=1)[z]).sum(axis=1), v - 1
+        )
         x[:v] = np.arange(v)
         start = {
             "start": np.full(k, 1.0 / k),

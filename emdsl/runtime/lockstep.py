@@ -199,6 +199,15 @@ class Walk:
             space.flat_posterior[none] = 0.0
             space.flat_right[none] = 0.0
 
+    def total(self) -> Floats:
+        """After both passes: sums of left[:, n - 1] right[:, n].T within pieces, (K, K)."""
+        space = self.space
+        found = np.zeros((self.states, self.states))
+        for t in range(1, self.pieces.steps):
+            after = space.right[t]
+            found += space.left[t - 1][:, : after.shape[1]] @ after.T
+        return found
+
     def guard(self, message: Floats, ranks: slice | Ints) -> None:
         """Keep a backward message from vanishing or overflowing, and note where it is too large."""
         np.maximum(message, LEAST, out=message)

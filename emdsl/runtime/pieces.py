@@ -87,8 +87,10 @@ class Coupled(Protocol):
         """The log evidence of all rows with their weights; ImpossibleError where there is none."""
         ...
 
-    def sums(self, found: Posteriors) -> Posteriors:
-        """Expected sums of each piece's features, by cluster: (states, F)."""
+    def expect(
+        self, known: Sequence[Coefficients], bias: Steer | None = None
+    ) -> tuple[Mapping[str, Floats], Posteriors]:
+        """Log evidence by level, and expected sums of each piece's features, (states, F)."""
         ...
 
 

@@ -1,0 +1,166 @@
+"""The E-step of a structure that is one walk and nothing else: a hidden Markov model.
+
+From coefficients to expected features step by step, with the rows in the order in which they are
+walked, so that log potentials and posteriors of all rows are never written in the user's order.
+What is asked for beyond sums over the rows goes the general way through `infer`, and so does an
+iteration in which underflow may matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdsl.runtime.emissions import Emissions, emissions
+from emdsl.runtime.how import EXPECT, How
+from emdsl.runtime.lanes import Lanes
+from emdsl.runtime.lockstep import Walk, Workspace
+from emdsl.runtime.program import Layout
+from emdsl.runtime.sequences import Chains
+from emdsl.runtime.transitions import Transitions
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+
+class EmittedWalk(Walk):
+    """A walk whose weights come from emissions."""
+
+    def __init__(
+        self,
+        space: Workspace,
+        chains: Chains,
+        transitions: Transitions,
+        emitted: Emissions,
+        coefficients: Any,
+    ) -> None:
+        self.space, self.pieces, self.transitions = space, chains.lanes, transitions
+        self.states = transitions.states
+        space.ready(self.pieces, self.states)
+        self.row_index = None
+        self.index = [None] * self.pieces.steps
+        self.suspect = np.zeros(len(self.pieces.lengths), dtype=bool)
+        low, self.tops = emitted.weigh(coefficients, space)
+        self.careful = transitions.sparse or not low > -np.inf
+
+    def log_scale(self) -> Floats:
+        """(N,) log p(x_t | x_0..t-1), rows in their own order."""
+        packed = np.log(self.space.scale)
+        if self.tops is not None:
+            packed += self.tops
+        found = np.empty_like(packed)
+        found[self.pieces.rows] = packed
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How `infer` of a lone walk takes and gives a step's table: places in a flat (K K) table.
+
+    axis : the level of the evidence, as `infer` names it
+    given : the place in the cluster's table of each place in the walk's (before, now)
+    back : the place in the walk's table of each place in the cluster's
+    """
+
+    axis: str
+    given: Ints
+    back: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """Stands in for a walk and what it found, with numbers that tell which entry is which."""
+
+    tables: int
+    states: int
+    rows: int
+    above: int
+    seen: list[Floats] = field(default_factory=list)
+
+    def walk(self, how: How, unary: Floats, pair: Floats) -> _Marked:
+        self.seen[:] = unary, pair
+        return self
+
+    @property
+    def evidence(self) -> Floats:
+        return np.arange(self.above, dtype=np.float64)[None]
+
+    def posterior(self, above: Floats | None) -> Floats:
+        return np.arange(self.states * self.rows, dtype=np.float64).reshape(self.states, 1, -1)
+
+    def pairs(self, above: Floats | None) -> Floats:
+        return np.arange(self.states**2, dtype=np.float64).reshape(-1, 1, 1)
+
+
+def shape_of(infer: Callable[..., Any], ties: Any, layout: Layout, states: int) -> Shape | None:
+    """What `infer` does around the only walk in ties, or None where that is more than its axes.
+
+    `infer` is given marked numbers, and so is what it hears from the walk: where these arrive as
+    they were, or in another order, nothing else happens to them.
+    """
+    rows = ties.walks[0]
+    marked = _Marked(1, states, len(rows.first), rows.above)
+    unary = np.arange(float(states * marked.rows)).reshape(states, -1)
+    pair = np.arange(float(states**2)).reshape(-1, 1)
+    with_marks = replace(ties, walks=(marked,))
+    evidence, found = infer(((unary, pair),), with_marks, layout, EXPECT)
+    if len(marked.seen) != 2 or len(evidence) != 1 or len(found) != 2:
+        return None
+    (axis,) = evidence
+    given, back = marked.seen[1].reshape(-1), found[1].reshape(-1)
+    same = (
+        np.array_equal(marked.seen[0].reshape(-1), unary.reshape(-1))
+        and np.array_equal(found[0].reshape(-1), unary.reshape(-1))
+        and np.array_equal(evidence[axis].reshape(-1), marked.evidence[0])
+        and np.array_equal(np.sort(given), pair[:, 0])
+        and np.array_equal(np.sort(back), pair[:, 0])
+    )
+    return Shape(axis, given.astype(np.intp), back.astype(np.intp)) if same else None
+
+
+class Fused:
+    """A lone walk's rows: `expect` is its whole E-step."""
+
+    def __init__(self, chains: Chains, shape: Shape, rows: Any) -> None:
+        """Take the feature rows (F, N) of what each row says alone."""
+        self.chains, self.shape = chains, shape
+        self.space = Workspace()
+        self.emitted = emissions(rows, chains.lanes)
+
+    def expect(
+        self, coefficients: Any, table: Floats
+    ) -> tuple[Mapping[str, Floats], Floats, Floats] | None:
+        """Log evidence, expected features (K, F), and expected steps (K K,) as the cluster's.
+
+        table : (K K,) the cluster's log potentials of a step
+
+        None where an iteration has to go the general way.
+        """
+        states = round(float(np.sqrt(len(table))))
+        logs = table[self.shape.given].reshape(1, states, states)
+        transitions = Transitions(logs)
+        if transitions.shift is not None:
+            return None
+        walk = EmittedWalk(self.space, self.chains, transitions, self.emitted, coefficients)
+        between = Lanes(walk) if walk.pieces.inner.any() else None
+        path = between or walk
+        path.forward()
+        walk.check()
+        path.backward()
+        walk.finish()
+        if walk.suspect.any():
+            return None
+        log_scale = walk.log_scale()
+        evidence = np.add.reduceat(log_scale, self.chains.starts)
+        if not evidence.min() > -np.inf:
+            return None
+        steps = walk.total()
+        if between is not None:
+            steps += between.pairs_between()
+        steps *= transitions.table[0]
+        sums = self.emitted.sums(self.space)
+        return {self.shape.axis: evidence}, sums, steps.reshape(-1)[self.shape.back]
