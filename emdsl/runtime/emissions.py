@@ -28,23 +28,35 @@ _EQUAL = 8  # columns that are each there so many times are kept once
 
 
 class Emissions:
-    """Feature rows of all steps. `weigh` gives relative likelihoods, `sums` expected features."""
+    """Feature rows of all steps, and the log potentials they have under some coefficients.
+
+    Between `begin` and the sums, `weigh(t, out)` fills out (K, counts[t]) with step t's
+    exp(log potential - top), `low` is the least log potential met so far, and `tops` are (N,) in
+    packed order, None as long as all are zero. `add(t, posterior)` takes step t's posteriors, and
+    may be called again; `stored` says that it doesn't look at them before `sums`.
+    """
+
+    stored = False
 
     def __init__(self, rows: Any, pieces: Pieces) -> None:
         """Take feature rows (F, N), in their own order, to the order of the pieces."""
         self.spans = [slice(i, j) for i, j in pairwise(pieces.offsets.tolist())]
         self.order = pieces.rows
         self.rows = rows
+        self.low = np.inf
+        self.tops: Floats | None = None
 
-    def weigh(self, coefficients: Any, space: Workspace) -> tuple[float, Floats | None]:
-        """Fill space.weight with exp(log potential - top); the least log potential, and the tops.
+    def begin(self, coefficients: Any) -> None:
+        raise NotImplementedError
 
-        The tops are (N,) in packed order, None where all are zero.
-        """
+    def weigh(self, t: int, out: Floats) -> None:
+        raise NotImplementedError
+
+    def add(self, t: int, posterior: Floats) -> None:
         raise NotImplementedError
 
     def sums(self, space: Workspace) -> Floats:
-        """Expected features under the posteriors in the workspace, (K, F)."""
+        """Expected features, (K, F); the posteriors are in the workspace where they are stored."""
         raise NotImplementedError
 
 
@@ -52,55 +64,66 @@ class Each(Emissions):
     """Rows that differ: their features step by step."""
 
     def __init__(self, rows: Any, pieces: Pieces) -> None:
-        super().__init__(rows, pieces)
+        super().__init__(at_columns(rows, pieces.rows[:1]), pieces)
         self.steps = [at_columns(rows, self.order[span]) for span in self.spans]
-        self.rows = at_columns(rows, self.order[:1])
+        self.plain = isinstance(rows, np.ndarray)
+        self.parts: Any = [None] * len(self.steps)
 
-    def weigh(self, coefficients: Any, space: Workspace) -> tuple[float, Floats | None]:
-        least, tops = np.inf, None
-        for span, features, weight in zip(self.spans, self.steps, space.weight, strict=True):
-            if isinstance(features, np.ndarray):
-                np.matmul(coefficients, features, out=weight)
-            else:
-                weight[...] = coefficients @ features
-            low, top = _exp(weight)
-            least = min(least, low)
-            if top is not None:
-                if tops is None:
-                    tops = np.zeros(len(self.order))
-                tops[span] = top
-        return least, tops
+    def begin(self, coefficients: Any) -> None:
+        self.coefficients = coefficients
+        self.low, self.tops = np.inf, None
+        if self.plain and not isinstance(self.parts, np.ndarray):
+            self.parts = np.empty((len(self.steps), *coefficients.shape))
+
+    def weigh(self, t: int, out: Floats) -> None:
+        if self.plain:
+            np.matmul(self.coefficients, self.steps[t], out=out)
+        else:
+            out[...] = self.coefficients @ self.steps[t]
+        low, top = _exp(out)
+        self.low = low if low < self.low else self.low
+        if top is not None:
+            if self.tops is None:
+                self.tops = np.zeros(len(self.order))
+            self.tops[self.spans[t]] = top
+
+    def add(self, t: int, posterior: Floats) -> None:
+        if self.plain:
+            np.matmul(posterior, self.steps[t].T, out=self.parts[t])
+        else:
+            self.parts[t] = expected(posterior, self.steps[t])
 
     def sums(self, space: Workspace) -> Floats:
-        parts = [
-            expected(posterior, features)
-            for posterior, features in zip(space.posterior, self.steps, strict=True)
-        ]
-        found: Floats = np.add.reduce(parts, axis=0)
+        found: Floats = np.add.reduce(self.parts, axis=0)
         return found
 
 
 class Repeated(Emissions):
     """Rows of which many are equal: the distinct ones, and which of them each row is."""
 
+    stored = True
+
     def __init__(self, rows: Any, pieces: Pieces, which: Ints, inverse: Ints) -> None:
         super().__init__(at_columns(rows, which), pieces)
         self.count = len(which)
-        index = inverse[self.order]
-        self.steps = [index[span] for span in self.spans]
-        self.index = index
+        self.index = inverse[self.order]
+        self.steps = [self.index[span] for span in self.spans]
         self._cells: Ints | None = None
 
-    def weigh(self, coefficients: Any, space: Workspace) -> tuple[float, Floats | None]:
-        table = np.ascontiguousarray(coefficients @ self.rows)
-        least, top = _exp(table)
-        for index, weight in zip(self.steps, space.weight, strict=True):
-            np.take(table, index, axis=1, out=weight, mode="clip")
-        return least, None if top is None else top[self.index]
+    def begin(self, coefficients: Any) -> None:
+        self.table = np.ascontiguousarray(coefficients @ self.rows)
+        self.low, top = _exp(self.table)
+        self.tops = None if top is None else top[self.index]
+
+    def weigh(self, t: int, out: Floats) -> None:
+        self.table.take(self.steps[t], axis=1, out=out, mode="clip")
+
+    def add(self, t: int, posterior: Floats) -> None:
+        """Nothing yet: counting all rows together is quickest."""
 
     def sums(self, space: Workspace) -> Floats:
-        states = len(space.posterior[0])
-        if self._cells is None or len(self._cells) != states * len(self.order):
+        states = len(self.table)
+        if self._cells is None:
             apart = self.count * np.arange(states)[:, None]
             self._cells = np.concatenate([(apart + index).reshape(-1) for index in self.steps])
         total = np.bincount(self._cells, space.flat_posterior, states * self.count)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from emdsl.runtime.emissions import Emissions, emissions
 from emdsl.runtime.how import EXPECT, How
 from emdsl.runtime.lanes import Lanes
-from emdsl.runtime.lockstep import Walk, Workspace
+from emdsl.runtime.lockstep import LEAST, OFTEN, Walk, Workspace
 from emdsl.runtime.program import Layout
 from emdsl.runtime.sequences import Chains
 from emdsl.runtime.transitions import Transitions
@@ -28,7 +28,7 @@ Ints = NDArray[np.intp]
 
 
 class EmittedWalk(Walk):
-    """A walk whose weights come from emissions."""
+    """A walk whose weights come from emissions, and which adds up what is expected on its way."""
 
     def __init__(
         self,
@@ -44,17 +44,107 @@ class EmittedWalk(Walk):
         self.row_index = None
         self.index = [None] * self.pieces.steps
         self.suspect = np.zeros(len(self.pieces.lengths), dtype=bool)
-        low, self.tops = emitted.weigh(coefficients, space)
-        self.careful = transitions.sparse or not low > -np.inf
+        self.emitted = emitted
+        emitted.begin(coefficients)
+        self.lanes = bool(self.pieces.inner.any())
+        self.careful = transitions.sparse or not emitted.low > -np.inf
+        self.weighed = False
+        self.pairs = space.array("pairs", (self.pieces.steps, self.states, self.states))
+        self.pairs[0] = 0.0
+        self.touched = self.pieces.steps
 
-    def log_scale(self) -> Floats:
-        """(N,) log p(x_t | x_0..t-1), rows in their own order."""
-        packed = np.log(self.space.scale)
-        if self.tops is not None:
-            packed += self.tops
-        found = np.empty_like(packed)
-        found[self.pieces.rows] = packed
-        return found
+    def weigh(self) -> None:
+        """Make the weights of all steps, where they aren't there."""
+        if not self.weighed:
+            for t, weight in enumerate(self.space.weight):
+                self.emitted.weigh(t, weight)
+            self.weighed = True
+            self.careful |= not self.emitted.low > -np.inf
+
+    def forward(self, coming: Floats | None = None) -> None:
+        """As a `Walk`'s, each step's weights made just before they are used."""
+        if self.weighed or self.careful:
+            self.weigh()
+            super().forward(coming)
+            return
+        space, weigh = self.space, self.emitted.weigh
+        turned = self.transitions.turned[0]
+        before = np.empty((self.states, 0))
+        steps = zip(space.left, space.weight, space.scales, space.inverses, strict=True)
+        for t, (left, weight, scale, inverse) in enumerate(steps):
+            weigh(t, weight)
+            if t:
+                np.matmul(turned, before[:, : left.shape[1]], out=left)
+                np.multiply(left, weight, out=left)
+            else:
+                np.multiply(weight, 1.0 if coming is None else coming, out=left)
+            np.add.reduce(left, axis=0, out=scale)
+            np.divide(1.0, scale, out=inverse)
+            np.multiply(left, inverse, out=left)
+            before = left
+        self.weighed = True
+        if not self.emitted.low > -np.inf:  # states that can't be need care
+            self.careful = True
+            super().forward(coming)
+
+    def backward(self, coming: Floats | None = None) -> None:
+        """As a `Walk`'s, each step's sums made while it is at hand."""
+        if self.careful:
+            super().backward(coming)
+            self.touched = 0
+            return
+        space, table, emitted = self.space, self.transitions.table[0], self.emitted
+        self.touched = self.pieces.steps
+        after = np.empty((self.states, 0))
+        for t in range(self.pieces.steps - 1, -1, -1):
+            left, message = space.left[t], self._scratch("posterior", t)
+            going, width = after.shape[1], left.shape[1]
+            np.matmul(table, after, out=message[:, :going])
+            if going < width:
+                message[:, going:] = 1.0 if coming is None else coming[:, going:width]
+            if t % OFTEN == 0:
+                total = np.add.reduce(left * message, axis=0)
+                message /= np.maximum(total, LEAST, out=total)
+            after = self._scratch("right", t)
+            np.multiply(space.weight[t], message, out=after)
+            np.multiply(after, space.inverses[t], out=after)
+            np.multiply(message, left, out=message)
+            emitted.add(t, message)
+            if t:
+                np.matmul(space.left[t - 1][:, :width], after.T, out=self.pairs[t])
+
+    def _scratch(self, name: str, t: int) -> Floats:
+        """Where step t's posterior or right message goes: kept only where it is asked for again."""
+        space = self.space
+        if name == "posterior":
+            if self.lanes or self.emitted.stored:
+                return space.posterior[t]
+        elif self.lanes:
+            return space.right[t]
+        width = int(self.pieces.counts[t])
+        buffer = space.array(f"{name} {t % 2}", (self.states * int(self.pieces.counts[0]),))
+        return buffer[: self.states * width].reshape(self.states, width)
+
+    def expected(self) -> tuple[Floats, Floats]:
+        """Expected features (K, F) and steps (K, K), after `finish`."""
+        space = self.space
+        for t in range(self.touched, self.pieces.steps):
+            self.emitted.add(t, space.posterior[t])
+            if t:
+                before = space.left[t - 1][:, : space.right[t].shape[1]]
+                np.matmul(before, space.right[t].T, out=self.pairs[t])
+        return self.emitted.sums(space), np.add.reduce(self.pairs, axis=0)
+
+    def evidence(self) -> Floats:
+        """The log evidence of each sequence, (S,)."""
+        logs = np.log(self.space.scale)
+        if self.emitted.tops is not None:
+            logs += self.emitted.tops
+        pieces = self.pieces
+        total = np.zeros(len(pieces.lengths))
+        for span, going in zip(self.emitted.spans, pieces.counts.tolist(), strict=True):
+            total[:going] += logs[span]
+        return np.bincount(pieces.sequence, total, len(pieces.chains.starts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +236,7 @@ class Fused:
         if transitions.shift is not None:
             return None
         walk = EmittedWalk(self.space, self.chains, transitions, self.emitted, coefficients)
-        between = Lanes(walk) if walk.pieces.inner.any() else None
+        between = Lanes(walk) if walk.lanes else None
         path = between or walk
         path.forward()
         walk.check()
@@ -154,13 +244,11 @@ class Fused:
         walk.finish()
         if walk.suspect.any():
             return None
-        log_scale = walk.log_scale()
-        evidence = np.add.reduceat(log_scale, self.chains.starts)
+        evidence = walk.evidence()
         if not evidence.min() > -np.inf:
             return None
-        steps = walk.total()
+        sums, steps = walk.expected()
         if between is not None:
             steps += between.pairs_between()
         steps *= transitions.table[0]
-        sums = self.emitted.sums(self.space)
         return {self.shape.axis: evidence}, sums, steps.reshape(-1)[self.shape.back]

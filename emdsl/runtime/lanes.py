@@ -43,6 +43,8 @@ class Lanes:
     def forward(self) -> None:
         """Walk forward; afterwards every lane's messages are exact to rounding."""
         walk, done = self.walk, False
+        if self.by_product or self.space.came is None:
+            walk.weigh()
         if not self.by_product:
             given = self._likely() if self.space.came is None else self.space.came
             given[:, ~(given.sum(axis=0) > 0.0)] = 1.0  # nothing came from an impossible lane
@@ -213,6 +215,7 @@ class Lanes:
                 message = walk.transitions.back(after, index)
             if walk.careful:
                 walk.guard(message, ranks)
+            walk.touched = min(walk.touched, int(step.min()))
             row = pieces.offsets[step] + ranks
             cells = (walk.states * pieces.offsets[step] + ranks) + states * pieces.counts[step]
             after = space.flat_weight[cells]

@@ -92,7 +92,10 @@ class Workspace:
 
 
 class Walk:
-    """One forward and one backward pass over pieces; messages stay in the workspace."""
+    """One forward and one backward pass over pieces; messages stay in the workspace.
+
+    touched : the first step whose messages have changed since the backward pass
+    """
 
     def __init__(
         self,
@@ -116,6 +119,7 @@ class Walk:
         self.careful = transitions.sparse or low == -np.inf
         self.suspect = np.zeros(len(pieces.lengths), dtype=bool)
         self.top = top
+        self.touched = 0
         self._weigh(unary, low)
 
     def _weigh(self, unary: Floats, low: float) -> None:
@@ -132,6 +136,9 @@ class Walk:
                     weight[gone] = 0.0
             else:
                 np.exp(weight, out=weight)
+
+    def weigh(self) -> None:
+        """Make the weights, where they aren't there: here they are."""
 
     def forward(self, coming: Floats | None = None) -> None:
         """Filtered messages into space.left, scales into space.scale.
