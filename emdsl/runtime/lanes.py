@@ -11,6 +11,9 @@ gives the exact messages instead.
 
 from __future__ import annotations
 
+from functools import cached_property
+from operator import mul
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +28,9 @@ _CLOSE = 1e-9  # what products hand over and what the walk then finds must agree
 _EVERY = 4  # steps between comparisons
 _ROUNDS = 4  # walks again before products are made
 _NARROW = 48  # products of more states than that cost more than a few walks
+_LIST = 4  # lanes ready at once up to which lists are quicker
+_TINY = 6  # and states
+_ALIKE = 200.0  # logs of norms that differ by less can be taken together
 _SHORT = 40  # lanes of fewer steps are not worth a guess
 
 
@@ -282,6 +288,8 @@ class _Transfer:
 
     def forward(self) -> Floats:
         """The forward message that each lane gets, (K, pieces); ones where a chain begins."""
+        if self.few is not None:
+            return self._forward_each(self.few)
         found = np.ones((self.walk.states, len(self.pieces.lengths)))
         for ranks in self.pieces.by_order[:-1]:
             going = ranks[self.pieces.after[ranks] >= 0]
@@ -293,12 +301,55 @@ class _Transfer:
 
     def backward(self) -> Floats:
         """The backward message that each lane gets, up to scale; ones where a chain ends."""
+        if self.few is not None:
+            return self._backward_each(self.few)
         found = np.ones((self.walk.states, len(self.pieces.lengths)))
         for ranks in reversed(self.pieces.by_order[1:]):
             slots = self.slot[ranks]
             message = (self.products[:, :, slots] * found[:, None, ranks]).sum(axis=0)
             found[:, self.pieces.before[ranks]] = _weights(message, self.logs[:, slots])
         return found
+
+
+    # Where no more than a few lanes are ready at once, numbers in lists are quicker than arrays.
+
+    @cached_property
+    def few(self) -> list[list[list[float]]] | None:
+        """Each slot's product as lists [to][from], where these are few, small and alike in size."""
+        pieces, logs = self.pieces, self.logs
+        if len(self.ranks) > _LIST * len(pieces.by_order) or self.walk.states > _TINY:
+            return None
+        if not (logs.max(axis=0) - logs.min(axis=0) < _ALIKE).all():
+            return None
+        scaled = self.products * np.exp(logs - logs.max(axis=0))
+        found: list[list[list[float]]] = scaled.transpose(2, 0, 1).tolist()
+        return found
+
+    def _forward_each(self, products: list[list[list[float]]]) -> Floats:
+        pieces, slot = self.pieces, self.slot.tolist()
+        found = [[1.0] * self.walk.states for _ in slot]
+        after = pieces.after.tolist()
+        for ranks in pieces.by_order[:-1]:
+            for rank in ranks.tolist():
+                if after[rank] >= 0:
+                    values = found[rank]
+                    message = [sum(map(mul, row, values)) for row in products[slot[rank]]]
+                    total = max(sum(message), LEAST)
+                    found[after[rank]] = [m / total for m in message]
+        return np.array(found).T.copy()
+
+    def _backward_each(self, products: list[list[list[float]]]) -> Floats:
+        pieces, slot = self.pieces, self.slot.tolist()
+        found = [[1.0] * self.walk.states for _ in slot]
+        before = pieces.before.tolist()
+        for ranks in reversed(pieces.by_order[1:]):
+            for rank in ranks.tolist():
+                values = found[rank]
+                columns = zip(*products[slot[rank]], strict=True)
+                message = [sum(map(mul, column, values)) for column in columns]
+                top = max(*message, LEAST)
+                found[before[rank]] = [m / top for m in message]
+        return np.array(found).T.copy()
 
 
 def _weights(values: Floats, logs: Floats) -> Floats:
