@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.compiled import kernel
 from emdsl.runtime.emissions import Emissions, emissions
 from emdsl.runtime.how import EXPECT, How
 from emdsl.runtime.lanes import Lanes
@@ -25,6 +26,9 @@ from emdsl.runtime.transitions import Transitions
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
+
+
+_PACKED = ("packed forward", "packed backward", "packed mend forward", "packed mend backward")
 
 
 class EmittedWalk(Walk):
@@ -52,6 +56,13 @@ class EmittedWalk(Walk):
         self.pairs = space.array("pairs", (self.pieces.steps, self.states, self.states))
         self.pairs[0] = 0.0
         self.touched = self.pieces.steps
+        found = [kernel(name, self.states, chains.size, 1) for name in _PACKED]
+        self.kernels = [k for k in found if k is not None]
+
+    @property
+    def compiled(self) -> bool:
+        """Whether loops compiled by numba walk: they do where there are no zeros to care for."""
+        return len(self.kernels) == len(_PACKED) and not self.careful
 
     def weigh(self) -> None:
         """Make the weights of all steps, where they aren't there."""
@@ -63,6 +74,21 @@ class EmittedWalk(Walk):
 
     def forward(self, coming: Floats | None = None) -> None:
         """As a `Walk`'s, each step's weights made just before they are used."""
+        if self.kernels:
+            self.weigh()
+        if self.compiled:
+            space = self.space
+            given = np.ones((self.states, len(self.pieces.lengths))) if coming is None else coming
+            self.kernels[0](
+                space.flat_weight,
+                self.transitions.table[0],
+                self.pieces.offsets,
+                given,
+                space.flat_left,
+                space.scale,
+                space.inverse,
+            )
+            return
         if self.weighed or self.careful:
             self.weigh()
             super().forward(coming)
@@ -93,6 +119,9 @@ class EmittedWalk(Walk):
             super().backward(coming)
             self.touched = 0
             return
+        if self.compiled:
+            self._compiled_backward(coming)
+            return
         space, table, emitted = self.space, self.transitions.table[0], self.emitted
         self.touched = self.pieces.steps
         after = np.empty((self.states, 0))
@@ -112,6 +141,68 @@ class EmittedWalk(Walk):
             emitted.add(t, message)
             if t:
                 np.matmul(space.left[t - 1][:, :width], after.T, out=self.pairs[t])
+
+    def _compiled_backward(self, coming: Floats | None) -> None:
+        space = self.space
+        given = np.ones((self.states, len(self.pieces.lengths))) if coming is None else coming
+        self.kernels[1](
+            space.flat_weight,
+            self.transitions.turned[0],
+            self.pieces.offsets,
+            given,
+            space.flat_left,
+            space.inverse,
+            space.flat_right,
+            space.flat_posterior,
+        )
+        self.touched = 0
+
+    def again_forward(
+        self, ranks: NDArray[np.int64], given: Floats, near: float, negligible: float
+    ) -> int | None:
+        """By a compiled loop over each lane."""
+        if not self.compiled:
+            return None
+        space, late = self.space, np.zeros(1, np.int64)
+        self.kernels[2](
+            space.flat_weight,
+            self.transitions.table[0],
+            self.pieces.offsets,
+            self.pieces.lengths,
+            ranks,
+            given,
+            near,
+            negligible,
+            space.flat_left,
+            space.scale,
+            space.inverse,
+            late,
+        )
+        return int(late[0])
+
+    def again_backward(
+        self, ranks: NDArray[np.int64], given: Floats, near: float, negligible: float
+    ) -> int | None:
+        """By a compiled loop over each lane."""
+        if not self.compiled:
+            return None
+        space, late = self.space, np.zeros(1, np.int64)
+        self.kernels[3](
+            space.flat_weight,
+            self.transitions.turned[0],
+            self.pieces.offsets,
+            self.pieces.lengths,
+            ranks,
+            given,
+            near,
+            negligible,
+            space.flat_left,
+            space.inverse,
+            space.flat_right,
+            space.flat_posterior,
+            late,
+        )
+        return int(late[0])
 
     def _scratch(self, name: str, t: int) -> Floats:
         """Where step t's posterior or right message goes: kept only where it is asked for again."""

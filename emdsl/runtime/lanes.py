@@ -154,14 +154,50 @@ class Lanes:
                 return True
             ranks = self.inner[wrong]
             given[:, ranks] = found[:, wrong]
-            if self._again_forward(ranks, given[:, ranks]) > 1 + len(self.inner) // 4:
+            if self._again_forward(ranks, given[:, ranks], given) > 1 + len(self.inner) // 4:
                 return False
         return False
 
-    def _again_forward(self, ranks: Ints, message: Floats) -> int:
+    def _all_forward(self, given: Floats) -> tuple[int, Ints, Floats]:
+        """Walk all lanes forward together until most agree with what is there.
+
+        How many steps that took, the lanes that don't agree yet, and their messages.
+        """
+        space, walk = self.space, self.walk
+        before, ranks = self._coming(given), self.inner
+        t = 0
+        for t in range(int(self.pieces.lengths[-1])):
+            left, scale, inverse = space.left[t], space.scales[t], space.inverses[t]
+            compared = t % _EVERY == _EVERY - 1
+            now = walk.transitions.ahead(before, walk.index[t]) if compared else left
+            if not t:
+                np.copyto(now, before)
+            elif not compared:
+                walk.transitions.ahead(before, walk.index[t], now)
+            np.multiply(now, space.weight[t], out=now)
+            np.add.reduce(now, axis=0, out=scale)
+            if walk.careful:
+                np.maximum(scale, LEAST, out=scale)
+            np.divide(1.0, scale, out=inverse)
+            np.multiply(now, inverse, out=now)
+            before = now
+            if compared:
+                ranks = np.flatnonzero(~_agree(now, left))
+                left[...] = now
+                if 8 * len(ranks) < len(self.pieces.lengths):
+                    break
+        return t + 1, ranks, before[:, ranks]
+
+    def _again_forward(self, ranks: Ints, message: Floats, given: Floats) -> int:
         """Walk lanes forward until they agree with what is there; how many never did."""
         space, walk, late = self.space, self.walk, 0
-        for t in range(self.pieces.steps):
+        quick = walk.again_forward(ranks, message, _AGREE, _NEGLIGIBLE)
+        if quick is not None:
+            return quick
+        begin = 0
+        if 2 * len(ranks) >= len(self.pieces.lengths):
+            begin, ranks, message = self._all_forward(given)
+        for t in range(begin, self.pieces.steps):
             going = int(np.searchsorted(ranks, self.pieces.counts[t]))
             if going < len(ranks):
                 late += len(ranks) - going
@@ -197,17 +233,51 @@ class Lanes:
                 return True
             ranks = self.outer[wrong]
             given[:, ranks] = found[:, wrong]
-            if self._again_backward(ranks, given[:, ranks]) > 1 + len(self.outer) // 4:
+            if self._again_backward(ranks, given[:, ranks], given) > 1 + len(self.outer) // 4:
                 return False
         return False
 
-    def _again_backward(self, ranks: Ints, message: Floats) -> int:
+    def _all_backward(self, given: Floats) -> tuple[int, Ints, Floats]:
+        """As `_all_forward`, from the ends of lanes that are equally long, or but for one row.
+
+        The step at which most agree, the lanes that don't, and what they have there.
+        """
+        space, walk, pieces = self.space, self.walk, self.pieces
+        after, ranks, t = np.empty((walk.states, 0)), self.outer, pieces.steps - 1
+        for t in range(pieces.steps - 1, -1, -1):
+            going, width = after.shape[1], int(pieces.counts[t])
+            message = np.empty((walk.states, width))
+            if going:
+                message[:, :going] = walk.transitions.back(after, walk.index[t + 1])
+            message[:, going:] = given[:, going:width]
+            if walk.careful:
+                walk.guard(message, slice(0, width))
+            compared = (pieces.steps - t) % _EVERY == 0
+            after = np.empty_like(message) if compared else space.right[t]
+            np.multiply(space.weight[t], message, out=after)
+            np.multiply(after, space.inverses[t], out=after)
+            np.multiply(message, space.left[t], out=space.posterior[t])
+            if compared:
+                ranks = np.flatnonzero(~_agree(after, space.right[t]))
+                space.right[t][...] = after
+                if 8 * len(ranks) < len(pieces.lengths):
+                    break
+        walk.touched = min(walk.touched, t)
+        return t, ranks, after[:, ranks]
+
+    def _again_backward(self, ranks: Ints, message: Floats, given: Floats) -> int:
         """Walk lanes backward until they agree with what is there; how many never did."""
         space, walk, pieces = self.space, self.walk, self.pieces
+        quick = walk.again_backward(ranks, message, _AGREE, _NEGLIGIBLE)
+        if quick is not None:
+            return quick
         states, late = np.arange(walk.states)[:, None], 0
         step = pieces.lengths[ranks] - 1
-        after = message
-        for u in range(pieces.steps):
+        after, begin = message, 0
+        if 2 * len(ranks) >= len(pieces.lengths) and pieces.lengths[-1] >= pieces.steps - 1:
+            reached, ranks, after = self._all_backward(given)
+            begin, step = pieces.steps - reached, np.full(len(ranks), reached - 1)
+        for u in range(begin, pieces.steps):
             going = step >= 0
             if not going.all():
                 late += int(np.count_nonzero(~going))
