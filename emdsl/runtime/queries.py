@@ -191,7 +191,11 @@ def _drawn(meta: Meta, bound: Bound, name: str, value: NDArray[Any]) -> Any:
     """A drawn array in the user's form, if it has ragged plates."""
     of = {a.name: a.axes for a in meta.arrays} | {z.name: z.axes for z in meta.latents}
     axes = of.get(name, ())
-    return shaped(bound, axes, value) if depth(meta.plates, axes) else value
+    deep = depth(meta.plates, axes)
+    if not deep:
+        return value
+    event = value.shape[1 + len(axes) - deep :]  # after the rows and the plates within them
+    return shaped(bound, axes, value.reshape(-1, *event))
 
 
 def impossible_text(bound: Bound, program: Program, error: ImpossibleError) -> str:
