@@ -129,9 +129,7 @@ def _voted(votes: Floats) -> Callable[[Chunk], Floats]:
     return lambda chunk: np.log(np.maximum(votes[:, chunk.start : chunk.stop], 1e-3))
 
 
-def _nearest(
-    scale: _Scale | _Gathered, centres: Floats, tilt: Floats
-) -> Callable[[Chunk], Floats]:
+def _nearest(scale: _Scale | _Gathered, centres: Floats, tilt: Floats) -> Callable[[Chunk], Floats]:
     def draw(chunk: Chunk) -> Floats:
         x, seen = scale.rows(slice(chunk.start, chunk.stop))
         x = x * tilt

@@ -176,6 +176,9 @@ def _site(f: Factor) -> Site:
 # --- Q -----------------------------------------------------------------------------------------
 
 
+_UNSEEN = 1e-17  # beside 1 this is nothing: an update of 1 - 1e-17 is 1, and log(1 - 1) no number
+
+
 def expected(
     model: Model,
     data: Arrays,
@@ -196,6 +199,6 @@ def expected(
         t.probability * node_log_density(t.factor.node, world.at(t.factor.places, t.values))
         for c in found.components
         for t in c.terms
-        if t.factor.node.name in wanted and t.probability > 0.0
+        if t.factor.node.name in wanted and t.probability > _UNSEEN
     ]
     return math.fsum(parts) + log_prior(world)

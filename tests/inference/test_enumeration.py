@@ -23,6 +23,18 @@ from tests.inference.generate import draft, text
 ROWS = 9
 
 
+def picked(program: Any, arrays: dict[str, Any], rng: np.random.Generator) -> Any:
+    """Rows at random; where rows depend on others, the first ones of the first sequences."""
+    rows = len(next(iter(arrays.values())))
+    walks = [walk for structure in program.structures for walk in structure.walks]
+    if not walks and not any(view.places for p in program.pieces for view in p.views):
+        return np.sort(rng.choice(rows, size=min(rows, ROWS), replace=False))
+    ids = next((arrays[p.over] for p in program.meta.plates if p.over in arrays), None)
+    if ids is None:
+        return np.arange(ROWS)
+    return np.concatenate([np.flatnonzero(ids == i)[: ROWS // 3] for i in np.unique(ids)[:3]])
+
+
 def gallery(path: Path, seed: int = 1) -> Case:
     """A few rows of a gallery model's own data, near parameters that fit them all."""
     rng = np.random.default_rng(seed)
@@ -35,8 +47,7 @@ def gallery(path: Path, seed: int = 1) -> Case:
             arrays, **{k: v for k, v in sizes(path).items() if k in hyper},
             restarts=1, max_iter=2, progress=False,
         )  # fmt: skip
-    rows = len(next(iter(arrays.values())))
-    pick = np.sort(rng.choice(rows, size=min(rows, ROWS), replace=False))
+    pick = picked(program.PROGRAM, arrays, rng)
     few = {name: array[pick] for name, array in arrays.items()}
     for array in meta.arrays:
         if array.role == "data" and array.kind in ("real", "positive"):  # ties leave no variance
