@@ -71,6 +71,10 @@ class Coupled(Protocol):
         """Their numbers in the program."""
         ...
 
+    def pointers(self, source: tuple[str, ...], target: tuple[str, ...]) -> list[NDArray[np.intp]]:
+        """For each link between two levels, the target row of each source row, -1 for none."""
+        ...
+
     def share(self) -> None:
         """Look anew for rows that share potentials: the features have changed."""
         ...

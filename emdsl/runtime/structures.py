@@ -106,6 +106,14 @@ class StructureData:
     def pieces(self) -> tuple[int, ...]:
         return self.structure.pieces
 
+    def pointers(self, source: tuple[str, ...], target: tuple[str, ...]) -> list[Ints]:
+        """For each link between two levels, the target row of each source row, -1 for none."""
+        return [
+            t.index
+            for k, t in zip(self.structure.links, self.ties.links, strict=True)
+            if (k.source, k.target) == (source, target)
+        ]
+
     def _walk(self, walk: Walk) -> WalkRows:
         rows = self.levels.rows(walk.axes)
         place = rows.places[walk.axes[-1]]
@@ -296,10 +304,11 @@ def potentials(
             if c in shared:
                 continue
             part = out[c][:, chunk.start : chunk.stop]
-            if isinstance(rows, np.ndarray):
-                np.matmul(known[c + 1], rows, out=part)
+            wide: Any = rows
+            if isinstance(wide, np.ndarray):
+                np.matmul(known[c + 1], wide, out=part)
             else:
-                part[...] = known[c + 1] @ rows
+                part[...] = known[c + 1] @ wide
             if fixed is not None:
                 part += _flat(fixed, states[c], chunk)
             for name, own in zip(piece.latents, piece.own, strict=True):
