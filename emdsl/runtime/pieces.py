@@ -71,10 +71,6 @@ class Coupled(Protocol):
         """Their numbers in the program."""
         ...
 
-    def pointers(self, source: tuple[str, ...], target: tuple[str, ...]) -> list[NDArray[np.intp]]:
-        """For each link between two levels, the target row of each source row, -1 for none."""
-        ...
-
     def share(self) -> None:
         """Look anew for rows that share potentials: the features have changed."""
         ...
@@ -89,6 +85,10 @@ class Coupled(Protocol):
         self, evidence: Mapping[str, Floats], known: Sequence[Coefficients]
     ) -> float:
         """The log evidence of all rows with their weights; ImpossibleError where there is none."""
+        ...
+
+    def pointing(self, index: int) -> dict[int, NDArray[np.intp]]:
+        """The pieces whose rows point to rows of one: where each of their rows points to."""
         ...
 
     def sums(self, found: Posteriors) -> Posteriors:

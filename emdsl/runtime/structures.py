@@ -106,14 +106,6 @@ class StructureData:
     def pieces(self) -> tuple[int, ...]:
         return self.structure.pieces
 
-    def pointers(self, source: tuple[str, ...], target: tuple[str, ...]) -> list[Ints]:
-        """For each link between two levels, the target row of each source row, -1 for none."""
-        return [
-            t.index
-            for k, t in zip(self.structure.links, self.ties.links, strict=True)
-            if (k.source, k.target) == (source, target)
-        ]
-
     def _walk(self, walk: Walk) -> WalkRows:
         rows = self.levels.rows(walk.axes)
         place = rows.places[walk.axes[-1]]
@@ -228,6 +220,21 @@ class StructureData:
             total += float(math.fsum(kept) if weight is None else kept @ weight)
         return total
 
+    def pointing(self, index: int) -> dict[int, Ints]:
+        """The pieces whose rows point to rows of one: where each of their rows points to."""
+        axes = self.data[index].piece.axes
+        found: dict[int, Ints] = {}
+        for i in self.pieces if index in self.pieces else ():
+            other = self.data[i].piece.axes
+            if i == index:
+                continue
+            for link, own in zip(self.structure.links, self.ties.links, strict=True):
+                if link.source == other and link.target == axes:
+                    found.setdefault(i, own.index)
+            if other[: len(axes)] == axes:
+                found.setdefault(i, self.levels.rows(other).up[len(axes)])
+        return found
+
     def sums(self, found: Posteriors) -> Posteriors:
         """Expected sums of each piece's features: over rows, or over tables that rows share."""
         return {i: self._sums(i, posteriors) for i, posteriors in found.items()}
@@ -304,11 +311,10 @@ def potentials(
             if c in shared:
                 continue
             part = out[c][:, chunk.start : chunk.stop]
-            wide: Any = rows
-            if isinstance(wide, np.ndarray):
-                np.matmul(known[c + 1], wide, out=part)
+            if type(rows) is np.ndarray:
+                np.matmul(known[c + 1], rows, out=part)
             else:
-                part[...] = known[c + 1] @ wide
+                part[...] = known[c + 1] @ rows
             if fixed is not None:
                 part += _flat(fixed, states[c], chunk)
             for name, own in zip(piece.latents, piece.own, strict=True):

@@ -34,6 +34,8 @@ from emdsl.verify.world import Arrays, Site, World, world_of
 
 Odds = Mapping[int, float]
 
+_NOTHING = 1e-14  # a probability of less is rounding: it may stand beside the log of zero
+
 
 @dataclass(frozen=True, slots=True)
 class Exact:
@@ -176,9 +178,6 @@ def _site(f: Factor) -> Site:
 # --- Q -----------------------------------------------------------------------------------------
 
 
-_UNSEEN = 1e-17  # beside 1 this is nothing: an update of 1 - 1e-17 is 1, and log(1 - 1) no number
-
-
 def expected(
     model: Model,
     data: Arrays,
@@ -199,6 +198,6 @@ def expected(
         t.probability * node_log_density(t.factor.node, world.at(t.factor.places, t.values))
         for c in found.components
         for t in c.terms
-        if t.factor.node.name in wanted and t.probability > _UNSEEN
+        if t.factor.node.name in wanted and t.probability > _NOTHING
     ]
     return math.fsum(parts) + log_prior(world)

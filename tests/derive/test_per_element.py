@@ -46,8 +46,9 @@ def groups(count: int, each: int) -> Any:
     return RNG.normal(0.0, 3.0, size=(count, 1)) + RNG.normal(size=(count, each))
 
 
-def test_means_of_groups_and_the_spread_within() -> None:
-    y = groups(7, 4)
+@pytest.mark.parametrize(("count", "each"), [(1, 5), (7, 4)])
+def test_means_of_groups_and_the_spread_within(count: int, each: int) -> None:
+    y = groups(count, each)
     found = module(GROUPS).fit(y).params
     np.testing.assert_allclose(found["mu"], y.mean(axis=1), rtol=1e-12)
     within = np.sqrt(((y - y.mean(axis=1, keepdims=True)) ** 2).mean())

@@ -89,8 +89,8 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
     """The parameter parts of the log joint's terms: (F,) direct, then (states, F) each."""
     #   log p(mother[n] | its parents) = log(allele[mother])
     #   log p(father[n] | its parents) = log(allele[father])
-    #   log p(blood[n] | its parents) = log [Eq(blood[n], phenotype[mother,
-    #       father])]*seen(blood[n])
+    #   log p(blood[n] | its parents) = log [blood[n] = phenotype[mother,
+    #       father]]*seen(blood[n])
     allele = params["allele"]  # (3,)
     all_0 = np.zeros(0)
     # log p, given father, mother: the coefficient of each feature

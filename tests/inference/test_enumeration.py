@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import emdsl
 from emdsl.compiler import compile_source, import_text
@@ -21,18 +22,6 @@ from tests.gallery.models import data, each_fitted, module, sizes, source
 from tests.inference.generate import draft, text
 
 ROWS = 9
-
-
-def picked(program: Any, arrays: dict[str, Any], rng: np.random.Generator) -> Any:
-    """Rows at random; where rows depend on others, the first ones of the first sequences."""
-    rows = len(next(iter(arrays.values())))
-    walks = [walk for structure in program.structures for walk in structure.walks]
-    if not walks and not any(view.places for p in program.pieces for view in p.views):
-        return np.sort(rng.choice(rows, size=min(rows, ROWS), replace=False))
-    ids = next((arrays[p.over] for p in program.meta.plates if p.over in arrays), None)
-    if ids is None:
-        return np.arange(ROWS)
-    return np.concatenate([np.flatnonzero(ids == i)[: ROWS // 3] for i in np.unique(ids)[:3]])
 
 
 def gallery(path: Path, seed: int = 1) -> Case:
@@ -55,6 +44,24 @@ def gallery(path: Path, seed: int = 1) -> Case:
     compiled = compile_source(source(path))
     params = jittered(compiled.model, fitted.params, rng, 0.2)
     return Case(compiled, program, few, params)
+
+
+def picked(
+    program: Any, arrays: dict[str, NDArray[np.float64]], rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Some rows: of a sequence or tree its first, of others any."""
+    rows = len(next(iter(arrays.values())))
+    ids = [arrays[p.over] for p in program.meta.plates if p.over in arrays]
+    if ids:
+        firsts = [np.flatnonzero(ids[0] == i)[:4] for i in np.unique(ids[0])[:3]]
+        return np.concatenate(firsts)
+    if (
+        program.structures
+        and any(s.walks for s in program.structures)
+        or any(v.places for p in program.pieces for v in p.views)
+    ):
+        return np.arange(min(rows, ROWS))
+    return np.sort(rng.choice(rows, size=min(rows, ROWS), replace=False))
 
 
 @each_fitted
