@@ -42,6 +42,7 @@ from emdsl.runtime.program import (
 )
 from emdsl.runtime.rows import Wide, expected, ready
 
+_LEAST = 1e-290  # of the largest: a part that is only what was cut off
 _CUT = 1e-295  # a posterior below e^-690 was cut off there
 _CACHED = 2**28  # bytes of features kept between iterations; past that they are made anew
 
@@ -150,7 +151,7 @@ class Engine:
                 log_likelihood += float(known[index][0] @ direct)
                 if log_likelihood == -np.inf:
                     self._impossible_direct(index)
-            values.update(data.piece.collect(direct, sums.get(index, ()), self.layout))
+            values.update(data.piece.collect(direct, tuple(map(_cut_off, sums.get(index, ()))), self.layout))
         return Statistics(values, log_likelihood, self.layout, self.pivot)
 
     def _blockwise(
@@ -283,6 +284,19 @@ class Engine:
             if bad.any():
                 self._impossible(data, chunk, np.where(bad, -np.inf, 0.0))
         raise ImpossibleError(data.piece.axes, 0)
+
+
+def _cut_off(sums: Floats) -> Floats:
+    """Expected sums (C, F) with zero for states that nothing but the cut-off of exp gives a part.
+
+    Posteriors are cut off at about e^-690, which would leave a state that is ruled out, or whose
+    probability is fixed at zero, with a mean of all the data and a weight not quite zero.
+    """
+    if len(sums) < 2:
+        return sums
+    size = np.abs(sums)
+    kept: Floats = np.where(size < _LEAST * size.max(axis=0), 0.0, sums)
+    return kept
 
 
 __all__ = ["Chunk", "Engine", "ImpossibleError", "NDArray", "PieceData", "Steer"]
