@@ -151,7 +151,9 @@ class Engine:
                 log_likelihood += float(known[index][0] @ direct)
                 if log_likelihood == -np.inf:
                     self._impossible_direct(index)
-            values.update(data.piece.collect(direct, tuple(map(_cut_off, sums.get(index, ()))), self.layout))
+            values.update(
+                data.piece.collect(direct, tuple(map(_cut_off, sums.get(index, ()))), self.layout)
+            )
         return Statistics(values, log_likelihood, self.layout, self.pivot)
 
     def _blockwise(
