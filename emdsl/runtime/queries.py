@@ -191,11 +191,8 @@ def _drawn(meta: Meta, bound: Bound, name: str, value: NDArray[Any]) -> Any:
     """A drawn array in the user's form, if it has ragged plates."""
     of = {a.name: a.axes for a in meta.arrays} | {z.name: z.axes for z in meta.latents}
     axes = of.get(name, ())
-    deep = depth(meta.plates, axes)
-    if not deep:
-        return value
-    event = value.shape[1 + len(axes) - deep :]  # after the rows and the plates within them
-    return shaped(bound, axes, value.reshape(-1, *event))
+    deep = depth(meta.plates, axes)  # plates inside are dimensions of the rows already
+    return shaped(bound, axes[:deep], value) if deep else value
 
 
 def impossible_text(bound: Bound, program: Program, error: ImpossibleError) -> str:
