@@ -380,7 +380,6 @@ class _Transfer:
             found[:, self.pieces.before[ranks]] = _weights(message, self.logs[:, slots])
         return found
 
-
     # Where no more than a few lanes are ready at once, numbers in lists are quicker than arrays.
 
     @cached_property
