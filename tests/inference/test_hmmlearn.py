@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emdsl.compiler import load
 
 pytest.importorskip("hmmlearn")
-from hmmlearn import hmm  # noqa: E402 # only where it is installed
+from hmmlearn import hmm  # only where it is installed
 
 MODELS = Path(__file__).parents[2] / "models"
 LENGTHS = [40, 1, 25, 7]
