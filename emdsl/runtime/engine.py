@@ -138,10 +138,10 @@ class Engine:
             self._sum_direct(index)
         sums: dict[int, tuple[Floats, ...]] = {}
         for structure in self.structures:
-            evidence, found = structure.infer(known, EXPECT, bias)
+            evidence, found = structure.expect(known, bias)
             if params is not None:
                 log_likelihood += structure.log_likelihood(evidence, known)
-            sums |= structure.sums(found)
+            sums |= found
         for index, data in enumerate(self.pieces):
             if data.piece.latents and index not in self.coupled:
                 part, sums[index] = self._blockwise(index, known[index], bias, params is not None)
