@@ -68,7 +68,7 @@ def posterior(
     return _in_form(engine, found)
 
 
-def pairwise(
+def posterior_pairs(
     program: Program,
     data: Any,
     params: Mapping[str, Any],

@@ -206,7 +206,7 @@ def test_pairs(name: str) -> None:
     """Every table is the joint posterior of the two latents its key names, and none is left out."""
     case = case_of(name)
     exact = {frozenset(k): (k, v) for k, v in pairs(case.elements()).items()}
-    found = case.module.pairwise(given(case), case.params)
+    found = case.module.posterior_pairs(given(case), case.params)
     meta = case.module.PROGRAM.meta
     engine = rt.Engine(case.module.PROGRAM, rt.bind(meta, given(case), purpose="query"))
     pieces = sorted(case.module.PROGRAM.pieces, key=lambda p: len(p.axes))

@@ -13,6 +13,7 @@ from hmmlearn.hmm import CategoricalHMM
 
 import emdsl
 from emdsl import runtime as rt
+from emdsl.compiler import compile_source, import_text
 from emdsl.source import Source
 from tests.runtime.test_outputs import case_of
 
@@ -115,7 +116,7 @@ def test_lists_rows_ids_and_arrays() -> None:
     ids = np.repeat([7, 3, 5], lengths)
     for call, pick in (
         (lambda *a, **k: hmm().filtered(*a, **k), lambda f: (f.filtered["z"], f.predicted["z"])),
-        (lambda *a, **k: hmm().pairwise(*a, **k), lambda f: tuple(f.values())),
+        (lambda *a, **k: hmm().posterior_pairs(*a, **k), lambda f: tuple(f.values())),
         (lambda *a, **k: hmm().most_probable(*a, **k), lambda f: (f.values["z"],)),
     ):
         listed = pick(call(SEQUENCES, HMM))
@@ -163,8 +164,8 @@ def test_plain_plates_inside_ragged_ones_are_drawn() -> None:
     draws = module.sample_posterior({"y": drawn["y"]}, params, n=2)
     assert draws["h"].shape == (2, 3)
     assert [z.shape for z in draws["z"]] == [(2, 4), (2, 1), (2, 2)]
-    assert [p.shape for p in module.pairwise({"y": drawn["y"]}, params)["h[g]", "z[g, n]"]] == [
-        (4, 2, 2), (1, 2, 2), (2, 2, 2)]  # fmt: skip
+    pairs = module.posterior_pairs({"y": drawn["y"]}, params)["h[g]", "z[g, n]"]
+    assert [p.shape for p in pairs] == [(4, 2, 2), (1, 2, 2), (2, 2, 2)]
 
 
 def test_a_fit_answers_for_its_own_data() -> None:
@@ -175,7 +176,7 @@ def test_a_fit_answers_for_its_own_data() -> None:
     assert total == pytest.approx(result.log_likelihood)
     assert result.row_log_likelihood()["S"].sum() == pytest.approx(result.log_likelihood)
     assert result.most_probable().log_joint["S"].shape == (3,)
-    assert set(result.pairwise()) >= {("z[s, t-1]", "z[s, t]")}
+    assert set(result.posterior_pairs()) >= {("z[s, t-1]", "z[s, t]")}
     assert result.sample_posterior(n=2)["c"].shape == (2, 3)
     assert result.filtered({"x": [[0.5]]}).filtered["z"][0].shape == (1, 2)
     assert result.n_obs == 6
@@ -259,8 +260,8 @@ def test_nothing_seen() -> None:
     start = np.array(HMM["start"])
     np.testing.assert_allclose(past.filtered["z"][0], [start, start @ HMM["trans"]])
     assert np.concatenate(past.log_predictive["S, T"]) == pytest.approx(np.zeros(3), abs=1e-12)
-    assert hmm().pairwise([[None]], HMM)["z[s, t-1]", "z[s, t]"][0].shape == (1, 2, 2)
-    assert np.isnan(hmm().pairwise([[None]], HMM)["z[s, t-1]", "z[s, t]"][0]).all()
+    assert hmm().posterior_pairs([[None]], HMM)["z[s, t-1]", "z[s, t]"][0].shape == (1, 2, 2)
+    assert np.isnan(hmm().posterior_pairs([[None]], HMM)["z[s, t-1]", "z[s, t]"][0]).all()
 
 
 def test_impossible_rows() -> None:
@@ -331,3 +332,23 @@ def test_where_there_is_no_past() -> None:
 def test_how_many_draws(n: Any) -> None:
     with pytest.raises(rt.ParamsError, match="expected a whole number of at least 1"):
         hmm().sample_posterior(SEQUENCES, HMM, n=n)
+
+
+def test_a_standalone_module_answers_alike() -> None:
+    """The runtime's own names and those of the module's functions don't meet."""
+    made = compile_source(Source(CLASSES, "classes.em"), standalone=True)
+    alone = import_text(made.module, "ClassesAlone")
+    params, x = class_params(), [[0.3, -1.0, 2.0], [0.5]]
+    one, other = alone.filtered(x, params), classes().filtered(x, params)
+    for answer in ("filtered", "predicted", "log_predictive"):
+        for name, rows in getattr(other, answer).items():
+            np.testing.assert_array_equal(
+                np.concatenate(getattr(one, answer)[name]), np.concatenate(rows)
+            )
+    pairs = alone.posterior_pairs(x, params)
+    assert pairs.keys() == classes().posterior_pairs(x, params).keys()
+    drawn = alone.sample_posterior(x, params, n=2, seed=4)
+    np.testing.assert_array_equal(
+        drawn["c"], classes().sample_posterior(x, params, n=2, seed=4)["c"]
+    )
+    assert alone.most_probable(x, params).log_joint["S"].shape == (2,)
