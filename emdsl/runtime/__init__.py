@@ -22,9 +22,9 @@ from emdsl.runtime.engine import Engine as Engine
 from emdsl.runtime.engine import ImpossibleError as ImpossibleError
 from emdsl.runtime.errors import DataError as DataError
 from emdsl.runtime.errors import InputError as InputError
+from emdsl.runtime.errors import NoFilterError as NoFilterError
 from emdsl.runtime.errors import ParamsError as ParamsError
 from emdsl.runtime.errors import ResultFileError as ResultFileError
-from emdsl.runtime.filtering import NoFilterError as NoFilterError
 from emdsl.runtime.frames import Table as Table
 from emdsl.runtime.how import EXPECT as EXPECT
 from emdsl.runtime.how import How as How

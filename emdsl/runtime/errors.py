@@ -33,6 +33,10 @@ class ParamsError(InputError):
     """Given parameters or responsibilities don't fit the model."""
 
 
+class NoFilterError(InputError):
+    """The model has no chain to filter along, or none whose past is well defined."""
+
+
 class ResultFileError(InputError):
     """A file is not a fitted model, is damaged, or belongs to another model."""
 

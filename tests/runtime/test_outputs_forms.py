@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from textwrap import dedent
 from types import ModuleType
 from typing import Any
 
@@ -208,6 +209,36 @@ def test_covariates_of_the_row_ahead_count() -> None:
     found = module.filtered({"x": [[0, 1, NAN]], "u": [[0, 0, 1]]}, params)
     last = found.filtered["z"][0][1]
     np.testing.assert_allclose(found.predicted["z"][0][2], last @ np.array(params["trans"][1]))
+
+
+def test_an_autoregression_goes_one_step_ahead() -> None:
+    module, x = model("autoregressive_hmm"), [0.3, 1.2, -0.4, 0.9]
+    params = {"start": HMM["start"], "trans": HMM["trans"], "first": 0.1, "mu": [0.0, 1.0],
+              "phi": [0.5, -0.3], "sd": [1.0, 0.7]}  # fmt: skip
+    whole = module.filtered(x, params)
+    for t in range(1, 4):
+        past = module.filtered([*x[:t], NAN], params)
+        np.testing.assert_allclose(past.predicted["z"][-1], whole.predicted["z"][t])
+        last = module.filtered(x[:t], params).filtered["z"][-1]
+        np.testing.assert_allclose(past.predicted["z"][-1], last @ np.array(HMM["trans"]))
+    assert whole.log_predictive["T"].sum() == pytest.approx(module.log_likelihood(x, params))
+
+
+def test_data_further_back_than_the_state_reaches() -> None:
+    text = """
+    model Late
+    param start : simplex[2]
+    param trans[2] : simplex[2]
+    param mean[2] : real
+    for t in T:
+        latent z[t] ~ Categorical(start) if t == 0 else Categorical(trans[z[t-1]])
+        data x[t] ~ Normal(0, 1) if t < 2 else Normal(mean[z[t-2]], 1)
+    """
+    late = emdsl.load(Source(dedent(text), "late.em"))
+    params = {"start": [0.5, 0.5], "trans": HMM["trans"], "mean": [0.0, 1.0]}
+    assert late.posterior([0.1, 0.2, 0.3], params)["z"].shape == (3, 2)
+    with pytest.raises(rt.NoFilterError, match="2 places before, further than"):
+        late.filtered([0.1, 0.2, 0.3], params)
 
 
 def test_classes_of_sequences_by_hand() -> None:
