@@ -41,6 +41,14 @@ class ResultFileError(InputError):
     """A file is not a fitted model, is damaged, or belongs to another model."""
 
 
+def no_chain(name: str) -> str:
+    """What to say of a model without chains that is to be filtered."""
+    return (
+        f"{name} has no latents tied along a chain (z[t-1]), so there is nothing to filter along: "
+        "ask for the posterior"
+    )
+
+
 def near(name: str, known: Sequence[str]) -> str:
     """A "did you mean" for a wrong name, or "" where nothing is close."""
     close = difflib.get_close_matches(name, known, n=2, cutoff=0.6)

@@ -22,7 +22,7 @@ import numpy as np
 from emdsl.runtime.blank import without_data
 from emdsl.runtime.chains import Trees
 from emdsl.runtime.engine import Engine
-from emdsl.runtime.errors import NoFilterError
+from emdsl.runtime.errors import NoFilterError, no_chain
 from emdsl.runtime.how import EXPECT
 from emdsl.runtime.links import added_up
 from emdsl.runtime.program import Coefficients, Floats, Params, Walk
@@ -53,10 +53,7 @@ def filter_chains(engine: Engine, params: Params) -> Past:
     """
     chains = [s for s in engine.structures if isinstance(s, StructureData) and s.structure.walks]
     if not chains:
-        raise NoFilterError(
-            f"{engine.program.meta.name} has no latents tied along a chain (z[t-1]), so there is "
-            "nothing to filter along: ask for the posterior"
-        )
+        raise NoFilterError(no_chain(engine.program.meta.name))
     for chain in chains:
         _check(chain)
     blank = without_data(engine)
