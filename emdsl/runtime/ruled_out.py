@@ -41,13 +41,16 @@ def logs_of_zero(
     """How much each coefficient jumps, where it holds a log of zero; None where none does.
 
     One feature's may take back another's: y log p + (1 - y) log(1 - p) is a coefficient log(1 - p)
-    of 1 and one of y that has -log(1 - p).
+    of 1 and one of y that has -log(1 - p). Where an array takes back what stands in another, as with
+    a latent that is 0 or 1, no row can be told by one array alone: then there are none.
     """
     if moved is None:
         return (None,) * len(known)
     found: list[Floats | None] = []
     for now, then in zip(known, coefficients(moved), strict=True):
         jumps = np.where(np.abs(then - now) > _JUMP, then - now, 0.0)
+        if (jumps.sum(axis=-1) < -_JUMP).any():
+            return (None,) * len(known)
         found.append(jumps if (jumps > 0.0).any() else None)
     return tuple(found)
 
