@@ -68,10 +68,18 @@ class Each(Emissions):
         self.steps = [at_columns(rows, self.order[span]) for span in self.spans]
         self.plain = isinstance(rows, np.ndarray)
         self.parts: Any = [None] * len(self.steps)
+        self.most: Floats | None = None
+        if self.plain:
+            self.most = np.maximum(rows.max(axis=1), -rows.min(axis=1))
 
     def begin(self, coefficients: Any) -> None:
         self.coefficients = coefficients
         self.low, self.tops = np.inf, None
+        self.tame = False
+        if self.most is not None:
+            bound = float((np.abs(coefficients) @ self.most).max())
+            self.tame = bound < _RANGE
+            self.low = -bound if self.tame else np.inf
         if self.plain and not isinstance(self.parts, np.ndarray):
             self.parts = np.empty((len(self.steps), *coefficients.shape))
 
@@ -80,8 +88,11 @@ class Each(Emissions):
             np.matmul(self.coefficients, self.steps[t], out=out)
         else:
             out[...] = self.coefficients @ self.steps[t]
+        if self.tame:
+            np.exp(out, out=out)
+            return
         low, top = _exp(out)
-        self.low = low if low < self.low else self.low
+        self.low = min(self.low, low)
         if top is not None:
             if self.tops is None:
                 self.tops = np.zeros(len(self.order))
@@ -93,7 +104,7 @@ class Each(Emissions):
         else:
             self.parts[t] = expected(posterior, self.steps[t])
 
-    def sums(self, space: Workspace) -> Floats:
+    def sums(self, space: Workspace) -> Floats:  # noqa: ARG002
         found: Floats = np.add.reduce(self.parts, axis=0)
         return found
 
@@ -126,7 +137,8 @@ class Repeated(Emissions):
         if self._cells is None:
             apart = self.count * np.arange(states)[:, None]
             self._cells = np.concatenate([(apart + index).reshape(-1) for index in self.steps])
-        total = np.bincount(self._cells, space.flat_posterior, states * self.count)
+        total = np.empty(states * self.count)
+        total[:] = np.bincount(self._cells, space.flat_posterior, states * self.count)
         return expected(total.reshape(states, self.count), self.rows)
 
 

@@ -191,9 +191,6 @@ class Lanes:
     def _again_forward(self, ranks: Ints, message: Floats, given: Floats) -> int:
         """Walk lanes forward until they agree with what is there; how many never did."""
         space, walk, late = self.space, self.walk, 0
-        quick = walk.again_forward(ranks, message, _AGREE, _NEGLIGIBLE)
-        if quick is not None:
-            return quick
         begin = 0
         if 2 * len(ranks) >= len(self.pieces.lengths):
             begin, ranks, message = self._all_forward(given)
@@ -268,9 +265,6 @@ class Lanes:
     def _again_backward(self, ranks: Ints, message: Floats, given: Floats) -> int:
         """Walk lanes backward until they agree with what is there; how many never did."""
         space, walk, pieces = self.space, self.walk, self.pieces
-        quick = walk.again_backward(ranks, message, _AGREE, _NEGLIGIBLE)
-        if quick is not None:
-            return quick
         states, late = np.arange(walk.states)[:, None], 0
         step = pieces.lengths[ranks] - 1
         after, begin = message, 0
@@ -379,7 +373,6 @@ class _Transfer:
             message = (self.products[:, :, slots] * found[:, None, ranks]).sum(axis=0)
             found[:, self.pieces.before[ranks]] = _weights(message, self.logs[:, slots])
         return found
-
 
     # Where no more than a few lanes are ready at once, numbers in lists are quicker than arrays.
 
