@@ -68,18 +68,16 @@ class Each(Emissions):
         self.steps = [at_columns(rows, self.order[span]) for span in self.spans]
         self.plain = isinstance(rows, np.ndarray)
         self.parts: Any = [None] * len(self.steps)
-        self.most: Floats | None = None
+        self.most: Floats | None = None  # each step's largest features, (F, steps)
+        self.tame = [False] * len(self.steps)
         if self.plain:
-            self.most = np.maximum(rows.max(axis=1), -rows.min(axis=1))
+            self.most = np.stack([np.abs(step).max(axis=1) for step in self.steps], axis=1)
 
     def begin(self, coefficients: Any) -> None:
         self.coefficients = coefficients
         self.low, self.tops = np.inf, None
-        self.tame = False
-        if self.most is not None:
-            bound = float((np.abs(coefficients) @ self.most).max())
-            self.tame = bound < _RANGE
-            self.low = -bound if self.tame else np.inf
+        if self.most is not None:  # steps whose log potentials can't be far from zero
+            self.tame = ((np.abs(coefficients) @ self.most).max(axis=0) < _RANGE).tolist()
         if self.plain and not isinstance(self.parts, np.ndarray):
             self.parts = np.empty((len(self.steps), *coefficients.shape))
 
@@ -88,7 +86,7 @@ class Each(Emissions):
             np.matmul(self.coefficients, self.steps[t], out=out)
         else:
             out[...] = self.coefficients @ self.steps[t]
-        if self.tame:
+        if self.tame[t]:
             np.exp(out, out=out)
             return
         low, top = _exp(out)

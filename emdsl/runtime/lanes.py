@@ -382,7 +382,8 @@ class _Transfer:
         pieces, logs = self.pieces, self.logs
         if len(self.ranks) > _LIST * len(pieces.by_order) or self.walk.states > _TINY:
             return None
-        if not (logs.max(axis=0) - logs.min(axis=0) < _ALIKE).all():
+        apart = (logs.max(axis=0) - logs.min(axis=0))[pieces.inner[self.ranks]]
+        if not (apart < _ALIKE).all():  # where a chain begins all columns count alike
             return None
         scaled = self.products * np.exp(logs - logs.max(axis=0))
         found: list[list[list[float]]] = scaled.transpose(2, 0, 1).tolist()
