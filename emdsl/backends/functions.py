@@ -109,4 +109,7 @@ def _return(value: object, call: str, indent: str) -> list[str]:
     inner = ", ".join(value)
     if call:
         return wrapped(f"{indent}return ", f"{call}({inner})", "", indent)
-    return [f"{indent}return {inner}" if len(value) != 1 else f"{indent}return ({inner},)"]
+    if len(value) == 1:
+        return [f"{indent}return ({inner},)"]
+    line = f"{indent}return {inner}"
+    return [line] if len(line) <= 99 else wrapped(f"{indent}return ", f"({inner})", "", indent)

@@ -35,10 +35,10 @@ def _inside(code: str, indent: str, lead: str = "", tail: str = "") -> list[str]
                 last = tail if i == len(rest) - 1 else ""
                 out += _inside(part[2:], indent, part[:2], last)
             return out
-    if code.startswith("(") and _closes_at_end(code):
+    opened = _call(code)
+    if opened is None and code.startswith("(") and _closes_at_end(code):
         inner = _inside(code[1:-1], indent + "    ")
         return [f"{indent}{lead}(", *inner, f"{indent}){tail}"]
-    opened = _call(code)
     if opened is None:
         return [indent + lead + code + tail]
     start, args = opened
@@ -86,11 +86,16 @@ def split(code: str, signs: tuple[str, ...]) -> list[str]:
 
 
 def _call(code: str) -> tuple[str, list[str]] | None:
-    """`f(a, b)` as its opening and arguments; None where the code isn't one call."""
-    if not code.endswith(")") or "(" not in code[:-1]:
+    """`f(a, b)` as its opening and arguments, a tuple `(a, b)` too; None for anything else.
+
+    Of calls on what calls return, `f(a).g(b)`, the last is opened.
+    """
+    if not code.endswith(")"):
         return None
-    opening = code.index("(") + 1
-    if opening == 1 or not _closes_at_end(code[opening - 1 :]):
+    starts = (i + 1 for i, c in enumerate(code) if c == "(" and _closes_at_end(code[i:]))
+    opening = next(starts, 0)
+    args = [a.removeprefix(", ").removeprefix(",").strip()
+            for a in split(code[opening:-1], (", ",))]  # fmt: skip
+    if opening == 0 or (opening == 1 and len(args) == 1) or "" in args:
         return None
-    return code[:opening], [a.removeprefix(", ").removeprefix(",").strip()
-                            for a in split(code[opening:-1], (", ",))]  # fmt: skip
+    return code[:opening], args

@@ -26,7 +26,16 @@ def tidy_axes(texts: Iterable[str], atoms: Atoms) -> tuple[str, ...]:
             names[axis] = stem
         return names[axis]
 
-    return tuple(re.sub(r"[^\W\d]\w*(~\d+)?", short, text) for text in texts)
+    return tuple(relations(re.sub(r"[^\W\d]\w*(~\d+)?", short, text)) for text in texts)
+
+
+_SIDE = r"((?:[^()\[\],]|\[[^\[\]]*\])+)"  # what stands on one side, indices and all
+_RELATION = re.compile(rf"\b(Eq|Ne)\({_SIDE}, {_SIDE}\)")
+
+
+def relations(text: str) -> str:
+    """`Ne(t, 0)` as `t != 0`."""
+    return _RELATION.sub(lambda m: f"{m[2]} {'=' if m[1] == 'Eq' else '!='} {m[3]}", text)
 
 
 def without_pivots(expr: sp.Expr, atoms: Atoms) -> sp.Expr:

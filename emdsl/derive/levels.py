@@ -80,6 +80,18 @@ class Link:
         )
 
     @property
+    def shared(self) -> int:
+        """How many enclosing rows, outermost first, a row has in common with what it points to."""
+        count = 0
+        for place, target, source in zip(
+            self.places, self.target.plates, self.source.plates, strict=False
+        ):
+            if place != Place("axis", target) or source != target:
+                break
+            count += 1
+        return count
+
+    @property
     def within(self) -> bool:
         """Whether a row points to another one of its own level, in the same enclosing row."""
         inner = self.source == self.target and not self.up

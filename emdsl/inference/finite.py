@@ -101,8 +101,7 @@ def _weighted(levels: Levels, factors: list[Factor], places: Places) -> Refusal 
             link = levels.links[f.level.axis, axis]
             if link.up:
                 continue
-            plates = link.target.plates if not link.within else link.target.plates[-1:]
-            for plate in plates:
+            for plate in link.target.plates[link.shared :]:
                 if model.plate(plate).weight is not None:
                     return Refusal(
                         "finite",

@@ -84,8 +84,12 @@ def _size(model: Model, size: object) -> str:
             f"({quoted(s.array)}, {quoted(s.dim) if isinstance(s.dim, str) else s.dim})"
             for s in decl.sources
         ]
-        parts.append(f"sources={tuple_literal(sources)}")
-    return f"rt.Size({', '.join(parts)})"
+        line = f"sources={tuple_literal(sources)}"
+        if len(line) > 86:
+            inner = "".join(f"                {s},\n" for s in sources)
+            line = f"sources=(\n{inner}            )"
+        parts.append(line)
+    return _call("rt.Size", parts)
 
 
 def _plate(plate: Plate) -> str:
@@ -168,10 +172,12 @@ def _array(v: Variable, role: str, model: Model, missing: str) -> str:
 
 
 def _call(name: str, parts: list[str]) -> str:
-    """A call as an item of a group: on one line, or on three where that is too long."""
+    """A call as an item of a group: on one line, on three, or on one for each part."""
     inner = ", ".join(parts)
-    if len(name) + len(inner) <= 88:
+    if "\n" not in inner and len(name) + len(inner) <= 88:
         return f"{name}({inner})"
+    if "\n" in inner or len(inner) > 86:
+        inner = ",\n            ".join(parts)
     return f"{name}(\n            {inner},\n        )"
 
 

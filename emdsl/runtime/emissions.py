@@ -7,7 +7,7 @@ step's rows are kept together from the start, and all of that happens to one ste
 
 from __future__ import annotations
 
-from itertools import pairwise
+import itertools
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class Emissions:
 
     def __init__(self, rows: Any, pieces: Pieces) -> None:
         """Take feature rows (F, N), in their own order, to the order of the pieces."""
-        self.spans = [slice(i, j) for i, j in pairwise(pieces.offsets.tolist())]
+        self.spans = [slice(i, j) for i, j in itertools.pairwise(pieces.offsets.tolist())]
         self.order = pieces.rows
         self.rows = rows
         self.low = np.inf

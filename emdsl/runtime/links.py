@@ -201,10 +201,16 @@ def tie(levels: Levels, link: Link) -> Tie:
     """
     index = levels.point(link.source, link.target, link.places)
     size = levels.rows(link.target).size
-    nested = link.target == link.source[: len(link.target)]
+    shared = 0  # enclosing rows that both are in
+    for (kind, name, lag), target, source in zip(
+        link.places, link.target, link.source, strict=False
+    ):
+        if (kind, name, lag) != ("axis", target, 0) or source != target:
+            break
+        shared += 1
     weight = None
     if link.target != link.source:
-        weight = levels.within(link.source, link.target if nested else ())
+        weight = levels.within(link.source, link.target[:shared])
     if weight is not None and (weight == 1.0).all():
         weight = None
     contiguous = len(index) > 0 and bool((np.diff(index) >= 0).all()) and bool(index[0] >= 0)

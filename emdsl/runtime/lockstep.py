@@ -14,7 +14,7 @@ it away. Sequences where it may matter are reported, for `chains_log` to do agai
 
 from __future__ import annotations
 
-from itertools import pairwise
+import itertools
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,7 @@ class Workspace:
         self.scale = np.empty(pieces.chains.size)
         self.inverse = np.empty(pieces.chains.size)
         ends = pieces.offsets.tolist()
-        spans = [slice(i, j) for i, j in pairwise(ends)]
+        spans = [slice(i, j) for i, j in itertools.pairwise(ends)]
         self.scales = [self.scale[s] for s in spans]
         self.inverses = [self.inverse[s] for s in spans]
         self.rows = [pieces.rows[s] for s in spans]

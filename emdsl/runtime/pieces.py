@@ -87,6 +87,10 @@ class Coupled(Protocol):
         """The log evidence of all rows with their weights; ImpossibleError where there is none."""
         ...
 
+    def pointing(self, index: int) -> dict[int, NDArray[np.intp]]:
+        """The pieces whose rows point to rows of one: where each of their rows points to."""
+        ...
+
     def expect(
         self, known: Sequence[Coefficients], bias: Steer | None = None
     ) -> tuple[Mapping[str, Floats], Posteriors]:

@@ -220,7 +220,7 @@ class _Scale:
         return raw, np.broadcast_to(seen, shape).reshape(-1, width).astype(np.float64)
 
     def same_values(self, latent: Latent) -> tuple[Floats, Floats | None] | None:
-        """Indicators (values, B) of a category with the same values as a latent, if there is one."""
+        """Indicators (values, B) of a category with a latent's values, if there is one."""
         for array in self._arrays:
             same = array.kind == "category" and isinstance(array.values, str)
             same &= array.values == latent.values and len(array.dims) == array.plates
@@ -299,25 +299,15 @@ def gathered(engine: Engine, scales: list[_Scale], index: int) -> _Gathered | No
     parts = []
     votes: dict[str, Floats] = {}
     for structure in engine.structures:
-        if index not in structure.structure.pieces:
-            continue
-        for i in structure.structure.pieces:
-            other = engine.pieces[i].piece.axes
-            if i == index or not scales[i].data:
+        for i, place in structure.pointing(index).items():
+            if not scales[i].data:
                 continue
-            ties = [
-                t.index for k, t in zip(structure.structure.links, structure.ties.links, strict=True)
-                if k.source == other and k.target == piece.axes
-            ]  # fmt: skip
-            if other[: len(piece.axes)] == piece.axes:
-                ties.append(engine.levels.rows(other).up[len(piece.axes)])
-            for place in ties[:1]:
-                size = engine.pieces[index].size
-                parts.append(_means(*scales[i].rows(slice(0, len(place))), place, size))
-                for latent in engine.program.meta.latents:
-                    said = scales[i].same_values(latent)
-                    if said is not None and latent.name in piece.latents:
-                        votes[latent.name] = _means(*said, place, size)
+            size = engine.pieces[index].size
+            parts.append(_means(*scales[i].rows(slice(0, len(place))), place, size))
+            for latent in engine.program.meta.latents:
+                said = scales[i].same_values(latent)
+                if said is not None and latent.name in piece.latents:
+                    votes[latent.name] = _means(*said, place, size)
     return _Gathered(np.concatenate(parts), votes) if parts else None
 
 

@@ -30,6 +30,7 @@ from emdsl.runtime.program import (
     Walk,
 )
 from emdsl.runtime.rows import expected
+from emdsl.runtime.ruled_out import Barred
 from emdsl.runtime.walks import Locate, WalkRows
 
 _FEW = 1000  # log evidences that are added up exactly
@@ -150,9 +151,10 @@ class StructureData:
     ) -> tuple[Mapping[str, Floats], Posteriors]:
         """Log evidence by level, and the expected sums of each piece's features, by cluster."""
         if bias is None and self._lone is not None:
-            fused = self._fuse()
+            (index,) = self.pieces
+            barred = isinstance(known[index][1], Barred)  # its rows are looked at one by one
+            fused = None if barred else self._fuse()
             if fused is not None:
-                (index,) = self.pieces
                 _, unary, pair = known[index]
                 table = self.shared[index][1]
                 steps = (pair @ table.rows)[:, 0]
@@ -288,6 +290,21 @@ class StructureData:
                 total += math.fsum(kept) if len(kept) < _FEW else float(kept.sum())
         return total
 
+    def pointing(self, index: int) -> dict[int, Ints]:
+        """The pieces whose rows point to rows of one: where each of their rows points to."""
+        axes = self.data[index].piece.axes
+        found: dict[int, Ints] = {}
+        for i in self.pieces if index in self.pieces else ():
+            other = self.data[i].piece.axes
+            if i == index:
+                continue
+            for link, own in zip(self.structure.links, self.ties.links, strict=True):
+                if link.source == other and link.target == axes:
+                    found.setdefault(i, own.index)
+            if other[: len(axes)] == axes:
+                found.setdefault(i, self.levels.rows(other).up[len(axes)])
+        return found
+
     def sums(self, found: Posteriors) -> Posteriors:
         """Expected sums of each piece's features: over rows, or over tables that rows share."""
         return {i: self._sums(i, posteriors) for i, posteriors in found.items()}
@@ -348,7 +365,7 @@ def potentials(
             if c in shared:
                 continue
             part = out[c][:, chunk.start : chunk.stop]
-            if isinstance(rows, np.ndarray):
+            if type(rows) is np.ndarray and type(known[c + 1]) is np.ndarray:
                 np.matmul(known[c + 1], rows, out=part)
             else:
                 part[...] = known[c + 1] @ rows

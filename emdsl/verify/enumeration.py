@@ -34,6 +34,8 @@ from emdsl.verify.world import Arrays, Site, World, world_of
 
 Odds = Mapping[int, float]
 
+_NOTHING = 1e-14  # a probability of less is rounding: it may stand beside the log of zero
+
 
 @dataclass(frozen=True, slots=True)
 class Exact:
@@ -196,6 +198,6 @@ def expected(
         t.probability * node_log_density(t.factor.node, world.at(t.factor.places, t.values))
         for c in found.components
         for t in c.terms
-        if t.factor.node.name in wanted and t.probability > 0.0
+        if t.factor.node.name in wanted and t.probability > _NOTHING
     ]
     return math.fsum(parts) + log_prior(world)

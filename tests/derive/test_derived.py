@@ -331,13 +331,6 @@ REFUSALS = {
             "rule of calculus finds its maximum [moving-support]"
         ),
     ),
-    "a parameter for each element": (
-        one("param m[N] : real", "Normal(m[n], 1)"),
-        (
-            "a parameter is indexed by the plate `n` itself, every element having one of its own "
-            "[parameter-per-element]"
-        ),
-    ),
     "a gate": (
         (
             "param g : real[2, 3]\nparam m[2] : real\nfor n in N:\n    input u[n] : real[3]\n"

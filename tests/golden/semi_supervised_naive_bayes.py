@@ -91,7 +91,7 @@ def features_n(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Feat
 def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt.Coefficients:
     """The parameter parts of the log joint's terms: (F,) direct, then (states, F) each."""
     K = layout.sizes["K"]
-    #   log p(z[n] | its parents) = log [Eq(seen(z[n]), 0) | Eq(z[n], z)] + log(weight[z])
+    #   log p(z[n] | its parents) = log [Eq(seen(z[n]), 0) | z[n] = z] + log(weight[z])
     #   log p(x[n] | its parents) = seen(x[n, d])*(-log(sd[z, d]) - log(2*pi)/2 - (-mean[z, d]
     #       + x~[n, d])**2/(2*sd[z, d]**2))
     mean = params["mean"] - pivot["mean"]  # (K, D)
@@ -323,6 +323,46 @@ def predict(
 ) -> dict[str, Any]:
     """The jointly most probable values of each element's latents, {latent: (N,)}."""
     return rt.predict(PROGRAM, data, params, lengths=lengths)
+
+
+def most_probable(
+    data: Any, params: Mapping[str, Any], *, lengths: Any = None
+) -> rt.MostProbable:
+    """The same values (`values`), and their log joint with the data (`log_joint`)."""
+    return rt.most_probable(PROGRAM, data, params, lengths=lengths)
+
+
+def pairwise(
+    data: Any, params: Mapping[str, Any], *, lengths: Any = None
+) -> dict[tuple[str, str], Any]:
+    """The joint posterior of each two latents that depend on each other directly."""
+    return rt.pairwise(PROGRAM, data, params, lengths=lengths)
+
+
+def sample_posterior(
+    data: Any,
+    params: Mapping[str, Any],
+    *,
+    n: int = 1,
+    seed: rt.Seed = 0,
+    lengths: Any = None,
+) -> dict[str, Any]:
+    """All latents drawn together from their posterior n times, {latent: (n, N)}."""
+    return rt.sample_posterior(PROGRAM, data, params, n=n, seed=seed, lengths=lengths)
+
+
+def filtered(
+    data: Any, params: Mapping[str, Any], *, lengths: Any = None
+) -> rt.Filtered:
+    """Of chains: the latents given the rows up to each, and before it; log p of each row."""
+    return rt.filtered(PROGRAM, data, params, lengths=lengths)
+
+
+def row_log_likelihood(
+    data: Any, params: Mapping[str, Any], *, lengths: Any = None
+) -> dict[str, Any]:
+    """The log likelihood of each independent element, {plate: (N,)}, unweighted."""
+    return rt.row_log_likelihood(PROGRAM, data, params, lengths=lengths)
 
 
 def load(path: str) -> rt.FitResult:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import emdsl
 from emdsl.compiler import compile_source, import_text
@@ -35,8 +36,7 @@ def gallery(path: Path, seed: int = 1) -> Case:
             arrays, **{k: v for k, v in sizes(path).items() if k in hyper},
             restarts=1, max_iter=2, progress=False,
         )  # fmt: skip
-    rows = len(next(iter(arrays.values())))
-    pick = np.sort(rng.choice(rows, size=min(rows, ROWS), replace=False))
+    pick = picked(program.PROGRAM, arrays, rng)
     few = {name: array[pick] for name, array in arrays.items()}
     for array in meta.arrays:
         if array.role == "data" and array.kind in ("real", "positive"):  # ties leave no variance
@@ -44,6 +44,22 @@ def gallery(path: Path, seed: int = 1) -> Case:
     compiled = compile_source(source(path))
     params = jittered(compiled.model, fitted.params, rng, 0.2)
     return Case(compiled, program, few, params)
+
+
+def picked(
+    program: Any, arrays: dict[str, NDArray[np.float64]], rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Some rows: of a sequence or tree its first, of others any."""
+    rows = len(next(iter(arrays.values())))
+    ids = [arrays[p.over] for p in program.meta.plates if p.over in arrays]
+    if ids:
+        firsts = [np.flatnonzero(ids[0] == i)[:4] for i in np.unique(ids[0])[:3]]
+        return np.concatenate(firsts)
+    if any(s.walks for s in program.structures) or any(
+        v.places for p in program.pieces for v in p.views
+    ):
+        return np.arange(min(rows, ROWS))
+    return np.sort(rng.choice(rows, size=min(rows, ROWS), replace=False))
 
 
 @each_fitted
