@@ -34,6 +34,8 @@ from emdsl.runtime.rows import expected
 from emdsl.runtime.ruled_out import Barred
 from emdsl.runtime.walks import Locate, WalkRows
 
+_FEW = 1000  # log evidences that are added up exactly
+
 Ints = NDArray[np.intp]
 Blocks = Callable[[int], Iterator[tuple[Chunk, Features]]]
 
@@ -196,10 +198,11 @@ class StructureData:
             index, shape = self._lone
             rows = self.ties.walks[0]
             each = _all_rows(self.blocks(index), 0)
-            if rows.tables > 1 or each.fixed is not None:
+            chains = rows.structure
+            if rows.tables > 1 or each.fixed is not None or isinstance(chains, Trees):
                 self._lone = None
                 return None
-            self._fused = Fused(rows.structure, shape, each.rows)
+            self._fused = Fused(chains, shape, each.rows)
         return self._fused
 
     # -- tables --
@@ -282,7 +285,10 @@ class StructureData:
             kept = rows if weight is None else np.where(weight > 0.0, rows, 0.0)
             if kept.min() == -np.inf:
                 self._locate(kept, axis, known)
-            total += float(math.fsum(kept) if weight is None else kept @ weight)
+            if weight is not None:
+                total += float(kept @ weight)
+            else:  # pairwise sums lose no more than a few bits, and are quicker
+                total += math.fsum(kept) if len(kept) < _FEW else float(kept.sum())
         return total
 
     def pointing(self, index: int) -> dict[int, Ints]:
