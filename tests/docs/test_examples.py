@@ -19,7 +19,7 @@ import pytest
 from emdsl.cli import main
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["tutorial.md"]
+PAGES = ["tutorial.md", "discrete.md"]
 FENCE = re.compile(
     r"(?:`(?P<file>[\w.]+\.em)`:\n\n)?^```(?P<kind>\w+)(?P<mark>[^\n]*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
@@ -34,7 +34,8 @@ def same_line(found: str, expected: str) -> bool:
     ours, theirs = ([float(n) for n in NUMBER.findall(line)] for line in (found, expected))
     if [w.split() for w in NUMBER.split(found)] != [w.split() for w in NUMBER.split(expected)]:
         return False
-    return all(math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5) for a, b in zip(ours, theirs, strict=True))
+    pairs = zip(ours, theirs, strict=True)
+    return all(math.isclose(a, b, rel_tol=2e-5, abs_tol=1e-5) for a, b in pairs)
 
 
 def same(found: str, expected: str) -> bool:
