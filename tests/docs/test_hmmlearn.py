@@ -1,6 +1,6 @@
 """Where the page on discrete structure says that hmmlearn has the same model, it has.
 
-At the same parameters both find the same log likelihood, and the same most probable states.
+At the same parameters both find the same log likelihood, and most probable states that are as probable.
 """
 
 from __future__ import annotations
@@ -49,7 +49,15 @@ def test_normal(model: str, kind: str, spread: str) -> None:
         covars_=result.params[spread],
     )
     assert peer.score(x) == pytest.approx(result.log_likelihood, rel=1e-10)
-    assert peer.predict(x).tolist() == result.predict()["z"].tolist()
+    best, _ = peer.decode(x)  # rows are the same here and there, and so are paths through them
+    assert joint(peer, x, result.predict()["z"]) == pytest.approx(best, rel=1e-10)
+
+
+def joint(peer: Any, x: np.ndarray[Any, Any], path: np.ndarray[Any, Any]) -> float:
+    """The log probability of data and states together, by hmmlearn's densities."""
+    seen = peer._compute_log_likelihood(x)[np.arange(len(path)), path].sum()
+    steps = np.log(peer.transmat_[path[:-1], path[1:]]).sum()
+    return float(seen + steps + np.log(peer.startprob_[path[0]]))
 
 
 def test_counts() -> None:
