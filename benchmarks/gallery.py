@@ -36,7 +36,7 @@ def sizes(path: Path) -> dict[str, int]:
 
 
 def data(path: Path, meta: Any) -> dict[str, NDArray[np.float64]]:
-    """The arrays that the model's command reads."""
+    """The arrays that the model's command reads, with the ids of sequences where it has them."""
     table = np.genfromtxt(
         ROOT / command(path)[3], delimiter=",", names=True, deletechars="", encoding="utf-8"
     )
@@ -50,5 +50,15 @@ def data(path: Path, meta: Any) -> dict[str, NDArray[np.float64]]:
         ]
         chosen = mapped[array.name].split(",") if array.name in mapped else own or heads
         columns = [table[head].astype(float) for head in chosen]
-        arrays[array.name] = columns[0] if len(array.dims) == 1 else np.stack(columns, axis=-1)
+        rank = len(array.dims) - row_dims(meta, array) + 1
+        arrays[array.name] = columns[0] if rank == 1 else np.stack(columns, axis=-1)
+    for plate in meta.plates:
+        if plate.over in heads:
+            arrays[plate.over] = table[plate.over].astype(float)
     return arrays
+
+
+def row_dims(meta: Any, array: Any) -> int:
+    """How many plate dimensions of an array its rows run through: all down to a ragged one."""
+    ragged = [i for i, axis in enumerate(array.axes) if meta.plate(axis).over]
+    return max(ragged, default=0) + 1

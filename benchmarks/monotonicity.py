@@ -3,7 +3,8 @@
     python benchmarks/monotonicity.py --seeds 200
 
 Each seed is one run of EM from its own start on one data set: drawn from the fitted model, or the
-gallery's own, as it is or made awkward. A decrease counts beyond 1e-9 (1 + |objective|).
+gallery's own, as it is or made awkward. Sequences are taken or left whole, but for what a shorter
+sequence still says. A decrease counts beyond 1e-9 (1 + |objective|).
 """
 
 from __future__ import annotations
@@ -32,13 +33,40 @@ Make = Callable[[Any, Arrays, np.random.Generator], Arrays | None]
 # --- data --------------------------------------------------------------------------------------
 
 
-def _take(meta: Any, arrays: Arrays, rows: Callable[[int], NDArray[np.intp]]) -> Arrays:
-    """The same elements of every array on the plate of the first data array."""
+def _over(meta: Any) -> str:
+    """The axis whose elements hold sequences of rows, "" without any."""
+    return next((p.over for p in meta.plates if p.over), "")
+
+
+def _rows(meta: Any, arrays: Arrays) -> set[str]:
+    """The arrays along the rows of the first data array, ids of sequences among them."""
     first = next(a for a in meta.arrays if a.role == "data" and a.plates)
-    n = len(arrays[first.name])
-    chosen = rows(n)
-    along = {a.name for a in meta.arrays if a.plates and a.dims[0] == first.dims[0]}
+    depth = gallery.row_dims(meta, first)
+    along = {a.name for a in meta.arrays if a.plates and a.dims[:depth] == first.dims[:depth]}
+    return (along | {_over(meta)}) & set(arrays)
+
+
+def _take(meta: Any, arrays: Arrays, chosen: NDArray[np.intp]) -> Arrays:
+    along = _rows(meta, arrays)
     return {name: x[chosen] if name in along else x for name, x in arrays.items()}
+
+
+def _units(meta: Any, arrays: Arrays) -> list[NDArray[np.intp]]:
+    """The places of what can't be divided: the rows of each sequence, or each row."""
+    over = _over(meta)
+    n = len(arrays[min(_rows(meta, arrays))])
+    if over not in arrays:
+        return [np.arange(n)] if over else [np.array([i]) for i in range(n)]
+    return [np.flatnonzero(arrays[over] == s) for s in dict.fromkeys(arrays[over])]
+
+
+def _choose(meta: Any, arrays: Arrays, units: list[NDArray[np.intp]]) -> Arrays:
+    """These units one after the other; sequences taken twice are two."""
+    out = _take(meta, arrays, np.concatenate(units))
+    over = _over(meta)
+    if over:
+        out[over] = np.repeat(np.arange(len(units), dtype=float), [len(u) for u in units])
+    return out
 
 
 def as_is(_meta: Any, arrays: Arrays, _rng: np.random.Generator) -> Arrays:
@@ -61,11 +89,47 @@ def _moved(
 
 
 def duplicates(meta: Any, arrays: Arrays, rng: np.random.Generator) -> Arrays:
-    return _take(meta, arrays, lambda n: rng.integers(max(n // 5, 1), size=n))
+    units = _units(meta, arrays)
+    few = rng.integers(max(len(units) // 5, 1), size=len(units))
+    return _choose(meta, arrays, [units[i] for i in few])
 
 
 def few(meta: Any, arrays: Arrays, rng: np.random.Generator) -> Arrays:
-    return _take(meta, arrays, lambda n: rng.permutation(n)[: int(rng.integers(1, 6))])
+    units = _units(meta, arrays)
+    return _choose(
+        meta, arrays, [units[i] for i in rng.permutation(len(units))[: int(rng.integers(1, 6))]]
+    )
+
+
+def one_unit(meta: Any, arrays: Arrays, rng: np.random.Generator) -> Arrays:
+    units = _units(meta, arrays)
+    return _choose(meta, arrays, [units[int(rng.integers(len(units)))]])
+
+
+def short(meta: Any, arrays: Arrays, rng: np.random.Generator) -> Arrays | None:
+    """Sequences cut after one to three rows, many after one; no parent is cut off a child."""
+    if not _over(meta):
+        return None
+    units = _units(meta, arrays)
+    return _choose(meta, arrays, [u[: max(int(rng.integers(-2, 4)), 1)] for u in units])
+
+
+def one_row(meta: Any, arrays: Arrays, _rng: np.random.Generator) -> Arrays:
+    return _choose(meta, arrays, [_units(meta, arrays)[0][:1]])
+
+
+def constant(meta: Any, arrays: Arrays, _rng: np.random.Generator) -> Arrays:
+    """One row's data everywhere."""
+    names = [a.name for a in meta.arrays if a.role == "data" and a.name in arrays]
+    return {**arrays, **{n: np.broadcast_to(arrays[n][:1], arrays[n].shape) for n in names}}
+
+
+def ties(meta: Any, arrays: Arrays, rng: np.random.Generator) -> Arrays | None:
+    """Three values for all rows of a number."""
+    names = [a.name for a in meta.arrays if a.role == "data" and a.kind in ("real", "positive")]
+    n = {name: len(arrays[name]) for name in names}
+    return {**arrays, **{m: arrays[m][rng.integers(min(3, n[m]), size=n[m])] for m in names}} \
+        if names else None  # fmt: skip
 
 
 def holes(meta: Any, arrays: Arrays, rng: np.random.Generator) -> Arrays | None:
@@ -73,10 +137,28 @@ def holes(meta: Any, arrays: Arrays, rng: np.random.Generator) -> Arrays | None:
     for array in meta.arrays:
         if array.role == "data" and array.missing != "no" and array.name in out:
             x = np.array(out[array.name], dtype=np.float64)
-            shape = x.shape if array.missing == "cell" else x.shape[: array.plates]
+            event = len(array.dims) - array.plates
+            shape = x.shape if array.missing == "cell" else x.shape[: x.ndim - event]
             x[rng.random(shape) < 0.15] = np.nan
             out[array.name], any_holes = x, True
     return out if any_holes else None
+
+
+def no_sequence(meta: Any, arrays: Arrays, rng: np.random.Generator) -> Arrays | None:
+    """Everything missing in one of the sequences."""
+    if not _over(meta) or any(a.role == "data" and a.missing == "no" for a in meta.arrays):
+        return None
+    units = _units(meta, arrays)
+    if len(units) == 1:
+        return None
+    gone = units[int(rng.integers(len(units)))]
+    along = _rows(meta, arrays)
+    out = dict(arrays)
+    for array in meta.arrays:
+        if array.role == "data" and array.name in along:
+            out[array.name] = np.array(out[array.name], dtype=np.float64)
+            out[array.name][gone] = np.nan
+    return out
 
 
 AWKWARD: dict[str, Make] = {
@@ -84,8 +166,14 @@ AWKWARD: dict[str, Make] = {
     "offset 1e8": offset,
     "scale 1e-8": tiny_scale,
     "duplicates": duplicates,
-    "one to five rows": few,
+    "one to five units": few,
     "missing": holes,
+    "ties": ties,
+    "short sequences": short,
+    "a sequence missing": no_sequence,
+    "one unit": one_unit,
+    "constant": constant,
+    "one row": one_row,
 }
 
 
@@ -98,7 +186,8 @@ def check(task: tuple[str, int, int]) -> dict[str, Any]:
 
     name, seeds, iterations = task
     path = Path("models") / f"{name}.em"
-    found: dict[str, Any] = {"model": name, "offenders": [], "statuses": {}, "iterations": 0}
+    found: dict[str, Any] = {"model": name, "offenders": [], "refusals": [], "statuses": {},
+                             "iterations": 0}  # fmt: skip
     try:
         module = module_of(name)
     except CompileError as error:
@@ -128,17 +217,43 @@ def _data(module: Any, fitted: Any, own: Arrays, seed: int) -> tuple[str, Arrays
 
 
 def _drawn(module: Any, fitted: Any, own: Arrays, seed: int) -> Arrays | None:
-    meta = module.META
+    meta, over = module.META, _over(module.META)
     inputs = {a.name: own[a.name] for a in meta.arrays if a.name in own and a.role != "data"}
-    read = {d for n in inputs for d in meta.array(n).dims}
+    if over in own and inputs:
+        inputs[over] = own[over]
+    read = {d for n in inputs if n != over for d in meta.array(n).dims}
     plates = {s.name: min(fitted.sizes[s.name], 150) for s in meta.sizes
               if s.role == "plate" and s.name not in read}  # fmt: skip
+    lengths = _lengths(fitted) if over and not inputs else {}
+    if lengths:
+        plates[str(meta.plate(over).dim)] = len(next(iter(lengths.values())))
+    names = [a.name for a in meta.arrays if a.role == "data" and a.name in own]
     try:
-        drawn = fitted.sample(plates, seed=seed, inputs=inputs)
+        drawn = fitted.sample(plates, seed=seed, inputs=inputs, lengths=lengths or None)
     except ValueError:  # an argument that the model only reads off its data
         return None
-    names = [a.name for a in meta.arrays if a.role == "data" and a.name in own]
-    return {**inputs, **{n: np.asarray(drawn[n], dtype=np.float64) for n in names}}
+    out = {**inputs, **{n: _one_array(drawn[n]) for n in names}}
+    for lengths_of in lengths.values():
+        out[over] = np.repeat(np.arange(len(lengths_of), dtype=float), lengths_of)
+    for name in names:  # as many unseen labels as there were
+        if meta.array(name).missing == "sum":
+            unseen = np.random.default_rng(seed).random(out[name].shape)
+            out[name][unseen < np.isnan(own[name]).mean()] = np.nan
+    return out
+
+
+def _lengths(fitted: Any) -> dict[str, NDArray[np.int64]]:
+    """Those of the first sequences, up to about 150 rows; of one sequence, its first rows."""
+    out = {}
+    for plate in (p for p in fitted.program.meta.plates if p.over):
+        own = np.minimum(fitted.bound.layout.lengths[plate.axis], 150)
+        out[str(plate.dim)] = own[: int(np.searchsorted(np.cumsum(own), 150)) + 1]
+    return out
+
+
+def _one_array(drawn: Any) -> NDArray[np.float64]:
+    whole = np.concatenate(drawn) if isinstance(drawn, list) else np.asarray(drawn)
+    return whole.astype(np.float64)
 
 
 def _run(
@@ -160,8 +275,9 @@ def _run(
         result = module.fit(
             data, seed=seed, restarts=1, max_iter=iterations, tol=0.0, progress=False, **sizes
         )
-    except InputError:
+    except InputError as error:
         statuses["refused data"] += 1
+        found["refusals"].append(f"seed {seed} ({label}): {error}")
         return
     except Exception:  # noqa: BLE001 - it is what is looked for
         offend(traceback.format_exc(limit=-2))
@@ -179,7 +295,7 @@ def _run(
         offend(f"fell by {fall[i]:.3g} from {trace[i]:.12g} at iteration {i + 1}")
     for restart in result.restarts:
         if restart.status == "decreased":
-            offend(restart.messages if isinstance(restart.messages, str) else result.messages[-1])
+            offend(restart.message)
 
 
 def main() -> None:
@@ -221,6 +337,8 @@ def _text(row: dict[str, Any]) -> str:
     line = f"{row['model']:<32} {row['iterations']:7d} iterations {row['seconds']:6.1f} s   {ended}"
     shown = [f"  ! seed {o['seed']} ({o['data']}): {o['what']}" for o in row["offenders"][:5]]
     more = len(row["offenders"]) - len(shown)
+    refusals = sorted({r.split(": ", 1)[1] for r in row["refusals"]})
+    shown += [f"  refused: {r}" for r in refusals[:3]]
     return "\n".join([line, *shown, *([f"  ! and {more} more"] if more > 0 else [])])
 
 

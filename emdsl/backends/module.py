@@ -29,6 +29,43 @@ def _docstring(doc: str) -> list[str]:
     return [f'"""{safe}"""'] if not safe.endswith('"') else [f'"""{safe} """']
 
 
+_LATENTS = (
+    "def most_probable(",
+    "    data: Any, params: Mapping[str, Any], *, lengths: Any = None",
+    ") -> rt.MostProbable:",
+    '    """The same values (`values`), and their log joint with the data (`log_joint`)."""',
+    "    return rt.most_probable(PROGRAM, data, params, lengths=lengths)",
+    "",
+    "",
+    "def pairwise(",
+    "    data: Any, params: Mapping[str, Any], *, lengths: Any = None",
+    ") -> dict[tuple[str, str], Any]:",
+    '    """The joint posterior of each two latents that depend on each other directly."""',
+    "    return rt.pairwise(PROGRAM, data, params, lengths=lengths)",
+    "",
+    "",
+    "def sample_posterior(",
+    "    data: Any,",
+    "    params: Mapping[str, Any],",
+    "    *,",
+    "    n: int = 1,",
+    "    seed: rt.Seed = 0,",
+    "    lengths: Any = None,",
+    ") -> dict[str, Any]:",
+    '    """All latents drawn together from their posterior n times, {latent: (n, N)}."""',
+    "    return rt.sample_posterior(PROGRAM, data, params, n=n, seed=seed, lengths=lengths)",
+    "",
+    "",
+    "def filtered(",
+    "    data: Any, params: Mapping[str, Any], *, lengths: Any = None",
+    ") -> rt.Filtered:",
+    '    """Of chains: the latents given the rows up to each, and before it; log p of each row."""',
+    "    return rt.filtered(PROGRAM, data, params, lengths=lengths)",
+    "",
+    "",
+)
+
+
 def _api(m: Module) -> list[str]:
     """The functions users call; each hands the program to the common runtime."""
     # a header size of that name would meet the argument
@@ -112,6 +149,14 @@ def _api(m: Module) -> list[str]:
         ") -> dict[str, Any]:",
         '    """The jointly most probable values of each element\'s latents, {latent: (N,)}."""',
         "    return rt.predict(PROGRAM, data, params, lengths=lengths)",
+        "",
+        "",
+        *_LATENTS,
+        "def row_log_likelihood(",
+        "    data: Any, params: Mapping[str, Any], *, lengths: Any = None",
+        ") -> dict[str, Any]:",
+        '    """The log likelihood of each independent element, {plate: (N,)}, unweighted."""',
+        "    return rt.row_log_likelihood(PROGRAM, data, params, lengths=lengths)",
         "",
         "",
         "def load(path: str) -> rt.FitResult:",

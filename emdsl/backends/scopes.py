@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_Named = ast.ExceptHandler | ast.MatchAs | ast.MatchStar  # what binds a name by itself
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
@@ -51,8 +52,10 @@ def identifiers(text: str) -> set[str]:
             found.add(node.name)
         elif isinstance(node, ast.alias):
             found.add((node.asname or node.name).split(".")[0])
-        elif isinstance(node, ast.ExceptHandler) and node.name:
+        elif isinstance(node, _Named) and node.name:
             found.add(node.name)
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            found.add(node.rest)
     return found
 
 
@@ -145,8 +148,10 @@ def _stored(body: Iterable[ast.AST]) -> Iterator[str]:
             continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
             yield node.id
-        if isinstance(node, ast.ExceptHandler) and node.name:
+        if isinstance(node, _Named) and node.name:
             yield node.name
+        if isinstance(node, ast.MatchMapping) and node.rest:
+            yield node.rest
         yield from _stored(ast.iter_child_nodes(node))
 
 

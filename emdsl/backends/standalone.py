@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 
 from emdsl.backends.scopes import Edit, Reference, apply, identifiers, references
+from emdsl.diagnostics import Bug
 
 _PACKAGE = "emdsl.runtime"
 _PREFIX = {"numerics": "nm", "sampling": "sampling"}  # as generated modules call them
@@ -323,6 +324,12 @@ def _imports(modules: list[_Module], kept: set[Key]) -> list[str]:
                     for r in _inside(module, statement)
                     if r.name in module.outside
                 }
+    for module in modules:  # one namespace for all: an import must not hide a definition
+        clash = {n for n, text in module.outside.items() if text in needed} & set(
+            modules[-1].defined
+        )
+        if clash:
+            raise Bug(f"{module.name} imports {', '.join(sorted(clash))}, which models define")
     froms: dict[str, list[str]] = {}
     plain: list[str] = []
     for text in sorted(needed):

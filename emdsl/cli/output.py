@@ -7,12 +7,21 @@ import csv
 import io
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from emdsl.cli.errors import InputError
 from emdsl.cli.files import STDIN, verify_writable, write_bytes, write_file
 from emdsl.cli.terminal import write_text
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The plates that an answer's rows are in, and how many dimensions belong to each row."""
+
+    axes: tuple[str, ...]
+    events: int = 0
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.cli.output import Answer
 from emdsl.runtime.levels import depth
 
 if TYPE_CHECKING:
@@ -25,22 +26,32 @@ class _Rows:
     counts: tuple[NDArray[np.int64], ...]  # elements of each axis in each row around it
 
 
-def in_table(meta: Meta, arrays: Mapping[str, Any], *, npz: bool) -> dict[str, Any]:
+def in_table(
+    meta: Meta,
+    arrays: Mapping[str, Any],
+    *,
+    npz: bool,
+    answers: Mapping[str, Answer] | None = None,
+) -> dict[str, Any]:
     """Arrays by name (`z[]` has the plates of z) without lists, as `emdsl fit` reads them.
 
+    answers : of arrays that are no variable's values or probabilities in its own plates.
     npz : rows with the lengths of sequences; or else rows with ids, and what belongs to a whole
         sequence repeated in each of its rows.
     """
-    of = {z.name: (z.axes, z.dims) for z in meta.latents}
+    of: dict[str, tuple[tuple[str, ...], tuple[Any, ...]]] = {
+        z.name: (z.axes, z.dims) for z in meta.latents
+    }
     of |= {a.name: (a.axes, a.dims) for a in meta.arrays}
+    of |= {n: (a.axes, (None,) * (len(a.axes) + a.events)) for n, a in (answers or {}).items()}
     axes_of = {name: of.get(name.removesuffix("[]"), ((), ()))[0] for name in arrays}
     ragged: dict[str, _Rows] = {}
     for name, value in arrays.items():
-        axes, dims = of.get(name.removesuffix("[]"), ((), ()))
-        deep = depth(meta.plates, axes)
-        rank = len(dims) + name.endswith("[]")
+        own, dims = of.get(name.removesuffix("[]"), ((), ()))
+        deep = depth(meta.plates, own)
+        rank = len(dims) + (name.endswith("[]") and name.removesuffix("[]") not in (answers or {}))
         if deep and (isinstance(value, list) or np.ndim(value) == rank):
-            ragged[name] = _rows(value, axes[:deep])
+            ragged[name] = _rows(value, own[:deep])
     if not ragged:
         return dict(arrays)
     longest = max(ragged.values(), key=lambda r: len(r.axes))
@@ -56,11 +67,11 @@ def in_table(meta: Meta, arrays: Mapping[str, Any], *, npz: bool) -> dict[str, A
     ids = dict(zip(longest.axes, longest.ids, strict=False))
     table: dict[str, Any] = dict(ids)
     for name, value in arrays.items():
-        axes = axes_of[name]
+        own = axes_of[name]
         if name in ragged and ragged[name].axes == longest.axes:
             table[name] = ragged[name].values
-        elif axes and axes == longest.axes[: len(axes)]:
-            table[name] = _repeated(value, longest.ids[: len(axes)])
+        elif own and own == longest.axes[: len(own)]:
+            table[name] = _repeated(value, longest.ids[: len(own)])
         else:
             table[name] = value  # of another plate, which makes no one table
     return table

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from emdsl.derive.levels import Level, Link
+from emdsl.derive.levels import Level
 from emdsl.derive.table import Atoms
 from emdsl.inference.plan import Plan, Structure
 from emdsl.inference.schedule import Send, SumOut, Walk
@@ -59,7 +59,7 @@ class Coupling:
         self.atoms: Atoms = plan.derived.joint.atoms
         self.levels = plan.derived.joint.levels
         self.scalars = ScalarLowering(self.atoms, names, frozenset())
-        self.links: list[Link] = []
+        self.sends: list[Send] = []
         self.walks: list[Walk] = []
         self.made: dict[int, _Made] = {}
         self.taken: set[str] = set()
@@ -196,8 +196,8 @@ class Coupling:
     # -- steps: each appends its forward statements and returns its backward ones --
 
     def _send(self, step: Send, body: list[Stmt]) -> list[Stmt]:
-        self.links.append(step.link)
-        tie = f"ties.links[{len(self.links) - 1}]"
+        self.sends.append(step)
+        tie = f"ties.links[{len(self.sends) - 1}]"
         source, target = step.link.source, step.link.target
         renamed = dict(step.axes)
         first = self.made[step.inputs[0]].axes

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from emdsl.derive.levels import Link, Place
+from emdsl.derive.levels import Level, Levels, Link, Place, own_places
 from emdsl.inference.plan import PiecePlan, Plan, Structure
-from emdsl.inference.schedule import Walk
+from emdsl.inference.schedule import Send, Walk
 from emdsl.lower.coupled import Coupling
 from emdsl.lower.features import Views
 from emdsl.lower.meta import extent_literal, tuple_literal
@@ -71,6 +71,9 @@ def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views) -> list[str
             for a in piece.latents
         ]
         lines.append(f"            own={tuple_literal(own)},")
+    if any(len(c.latents) > 1 for c in piece.clusters):
+        seen = ([_seen(joint.levels, piece.level, a) for a in c.latents] for c in piece.clusters)
+        lines += _group("reads", [_long(items) for items in seen])
     lines += [
         f"            features=features_{piece.label},",
         f"            coefficients=coefficients_{piece.label},",
@@ -102,7 +105,7 @@ def _structure(structure: Structure, coupling: Coupling) -> list[str]:
     return [
         "        rt.Structure(",
         f"            pieces={tuple_literal([str(i) for i in structure.pieces])},",
-        *_group("links", [_link(k) for k in coupling.links]),
+        *_group("links", [_link(s, coupling) for s in coupling.sends]),
         *_group("walks", [_walk(w, structure, coupling) for w in coupling.walks]),
         f"            infer=infer_{coupling.label},",
         "        ),",
@@ -116,10 +119,44 @@ def _group(name: str, items: list[str]) -> list[str]:
     return [f"            {name}=(", *inner, "            ),"]
 
 
-def _link(link: Link) -> str:
+def _link(send: Send, coupling: Coupling) -> str:
+    link = send.link
     source, target = (tuple_literal([quoted(a) for a in k.plates])
                       for k in (link.source, link.target))  # fmt: skip
-    return f"rt.Link({source}, {target}, {_places(link)})"
+    carries = [_seen(coupling.levels, link.source, a) for a, _ in send.axes]
+    found = f"rt.Link({source}, {target}, {_places(link)}, {tuple_literal(carries)})"
+    if len(found) <= 80:
+        return found
+    inner = [*(f"{x}, " for x in (source, target)), f"{_places(link)}, "]
+    head = "".join(inner).rstrip()
+    return f"rt.Link(\n{' ' * 20}{head}\n{' ' * 20}{_long(carries)},\n{' ' * 16})"
+
+
+def _long(items: list[str]) -> str:
+    """A tuple as an item of a group: on one line, or on several where that is too long."""
+    line = tuple_literal(items)
+    if len(line) <= 80:
+        return line
+    return "\n".join(["(", *(f"{' ' * 20}{x}," for x in items), f"{' ' * 16})"])
+
+
+def _seen(levels: Levels, level: Level, axis: str) -> str:
+    """A latent as the rows of a level see it: its own or that of the row around by name alone."""
+    latent = levels.of_axis[axis]
+    target = levels.of(levels.model.variable(latent))
+    link = levels.links.get((level.axis, axis), Link(level, target, own_places(target)))
+    at = ", ".join(_spelt(p, levels.model) for p in link.places)
+    parts = [quoted(f"{latent}[{at}]" if at else latent), quoted(latent)]
+    if not link.up:
+        parts.append(_places(link))
+    return f"rt.View({', '.join(parts)})"
+
+
+def _spelt(place: Place, model: Model) -> str:
+    """A place as in the model's file."""
+    if place.kind == "array":
+        return f"{place.name}[{', '.join(model.variable(place.name).plates)}]"
+    return str(place)
 
 
 def _places(link: Link) -> str:
@@ -138,4 +175,8 @@ def _walk(walk: Walk, structure: Structure, coupling: Coupling) -> str:
         for i in walk.pair
         if coupling.is_shared(i)
     ]
-    return f"rt.Walk({axes}, {quoted(parent)}, {walk.history}, {tuple_literal(tables)})"
+    parts = [axes, quoted(parent), str(walk.history), tuple_literal(tables)]
+    if walk.outer:
+        given = [_seen(coupling.levels, walk.level, a) for a in walk.outer]
+        parts.append(tuple_literal(given))
+    return f"rt.Walk({', '.join(parts)})"

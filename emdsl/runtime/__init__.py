@@ -3,14 +3,18 @@
 from emdsl.runtime import numerics as numerics
 from emdsl.runtime import sampling as sampling
 from emdsl.runtime.api import e_step as e_step
+from emdsl.runtime.api import filtered as filtered
 from emdsl.runtime.api import fit as fit
 from emdsl.runtime.api import init_params as init_params
 from emdsl.runtime.api import load as load
 from emdsl.runtime.api import log_likelihood as log_likelihood
+from emdsl.runtime.api import most_probable as most_probable
+from emdsl.runtime.api import pairwise as pairwise
 from emdsl.runtime.api import posterior as posterior
 from emdsl.runtime.api import predict as predict
 from emdsl.runtime.api import row_log_likelihood as row_log_likelihood
 from emdsl.runtime.api import sample as sample
+from emdsl.runtime.api import sample_posterior as sample_posterior
 from emdsl.runtime.bind import bind as bind
 from emdsl.runtime.em import Iteration as Iteration
 from emdsl.runtime.engine import Chunk as Chunk
@@ -20,9 +24,12 @@ from emdsl.runtime.errors import DataError as DataError
 from emdsl.runtime.errors import InputError as InputError
 from emdsl.runtime.errors import ParamsError as ParamsError
 from emdsl.runtime.errors import ResultFileError as ResultFileError
+from emdsl.runtime.filtering import NoFilterError as NoFilterError
 from emdsl.runtime.frames import Table as Table
 from emdsl.runtime.how import EXPECT as EXPECT
 from emdsl.runtime.how import How as How
+from emdsl.runtime.latents import Filtered as Filtered
+from emdsl.runtime.latents import MostProbable as MostProbable
 from emdsl.runtime.numerics import *  # noqa: F403  # generated modules may call any of them
 from emdsl.runtime.params import check_params as check_params
 from emdsl.runtime.program import *  # noqa: F403  # and are made of these

@@ -6,8 +6,8 @@ few sequences already cut out, one after the other, and walks them all together.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def _walk(
 ) -> None:
     """Fill coming, left, message and log_scale, all sequences a step at a time."""
     pieces = chains.pieces
-    spans = list(pairwise(pieces.offsets.tolist()))
+    spans = list(itertools.pairwise(pieces.offsets.tolist()))
     tables = [
         _tables(transitions.log, None if index is None else index[pieces.rows[i:j]])
         for i, j in spans

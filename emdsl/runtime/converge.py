@@ -8,6 +8,7 @@ little: at a = 0.999 a thousand times as much is still to come.
 from __future__ import annotations
 
 _EPS = 2.220446049250313e-16
+_LOGS = 1500.0  # logs of the least probabilities are -708, and such terms cancel too
 
 
 def rounding(objective: float, rows: float, tightest: float) -> tuple[float, float]:
@@ -17,9 +18,9 @@ def rounding(objective: float, rows: float, tightest: float) -> tuple[float, flo
     tightest : the smallest variance of a component relative to that of all the data. A log
         density is a sum of terms of about 1 / tightest, which cancel.
     """
-    each = _EPS * (4.0 + 8.0 / max(tightest, 1e-12))
+    terms = 8.0 / max(tightest, 1e-12)
     base = 4.0 * _EPS * abs(objective)
-    return base + each * rows**0.5, base + each * rows
+    return base + _EPS * (4.0 + terms) * rows**0.5, base + _EPS * (_LOGS + terms) * rows
 
 
 def has_converged(trace: list[float], tol: float, noise: float) -> bool:

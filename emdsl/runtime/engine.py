@@ -41,6 +41,7 @@ from emdsl.runtime.program import (
     Statistics,
 )
 from emdsl.runtime.rows import Wide, expected, ready
+from emdsl.runtime.ruled_out import Barred, logs_of_zero, met, moved_off
 
 _LEAST = 1e-290  # of the largest: a part that is only what was cut off
 _CUT = 1e-295  # a posterior below e^-690 was cut off there
@@ -137,10 +138,10 @@ class Engine:
             self._sum_direct(index)
         sums: dict[int, tuple[Floats, ...]] = {}
         for structure in self.structures:
-            evidence, found = structure.infer(known, EXPECT, bias)
+            evidence, found = structure.expect(known, bias)
             if params is not None:
                 log_likelihood += structure.log_likelihood(evidence, known)
-            sums |= structure.sums(found)
+            sums |= found
         for index, data in enumerate(self.pieces):
             if data.piece.latents and index not in self.coupled:
                 part, sums[index] = self._blockwise(index, known[index], bias, params is not None)
@@ -148,12 +149,11 @@ class Engine:
             direct = self._direct[index]
             assert direct is not None
             if params is not None:
-                log_likelihood += float(known[index][0] @ direct)
+                log_likelihood += self._direct_evidence(index, known[index][0], direct)
                 if log_likelihood == -np.inf:
                     self._impossible_direct(index)
-            values.update(
-                data.piece.collect(direct, tuple(map(_cut_off, sums.get(index, ()))), self.layout)
-            )
+            kept = tuple(map(_cut_off, sums.get(index, ())))
+            values.update(data.piece.collect(direct, kept, self.layout))
         return Statistics(values, log_likelihood, self.layout, self.pivot)
 
     def _blockwise(
@@ -188,18 +188,44 @@ class Engine:
                 total = part if total is None else total + part
             self._direct[index] = total
 
-    def _known(self, data: PieceData, params: Params | None) -> Coefficients:
+    def _direct_evidence(self, index: int, known: Any, direct: Floats) -> float:
+        """The log likelihood of terms without a latent."""
+        if isinstance(known, Barred) and met(known.zero, direct):
+            for chunk, features in self.blocks(index):
+                counted = 1.0 if chunk.weight is None else chunk.weight > 0.0
+                hit = np.asarray(met(known.zero, features.direct) * counted, dtype=np.float64)
+                if hit.any():
+                    self._impossible(self.pieces[index], chunk, -hit)
+        return float((known.known if isinstance(known, Barred) else known) @ direct)
+
+    def known(self, params: Params) -> list[tuple[Any, ...]]:
+        """Every piece's coefficients, ready to meet its features."""
+        return [self._known(data, params) for data in self.pieces]
+
+    def _known(self, data: PieceData, params: Params | None) -> tuple[Any, ...]:
         """A piece's coefficients, those of clusters ready to meet rows like the piece's.
 
-        Without parameters every coefficient is zero.
+        Logs of exact zeros among them rule out what they meet. Without parameters every
+        coefficient is zero.
         """
         if params is None:
             neutral = (np.zeros((c, r.shape[0]))
                        for c, r in zip(data.states, data.kinds, strict=True))  # fmt: skip
             direct = self._features(data, data.chunk(0, min(1, data.size))).direct
             return (np.zeros(direct.shape[0]), *map(ready, neutral, data.kinds))
-        direct, *clusters = data.piece.coefficients(params, self.layout, self.pivot)
-        return (direct, *map(ready, clusters, data.kinds))
+
+        def coefficients(at: Params) -> Coefficients:
+            return data.piece.coefficients(at, self.layout, self.pivot)
+
+        known = coefficients(params)
+        zeros = logs_of_zero(known, coefficients, moved_off(self.program.meta, params))
+        return (
+            known[0] if zeros[0] is None else Barred(known[0], zeros[0]),
+            *(
+                ready(c, kind) if zero is None else Barred(ready(c, kind), ready(zero, kind))
+                for c, zero, kind in zip(known[1:], zeros[1:], data.kinds, strict=True)
+            ),
+        )
 
     # --- what can be asked -------------------------------------------------------------------
 
@@ -225,10 +251,11 @@ class Engine:
             out.update({name: whole(blocks, data) for name, blocks in parts.items()})
         return {z.name: out[z.name] for z in self.program.meta.latents}
 
-    def log_evidence(self, params: Params) -> dict[tuple[str, ...], Floats]:
+    def log_evidence(self, params: Params, how: How = EXPECT) -> dict[tuple[str, ...], Floats]:
         """Log likelihood of every independent row of each level, (rows,), unweighted.
 
-        Coupled rows count for the rows of the level that their evidence is of.
+        Coupled rows count for the rows of the level that their evidence is of. With `Best` it is
+        the log joint of the data and the most probable values.
         """
         out: dict[tuple[str, ...], Floats] = {}
         known = [self._known(data, params) for data in self.pieces]
@@ -238,7 +265,7 @@ class Engine:
 
         target: dict[int, tuple[str, ...]] = {}
         for structure in self.structures:
-            evidence, _ = structure.infer(known, EXPECT)
+            evidence, _ = structure.infer(known, how)
             found = {tuple(filter(None, axis.split(","))): rows for axis, rows in evidence.items()}
             for axes, rows in found.items():
                 count(axes, rows)
@@ -253,8 +280,7 @@ class Engine:
                 part = known[index][0] @ features.direct
                 if data.piece.latents and index not in self.coupled:
                     part = (
-                        part
-                        + data.piece.infer(features, known[index], self.layout, EXPECT, None)[0]
+                        part + data.piece.infer(features, known[index], self.layout, how, None)[0]
                     )
                 rows[chunk.start : chunk.stop] = part
             rows = rows if data.inverse is None else rows[data.inverse]

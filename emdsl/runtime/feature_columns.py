@@ -40,6 +40,22 @@ def at_columns(rows: Any, which: NDArray[np.intp]) -> Any:
     return np.ascontiguousarray(rows[:, which])
 
 
+def distinct_columns(columns: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The places of the first of each distinct column, and which of them each column is."""
+    if columns.shape[1] == 0:
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+    if (columns == columns[:, :1]).all():
+        return np.zeros(1, dtype=np.intp), np.zeros(columns.shape[1], dtype=np.intp)
+    moving = columns[(columns != columns[:, :1]).any(axis=1)]
+    table = np.ascontiguousarray(moving.T)
+    if table.shape[1] == 1:
+        packed: Any = table[:, 0]
+    else:
+        packed = table.view([("", table.dtype)] * table.shape[1]).reshape(-1)
+    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
+    return first, inverse.reshape(-1)
+
+
 def joined(blocks: Sequence[Any]) -> Any:
     """Rows of the same form, side by side."""
     first = blocks[0]

@@ -254,7 +254,7 @@ def _choose(engine: Engine, runs: list[Run], notes: list[str]) -> FitResult:
 
 def _flat_result(engine: Engine, reference: Params, flat: list[str], notes: list[str]) -> FitResult:
     """The stated result where the data leave no variance to estimate."""
-    n, _ = counts(engine.program.meta, engine.bound)
+    n, _ = counts(engine)
     why = "there is one observation" if n == 1 else "the values are all equal or exactly dependent"
     text = (
         f"collapsed: {', '.join(flat)} has no variance in the data ({why}), so the likelihood is "
@@ -268,7 +268,7 @@ def _result(
     engine: Engine, best: Run, status: Any, messages: list[str], runs: list[Run]
 ) -> FitResult:
     program, bound = engine.program, engine.bound
-    n_obs, bic_n = counts(program.meta, bound)
+    n_obs, bic_n = counts(engine)
     return FitResult(
         program=program,
         params=best.params,
@@ -292,13 +292,16 @@ def _result(
     )  # fmt: skip
 
 
-def counts(meta: Meta, bound: Bound) -> tuple[int, float]:
-    """How many elements the first data array's plate has, and the sum of their weights."""
+def counts(engine: Engine) -> tuple[int, float]:
+    """How many rows the first data array has, and the sum of their weights.
+
+    Those of plates around a ragged one count for each of its elements.
+    """
+    meta, bound = engine.program.meta, engine.bound
     array = next((a for a in meta.arrays if a.role == "data" and a.plates), None)
     if array is None:
         return 1, 1.0
     n = bound.arrays[array.name].shape[0]
-    for weight in meta.arrays:
-        if weight.role == "weight" and weight.dims == array.dims[:1]:
-            return n, float(bound.arrays[weight.name].sum())
-    return n, float(n)
+    ragged = [i for i, axis in enumerate(array.axes) if meta.plate(axis).over]
+    weight = engine.levels.weight(array.axes[: max(ragged, default=0) + 1])
+    return n, float(n) if weight is None else float(weight.sum())

@@ -11,6 +11,9 @@ gives the exact messages instead.
 
 from __future__ import annotations
 
+from functools import cached_property
+from operator import mul
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +28,9 @@ _CLOSE = 1e-9  # what products hand over and what the walk then finds must agree
 _EVERY = 4  # steps between comparisons
 _ROUNDS = 4  # walks again before products are made
 _NARROW = 48  # products of more states than that cost more than a few walks
+_LIST = 4  # lanes ready at once up to which lists are quicker
+_TINY = 6  # and states
+_ALIKE = 200.0  # logs of norms that differ by less can be taken together
 _SHORT = 40  # lanes of fewer steps are not worth a guess
 
 
@@ -43,6 +49,8 @@ class Lanes:
     def forward(self) -> None:
         """Walk forward; afterwards every lane's messages are exact to rounding."""
         walk, done = self.walk, False
+        if self.by_product or self.space.came is None:
+            walk.weigh()
         if not self.by_product:
             given = self._likely() if self.space.came is None else self.space.came
             given[:, ~(given.sum(axis=0) > 0.0)] = 1.0  # nothing came from an impossible lane
@@ -146,14 +154,50 @@ class Lanes:
                 return True
             ranks = self.inner[wrong]
             given[:, ranks] = found[:, wrong]
-            if self._again_forward(ranks, given[:, ranks]) > 1 + len(self.inner) // 4:
+            if self._again_forward(ranks, given[:, ranks], given) > 1 + len(self.inner) // 4:
                 return False
         return False
 
-    def _again_forward(self, ranks: Ints, message: Floats) -> int:
+    def _all_forward(self, given: Floats) -> tuple[int, Ints, Floats]:
+        """Walk all lanes forward together until most agree with what is there.
+
+        How many steps that took, the lanes that don't agree yet, and their messages.
+        """
+        space, walk = self.space, self.walk
+        before, ranks = self._coming(given), self.inner
+        t = 0
+        for t in range(int(self.pieces.lengths[-1])):
+            left, scale, inverse = space.left[t], space.scales[t], space.inverses[t]
+            compared = t % _EVERY == _EVERY - 1
+            now = walk.transitions.ahead(before, walk.index[t]) if compared else left
+            if not t:
+                np.copyto(now, before)
+            elif not compared:
+                walk.transitions.ahead(before, walk.index[t], now)
+            np.multiply(now, space.weight[t], out=now)
+            np.add.reduce(now, axis=0, out=scale)
+            if walk.careful:
+                np.maximum(scale, LEAST, out=scale)
+            np.divide(1.0, scale, out=inverse)
+            np.multiply(now, inverse, out=now)
+            before = now
+            if compared:
+                ranks = np.flatnonzero(~_agree(now, left))
+                left[...] = now
+                if 8 * len(ranks) < len(self.pieces.lengths):
+                    break
+        return t + 1, ranks, before[:, ranks]
+
+    def _again_forward(self, ranks: Ints, message: Floats, given: Floats) -> int:
         """Walk lanes forward until they agree with what is there; how many never did."""
         space, walk, late = self.space, self.walk, 0
-        for t in range(self.pieces.steps):
+        quick = walk.again_forward(ranks, message, _AGREE, _NEGLIGIBLE)
+        if quick is not None:
+            return quick
+        begin = 0
+        if 2 * len(ranks) >= len(self.pieces.lengths):
+            begin, ranks, message = self._all_forward(given)
+        for t in range(begin, self.pieces.steps):
             going = int(np.searchsorted(ranks, self.pieces.counts[t]))
             if going < len(ranks):
                 late += len(ranks) - going
@@ -189,17 +233,51 @@ class Lanes:
                 return True
             ranks = self.outer[wrong]
             given[:, ranks] = found[:, wrong]
-            if self._again_backward(ranks, given[:, ranks]) > 1 + len(self.outer) // 4:
+            if self._again_backward(ranks, given[:, ranks], given) > 1 + len(self.outer) // 4:
                 return False
         return False
 
-    def _again_backward(self, ranks: Ints, message: Floats) -> int:
+    def _all_backward(self, given: Floats) -> tuple[int, Ints, Floats]:
+        """As `_all_forward`, from the ends of lanes that are equally long, or but for one row.
+
+        The step at which most agree, the lanes that don't, and what they have there.
+        """
+        space, walk, pieces = self.space, self.walk, self.pieces
+        after, ranks, t = np.empty((walk.states, 0)), self.outer, pieces.steps - 1
+        for t in range(pieces.steps - 1, -1, -1):
+            going, width = after.shape[1], int(pieces.counts[t])
+            message = np.empty((walk.states, width))
+            if going:
+                message[:, :going] = walk.transitions.back(after, walk.index[t + 1])
+            message[:, going:] = given[:, going:width]
+            if walk.careful:
+                walk.guard(message, slice(0, width))
+            compared = (pieces.steps - t) % _EVERY == 0
+            after = np.empty_like(message) if compared else space.right[t]
+            np.multiply(space.weight[t], message, out=after)
+            np.multiply(after, space.inverses[t], out=after)
+            np.multiply(message, space.left[t], out=space.posterior[t])
+            if compared:
+                ranks = np.flatnonzero(~_agree(after, space.right[t]))
+                space.right[t][...] = after
+                if 8 * len(ranks) < len(pieces.lengths):
+                    break
+        walk.touched = min(walk.touched, t)
+        return t, ranks, after[:, ranks]
+
+    def _again_backward(self, ranks: Ints, message: Floats, given: Floats) -> int:
         """Walk lanes backward until they agree with what is there; how many never did."""
         space, walk, pieces = self.space, self.walk, self.pieces
+        quick = walk.again_backward(ranks, message, _AGREE, _NEGLIGIBLE)
+        if quick is not None:
+            return quick
         states, late = np.arange(walk.states)[:, None], 0
         step = pieces.lengths[ranks] - 1
-        after = message
-        for u in range(pieces.steps):
+        after, begin = message, 0
+        if 2 * len(ranks) >= len(pieces.lengths) and pieces.lengths[-1] >= pieces.steps - 1:
+            reached, ranks, after = self._all_backward(given)
+            begin, step = pieces.steps - reached, np.full(len(ranks), reached - 1)
+        for u in range(begin, pieces.steps):
             going = step >= 0
             if not going.all():
                 late += int(np.count_nonzero(~going))
@@ -213,6 +291,7 @@ class Lanes:
                 message = walk.transitions.back(after, index)
             if walk.careful:
                 walk.guard(message, ranks)
+            walk.touched = min(walk.touched, int(step.min()))
             row = pieces.offsets[step] + ranks
             cells = (walk.states * pieces.offsets[step] + ranks) + states * pieces.counts[step]
             after = space.flat_weight[cells]
@@ -279,6 +358,8 @@ class _Transfer:
 
     def forward(self) -> Floats:
         """The forward message that each lane gets, (K, pieces); ones where a chain begins."""
+        if self.few is not None:
+            return self._forward_each(self.few)
         found = np.ones((self.walk.states, len(self.pieces.lengths)))
         for ranks in self.pieces.by_order[:-1]:
             going = ranks[self.pieces.after[ranks] >= 0]
@@ -290,12 +371,54 @@ class _Transfer:
 
     def backward(self) -> Floats:
         """The backward message that each lane gets, up to scale; ones where a chain ends."""
+        if self.few is not None:
+            return self._backward_each(self.few)
         found = np.ones((self.walk.states, len(self.pieces.lengths)))
         for ranks in reversed(self.pieces.by_order[1:]):
             slots = self.slot[ranks]
             message = (self.products[:, :, slots] * found[:, None, ranks]).sum(axis=0)
             found[:, self.pieces.before[ranks]] = _weights(message, self.logs[:, slots])
         return found
+
+    # Where no more than a few lanes are ready at once, numbers in lists are quicker than arrays.
+
+    @cached_property
+    def few(self) -> list[list[list[float]]] | None:
+        """Each slot's product as lists [to][from], where these are few, small and alike in size."""
+        pieces, logs = self.pieces, self.logs
+        if len(self.ranks) > _LIST * len(pieces.by_order) or self.walk.states > _TINY:
+            return None
+        if not (logs.max(axis=0) - logs.min(axis=0) < _ALIKE).all():
+            return None
+        scaled = self.products * np.exp(logs - logs.max(axis=0))
+        found: list[list[list[float]]] = scaled.transpose(2, 0, 1).tolist()
+        return found
+
+    def _forward_each(self, products: list[list[list[float]]]) -> Floats:
+        pieces, slot = self.pieces, self.slot.tolist()
+        found = [[1.0] * self.walk.states for _ in slot]
+        after = pieces.after.tolist()
+        for ranks in pieces.by_order[:-1]:
+            for rank in ranks.tolist():
+                if after[rank] >= 0:
+                    values = found[rank]
+                    message = [sum(map(mul, row, values)) for row in products[slot[rank]]]
+                    total = max(sum(message), LEAST)
+                    found[after[rank]] = [m / total for m in message]
+        return np.array(found).T.copy()
+
+    def _backward_each(self, products: list[list[list[float]]]) -> Floats:
+        pieces, slot = self.pieces, self.slot.tolist()
+        found = [[1.0] * self.walk.states for _ in slot]
+        before = pieces.before.tolist()
+        for ranks in reversed(pieces.by_order[1:]):
+            for rank in ranks.tolist():
+                values = found[rank]
+                columns = zip(*products[slot[rank]], strict=True)
+                message = [sum(map(mul, column, values)) for column in columns]
+                top = max(*message, LEAST)
+                found[before[rank]] = [m / top for m in message]
+        return np.array(found).T.copy()
 
 
 def _weights(values: Floats, logs: Floats) -> Floats:

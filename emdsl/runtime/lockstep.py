@@ -14,7 +14,7 @@ it away. Sequences where it may matter are reported, for `chains_log` to do agai
 
 from __future__ import annotations
 
-from itertools import pairwise
+import itertools
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,7 @@ class Workspace:
         self.scale = np.empty(pieces.chains.size)
         self.inverse = np.empty(pieces.chains.size)
         ends = pieces.offsets.tolist()
-        spans = [slice(i, j) for i, j in pairwise(ends)]
+        spans = [slice(i, j) for i, j in itertools.pairwise(ends)]
         self.scales = [self.scale[s] for s in spans]
         self.inverses = [self.inverse[s] for s in spans]
         self.rows = [pieces.rows[s] for s in spans]
@@ -92,7 +92,10 @@ class Workspace:
 
 
 class Walk:
-    """One forward and one backward pass over pieces; messages stay in the workspace."""
+    """One forward and one backward pass over pieces; messages stay in the workspace.
+
+    touched : the first step whose messages have changed since the backward pass
+    """
 
     def __init__(
         self,
@@ -116,6 +119,7 @@ class Walk:
         self.careful = transitions.sparse or low == -np.inf
         self.suspect = np.zeros(len(pieces.lengths), dtype=bool)
         self.top = top
+        self.touched = 0
         self._weigh(unary, low)
 
     def _weigh(self, unary: Floats, low: float) -> None:
@@ -132,6 +136,9 @@ class Walk:
                     weight[gone] = 0.0
             else:
                 np.exp(weight, out=weight)
+
+    def weigh(self) -> None:
+        """Make the weights, where they aren't there: here they are."""
 
     def forward(self, coming: Floats | None = None) -> None:
         """Filtered messages into space.left, scales into space.scale.
@@ -153,6 +160,18 @@ class Walk:
             np.divide(1.0, scale, out=inverse)
             np.multiply(left, inverse, out=left)
             before = left
+
+    def again_forward(
+        self, ranks: Ints, given: Floats, near: float, negligible: float
+    ) -> int | None:
+        """Walk lanes again until entries agree so far; how many never did. None: not done here."""
+        return None
+
+    def again_backward(
+        self, ranks: Ints, given: Floats, near: float, negligible: float
+    ) -> int | None:
+        """As `again_forward`, from the lanes' ends."""
+        return None
 
     def check(self) -> None:
         """After the forward pass: suspect pieces with scales too small to be trusted."""
@@ -198,6 +217,15 @@ class Walk:
             none = space.flat_posterior < NOTHING
             space.flat_posterior[none] = 0.0
             space.flat_right[none] = 0.0
+
+    def total(self) -> Floats:
+        """After both passes: sums of left[:, n - 1] right[:, n].T within pieces, (K, K)."""
+        space = self.space
+        found = np.zeros((self.states, self.states))
+        for t in range(1, self.pieces.steps):
+            after = space.right[t]
+            found += space.left[t - 1][:, : after.shape[1]] @ after.T
+        return found
 
     def guard(self, message: Floats, ranks: slice | Ints) -> None:
         """Keep a backward message from vanishing or overflowing, and note where it is too large."""

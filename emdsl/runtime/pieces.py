@@ -91,8 +91,10 @@ class Coupled(Protocol):
         """The pieces whose rows point to rows of one: where each of their rows points to."""
         ...
 
-    def sums(self, found: Posteriors) -> Posteriors:
-        """Expected sums of each piece's features, by cluster: (states, F)."""
+    def expect(
+        self, known: Sequence[Coefficients], bias: Steer | None = None
+    ) -> tuple[Mapping[str, Floats], Posteriors]:
+        """Log evidence by level, and expected sums of each piece's features, (states, F)."""
         ...
 
 

@@ -226,9 +226,10 @@ Place = tuple[str, str, int]  # ("axis", plate, lag), ("array", index input, 0),
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """An array as seen from other rows than its own; `key` is what a block calls it.
+    """An array or latent as seen from other rows than its own; `key` is what a block calls it.
 
-    `array` "#t" is each row's own index along plate t.
+    `array` "#t" is each row's own index along plate t. Without `places`, that of a row's own or of
+    the row it is in.
     """
 
     key: str
@@ -264,15 +265,20 @@ class Piece:
     infer: Callable[[Features, Coefficients, Layout, Any, Bias | None], Inferred] = no_latents
     shared: tuple[bool, ...] = ()  # of each cluster: whether its potentials are tables
     own: tuple[int, ...] = ()  # of each latent: the cluster of its own values alone
+    reads: tuple[tuple[View, ...], ...] = ()  # of each cluster: its latents, as its rows see them
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """From each row of level `source` to one of level `target`."""
+    """From each row of level `source` to one of level `target`.
+
+    `carries` are the latents, as the source's rows see them, whose log factors go that way.
+    """
 
     source: tuple[str, ...]
     target: tuple[str, ...]
     places: tuple[Place, ...]
+    carries: tuple[View, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,13 +286,15 @@ class Walk:
     """Latents tied along the rows of a level: to `history` rows before, or to their parents'.
 
     `parent` is the index input that holds the parents, "" for a chain; `tables` the clusters
-    (number of piece, number of cluster) whose potentials are tables that rows share.
+    (number of piece, number of cluster) whose potentials are tables that rows share; `given` the
+    latents of other rows, each the same along a sequence, for whose values it is walked.
     """
 
     axes: tuple[str, ...]
     parent: str
     history: int
     tables: tuple[tuple[int, int], ...]
+    given: tuple[View, ...] = ()
 
 
 class Coupling(Protocol):

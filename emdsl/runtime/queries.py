@@ -1,4 +1,4 @@
-"""What a model with parameters can be asked: statistics, likelihoods, posteriors, samples."""
+"""What a model with parameters can be asked beside its latents: likelihoods, statistics, data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from emdsl.runtime.empty import weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.errors import DataError, ParamsError
 from emdsl.runtime.given import with_lengths
-from emdsl.runtime.how import Best
 from emdsl.runtime.levels import depth
 from emdsl.runtime.links import Levels
 from emdsl.runtime.params import check_params, sizes_of_params
@@ -96,51 +95,27 @@ def row_log_likelihood(
     sizes: Mapping[str, int] | None = None,
     *,
     lengths: Any = None,
-) -> dict[str, Floats]:
-    """The log likelihood of each element, {plate: (N,)}, without weights."""
-    engine, checked = prepare(program, data, params, sizes, lengths=lengths)
-    out: dict[str, Floats] = {}
-    with np.errstate(all="ignore"):
-        for axes, rows in engine.log_evidence(checked).items():
-            plate = engine.levels.name(axes)
-            out[plate] = out[plate] + rows if plate in out else rows
-    return out
+) -> dict[str, Any]:
+    """The log likelihood of each independent element, {plate: (N,)}, without weights.
 
-
-def posterior(
-    program: Program,
-    data: Any,
-    params: Mapping[str, Any],
-    sizes: Mapping[str, int] | None = None,
-    *,
-    lengths: Any = None,
-) -> dict[str, Floats]:
-    """The posterior probability of each value of each latent, {latent: (N, values)}."""
+    Rows that hang together count for what is around them: of a hidden Markov model each sequence
+    has one, under the plate of the sequences ("all" where there is but one sequence).
+    """
     engine, checked = prepare(program, data, params, sizes, lengths=lengths)
     with np.errstate(all="ignore"):
-        found = engine.marginals(checked)
-    return {name: _in_form(engine, name, rows) for name, rows in found.items()}
+        return by_plate(engine, engine.log_evidence(checked))
 
 
-def _in_form(engine: Engine, latent: str, rows: NDArray[Any]) -> Any:
-    """What a latent's rows have, in the form of the user's data."""
-    axes = next(z.axes for z in engine.program.meta.latents if z.name == latent)
-    return shaped(engine.bound, axes, rows)
-
-
-def predict(
-    program: Program,
-    data: Any,
-    params: Mapping[str, Any],
-    sizes: Mapping[str, int] | None = None,
-    *,
-    lengths: Any = None,
-) -> dict[str, NDArray[np.int64]]:
-    """The jointly most probable values of each element's latents, {latent: (N,)}."""
-    engine, checked = prepare(program, data, params, sizes, lengths=lengths)
-    with np.errstate(all="ignore"):
-        found = engine.marginals(checked, Best())
-    return {name: _in_form(engine, name, rows.argmax(axis=1)) for name, rows in found.items()}
+def by_plate(engine: Engine, found: Mapping[tuple[str, ...], Floats]) -> dict[str, Any]:
+    """What the rows of each level have, by the names of its plates' sizes, in the user's form."""
+    out: dict[str, tuple[tuple[str, ...], Floats]] = {}
+    for axes, rows in found.items():
+        plate = engine.levels.name(axes)
+        out[plate] = (axes, out[plate][1] + rows if plate in out else rows)
+    return {
+        plate: shaped(engine.bound, axes, rows) if axes else rows
+        for plate, (axes, rows) in out.items()
+    }
 
 
 def sample(

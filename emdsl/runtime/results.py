@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emdsl.runtime import queries
+from emdsl.runtime import latents, queries
 from emdsl.runtime.em import Status
 from emdsl.runtime.errors import DataError
 from emdsl.runtime.params import param_type
@@ -41,7 +41,8 @@ class FitResult:
     restarts : how every start ended.
     status : "converged", "max_iter", "degenerate", "decreased" or "interrupted".
     n_params : how many numbers were estimated (a simplex of K has K - 1).
-    n_obs : elements of the first data plate; `bic_n` is the sum of their weights.
+    n_obs : elements of the first data plate, of sequences all their rows together; `bic_n` is the
+        sum of their weights.
     """
 
     program: Program
@@ -96,18 +97,56 @@ class FitResult:
         data : by default those the model was fitted to.
         lengths : of the sequences of new ragged data.
         """
-        return queries.posterior(
+        return latents.posterior(
             self.program, self._data(data), self.params, self._fixed(), lengths=lengths
         )
 
     def predict(self, data: Any = None, *, lengths: Any = None) -> dict[str, NDArray[np.int64]]:
         """Jointly most probable values of each element's latents, {latent: (N,)}."""
-        return queries.predict(
+        return latents.predict(
             self.program, self._data(data), self.params, self._fixed(), lengths=lengths
         )
 
-    def row_log_likelihood(self, data: Any = None, *, lengths: Any = None) -> dict[str, Floats]:
-        """Log likelihood of each element, {plate: (N,)}, unweighted."""
+    def most_probable(self, data: Any = None, *, lengths: Any = None) -> latents.MostProbable:
+        """The same values, and their log joint with the data, {plate: (N,)}."""
+        return latents.most_probable(
+            self.program, self._data(data), self.params, self._fixed(), lengths=lengths
+        )
+
+    def pairwise(self, data: Any = None, *, lengths: Any = None) -> dict[tuple[str, str], Any]:
+        """Joint posteriors, {("z[t-1]", "z[t]"): (N, values, values)}; NaN in first rows."""
+        return latents.pairwise(
+            self.program, self._data(data), self.params, self._fixed(), lengths=lengths
+        )
+
+    def sample_posterior(
+        self, data: Any = None, *, n: int = 1, seed: Seed = 0, lengths: Any = None
+    ) -> dict[str, Any]:
+        """All latents drawn together from their posterior n times, {latent: (n, N)}."""
+        return latents.sample_posterior(
+            self.program,
+            self._data(data),
+            self.params,
+            self._fixed(),
+            n=n,
+            seed=seed,
+            lengths=lengths,
+        )
+
+    def filtered(self, data: Any = None, *, lengths: Any = None) -> latents.Filtered:
+        """What is known of each row of a chain from those up to it, and those before it.
+
+        Raises NoFilterError where there is no chain to filter along.
+        """
+        return latents.filtered(
+            self.program, self._data(data), self.params, self._fixed(), lengths=lengths
+        )
+
+    def row_log_likelihood(self, data: Any = None, *, lengths: Any = None) -> dict[str, Any]:
+        """Log likelihood of each independent element, {plate: (N,)}, unweighted.
+
+        Of chains and trees that is one for each sequence.
+        """
         return queries.row_log_likelihood(
             self.program, self._data(data), self.params, self._fixed(), lengths=lengths
         )

@@ -132,13 +132,8 @@ def _packed(
         return found
 
     def total() -> Floats:
-        found = np.zeros((walk.states, walk.states))
-        if between is not None:
-            found += between.pairs_between()
-        for t in range(1, walk.pieces.steps):
-            after = space.right[t]
-            found += space.left[t - 1][:, : after.shape[1]] @ after.T
-        return found
+        found = walk.total()
+        return found if between is None else found + between.pairs_between()
 
     return Messages(
         log_scale,

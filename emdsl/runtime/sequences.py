@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -139,7 +139,7 @@ class Pieces:
     def slabs(self, flat: NDArray[Any], states: int) -> list[NDArray[Any]]:
         """Views (states, counts[t]) of packed values, one for each step."""
         ends = (states * self.offsets).tolist()
-        return [flat[i:j].reshape(states, -1) for i, j in pairwise(ends)]
+        return [flat[i:j].reshape(states, -1) for i, j in itertools.pairwise(ends)]
 
     def cells(self, states: int) -> tuple[Ints, Ints]:
         """Where row n's state 0 lies in a packed matrix, and how far apart its states lie."""

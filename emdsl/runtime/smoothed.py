@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -128,7 +128,7 @@ class Smoothed:
             order = np.argsort(small, kind="stable")
             ends = np.searchsorted(small[order], np.arange(count + 1)).tolist()
             left, right = left[:, order], right[:, order]
-            for g, (i, j) in enumerate(pairwise(ends)):
+            for g, (i, j) in enumerate(itertools.pairwise(ends)):
                 found[g] = left[:, i:j] @ right[:, i:j].T
             return found
         rows = np.flatnonzero(right.any(axis=0))

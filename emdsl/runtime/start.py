@@ -220,7 +220,7 @@ class _Scale:
         return raw, np.broadcast_to(seen, shape).reshape(-1, width).astype(np.float64)
 
     def same_values(self, latent: Latent) -> tuple[Floats, Floats | None] | None:
-        """Indicators (values, B) of a category with the same values as a latent, if there is one."""
+        """Indicators (values, B) of a category with a latent's values, if there is one."""
         for array in self._arrays:
             same = array.kind == "category" and isinstance(array.values, str)
             same &= array.values == latent.values and len(array.dims) == array.plates

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.chains import Chains, Trees
 from emdsl.runtime.errors import DataError
-from emdsl.runtime.feature_columns import at_columns, joined, signature
-from emdsl.runtime.how import How
+from emdsl.runtime.feature_columns import at_columns, distinct_columns, joined, signature
+from emdsl.runtime.fused import Fused, Shape, shape_of
+from emdsl.runtime.how import EXPECT, How
 from emdsl.runtime.links import Levels, Tie, tie
 from emdsl.runtime.pieces import Chunk, ImpossibleError, PieceData, Posteriors, Steer
 from emdsl.runtime.program import (
@@ -29,6 +30,7 @@ from emdsl.runtime.program import (
     Walk,
 )
 from emdsl.runtime.rows import expected
+from emdsl.runtime.ruled_out import Barred
 from emdsl.runtime.walks import Locate, WalkRows
 
 Ints = NDArray[np.intp]
@@ -101,6 +103,8 @@ class StructureData:
             tuple(self._walk(w) for w in structure.walks),
         )
         self.shared: dict[int, dict[int, Shared]] = {}
+        self._lone: tuple[int, Shape] | None = self._as_lone()
+        self._fused: Fused | None = None
 
     @property
     def pieces(self) -> tuple[int, ...]:
@@ -138,11 +142,71 @@ class StructureData:
             bool(walk.tables),
         )
 
+    # -- the whole E-step --
+
+    def expect(
+        self, known: Sequence[Coefficients], bias: Steer | None = None
+    ) -> tuple[Mapping[str, Floats], Posteriors]:
+        """Log evidence by level, and the expected sums of each piece's features, by cluster."""
+        if bias is None and self._lone is not None:
+            (index,) = self.pieces
+            barred = isinstance(known[index][1], Barred)  # its rows are looked at one by one
+            fused = None if barred else self._fuse()
+            if fused is not None:
+                _, unary, pair = known[index]
+                table = self.shared[index][1]
+                steps = (pair @ table.rows)[:, 0]
+                if table.fixed is not None:
+                    steps = steps + table.fixed[:, 0]
+                found = fused.expect(unary, steps)
+                if found is not None:
+                    evidence, each, both = found
+                    return evidence, {index: (each, expected(both[:, None], table.rows))}
+        evidence, posteriors = self.infer(known, EXPECT, bias)
+        return evidence, self.sums(posteriors)
+
+    def _as_lone(self) -> tuple[int, Shape] | None:
+        """Whether these are chains of one latent without anything around, and their shape."""
+        if len(self.pieces) != 1 or self.structure.links or len(self.structure.walks) != 1:
+            return None
+        (index,), (walk,), (rows,) = self.pieces, self.structure.walks, self.ties.walks
+        data = self.data[index]
+        if (
+            not isinstance(rows.structure, Chains)
+            or rows.structure.size == 0
+            or len(rows.structure.starts) != rows.above
+            or walk.history != 1
+            or len(walk.tables) != 1
+            or walk.tables[0][0] != index
+            or data.piece.axes != walk.axes
+            or data.weight is not None
+            or rows.weight is not None
+        ):
+            return None
+        pair = walk.tables[0][1]
+        if pair != 1 or len(data.states) != 2 or data.states[1] != data.states[0] ** 2:
+            return None
+        shape = shape_of(self.structure.infer, self.ties, self.levels.bound.layout, data.states[0])
+        return None if shape is None else (index, shape)
+
+    def _fuse(self) -> Fused | None:
+        """The lone chains with their rows in the order in which they are walked."""
+        if self._fused is None and self._lone is not None:
+            index, shape = self._lone
+            rows = self.ties.walks[0]
+            each = _all_rows(self.blocks(index), 0)
+            if rows.tables > 1 or each.fixed is not None:
+                self._lone = None
+                return None
+            self._fused = Fused(rows.structure, shape, each.rows)
+        return self._fused
+
     # -- tables --
 
     def share(self) -> None:
         """Find which rows' steps have the same features: one table serves them all."""
         self.shared = {}
+        self._fused = None
         for walk, rows in zip(self.structure.walks, self.ties.walks, strict=True):
             if not walk.tables:
                 continue
@@ -155,7 +219,7 @@ class StructureData:
             columns = np.concatenate([np.reshape(s, (-1, len(rows.first))) for s in stacked])
             self._check_first(walk, columns, rows)
             later = np.flatnonzero(~rows.first)
-            which, inverse = _distinct_columns(columns[:, later])
+            which, inverse = distinct_columns(columns[:, later])
             chosen = later[which] if len(later) else np.zeros(1, dtype=np.intp)
             rows.tables = len(chosen)
             rows.index = None
@@ -277,22 +341,6 @@ def _all_rows(blocks: Iterable[tuple[Chunk, Features]], cluster: int) -> Shared:
     return Shared(joined(rows), np.concatenate(fixed, axis=1) if fixed else None)
 
 
-def _distinct_columns(columns: Floats) -> tuple[Ints, Ints]:
-    """The places of the first of each distinct column, and which of them each column is."""
-    if columns.shape[1] == 0:
-        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
-    if (columns == columns[:, :1]).all():
-        return np.zeros(1, dtype=np.intp), np.zeros(columns.shape[1], dtype=np.intp)
-    moving = columns[(columns != columns[:, :1]).any(axis=1)]
-    table = np.ascontiguousarray(moving.T)
-    if table.shape[1] == 1:
-        packed: Any = table[:, 0]
-    else:
-        packed = table.view([("", table.dtype)] * table.shape[1]).reshape(-1)
-    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
-    return first, inverse.reshape(-1)
-
-
 def potentials(
     data: PieceData,
     known: Coefficients,
@@ -311,7 +359,7 @@ def potentials(
             if c in shared:
                 continue
             part = out[c][:, chunk.start : chunk.stop]
-            if type(rows) is np.ndarray:
+            if type(rows) is np.ndarray and type(known[c + 1]) is np.ndarray:
                 np.matmul(known[c + 1], rows, out=part)
             else:
                 part[...] = known[c + 1] @ rows

@@ -121,7 +121,7 @@ class Walked:
                 weight = rows.weight if share is None else (
                     share if rows.weight is None else share * rows.weight)  # fmt: skip
                 both = np.moveaxis(one.pairs(weight), 0, -1)
-            kept = _collapsed(both, self.states, rows.history)
+            kept = collapsed(both, self.states, rows.history)
             if each:  # where there is no row before, its values are held at 0
                 first = one.posterior[: self.states, rows.first]
                 kept[: self.states, rows.first] = (
@@ -137,8 +137,8 @@ def walk_expect(rows: WalkRows, unary: Floats, pair: Floats, *, each: bool = Fal
     states = _states(unary, rows.history)
     for o in range(unary.shape[1]):
         one = forward_backward(
-            _begun(unary[:, o], pair[:, o], rows, states),
-            _tables(pair[:, o], states, rows.history),
+            begun(unary[:, o], pair[:, o], rows, states),
+            tables_of(pair[:, o], states, rows.history),
             rows.index,
             rows.structure,
             workspace=rows.workspaces.setdefault(o, Workspace()),
@@ -153,8 +153,8 @@ def walk_best(rows: WalkRows, unary: Floats, pair: Floats) -> Walked:
     found, evidence = [], []
     states = _states(unary, rows.history)
     for o in range(unary.shape[1]):
-        first = _begun(unary[:, o], pair[:, o], rows, states)
-        tables = _tables(pair[:, o], states, rows.history)
+        first = begun(unary[:, o], pair[:, o], rows, states)
+        tables = tables_of(pair[:, o], states, rows.history)
         path, value = most_probable(first, tables, rows.index, rows.structure)
         found.append(_Path(rows, path, len(first)))
         evidence.append(_above(value, rows))
@@ -166,8 +166,8 @@ def walk_draw(rows: WalkRows, unary: Floats, pair: Floats, rng: np.random.Genera
     found, evidence = [], []
     states = _states(unary, rows.history)
     for o in range(unary.shape[1]):
-        first = _begun(unary[:, o], pair[:, o], rows, states)
-        tables = _tables(pair[:, o], states, rows.history)
+        first = begun(unary[:, o], pair[:, o], rows, states)
+        tables = tables_of(pair[:, o], states, rows.history)
         one = forward_backward(first, tables, rows.index, rows.structure)
         path = sample_states(rng, first, tables, rows.index, rows.structure)
         found.append(_Path(rows, path, len(first)))
@@ -180,8 +180,8 @@ def impossible_row(rows: WalkRows, unary: Floats, pair: Floats) -> int:
     states = _states(unary, rows.history)
     found = []
     for o in range(unary.shape[1]):
-        first = _begun(unary[:, o], pair[:, o], rows, states)
-        tables = _tables(pair[:, o], states, rows.history)
+        first = begun(unary[:, o], pair[:, o], rows, states)
+        tables = tables_of(pair[:, o], states, rows.history)
         found.append(first_impossible(first, tables, rows.index, rows.structure))
     return -1 if min(found) < 0 else max(found)
 
@@ -212,7 +212,7 @@ def _states(unary: Floats, history: int) -> int:
     return round(states)
 
 
-def _begun(unary: Floats, pair: Floats, rows: WalkRows, states: int) -> Floats:
+def begun(unary: Floats, pair: Floats, rows: WalkRows, states: int) -> Floats:
     """Where there is no row before, the values before are held at 0.
 
     Steps that rows don't share may hold what no value before has a part in; there that counts too.
@@ -232,7 +232,7 @@ def _places(states: int, history: int) -> tuple[Ints, Ints]:
     return all_values // states, all_values % states**history
 
 
-def _tables(pair: Floats, states: int, history: int) -> Floats:
+def tables_of(pair: Floats, states: int, history: int) -> Floats:
     """Potentials (history and now, tables) as tables (tables, state before, state now)."""
     if history == 1:
         return np.ascontiguousarray(np.moveaxis(pair.reshape(states, states, -1), -1, 0))
@@ -243,8 +243,8 @@ def _tables(pair: Floats, states: int, history: int) -> Floats:
     return out
 
 
-def _collapsed(both: Floats, states: int, history: int) -> Floats:
-    """The inverse of `_tables`: (state before, state now, ...) as (history and now, ...)."""
+def collapsed(both: Floats, states: int, history: int) -> Floats:
+    """The inverse of `tables_of`: (state before, state now, ...) as (history and now, ...)."""
     if history == 1:
         return both.reshape(states * states, both.shape[-1])
     before, now = _places(states, history)

@@ -154,3 +154,23 @@ def test_strings_and_comments_stay(tmp_path: Path) -> None:
     assert "from emdsl" not in "\n".join(
         line for line in text.split("\n") if line.startswith(("from ", "import ", "    from "))
     )
+
+
+def test_only_models_with_coupled_rows_carry_what_couples_them() -> None:
+    chains = {"chains", "lockstep", "decoding", "smoothed", "trees", "walks", "structures"}
+    carried = {
+        name: set(re.findall(r"# --- emdsl\.runtime\.(\w+)", standalone(compiled(name))))
+        for name in ("gaussian_mixture", "gaussian_hmm", "dawid_skene")
+    }
+    assert not carried["gaussian_mixture"] & chains
+    assert chains <= carried["gaussian_hmm"]
+    assert "structures" in carried["dawid_skene"]
+
+
+def test_names_that_a_match_binds_are_local() -> None:
+    text = (
+        "def f(x):\n    match x:\n        case [first, *rest]:\n            return first, rest\n"
+        "        case {'a': value, **others}:\n            return value, others\n"
+        "        case int(found) | str(found) as whole:\n            return found, whole\n"
+    )
+    assert {r.name for r in references(ast.parse(text))} == {"f", "int", "str"}

@@ -330,6 +330,46 @@ def predict(
     return rt.predict(PROGRAM, data, params, lengths=lengths)
 
 
+def most_probable(
+    data: Any, params: Mapping[str, Any], *, lengths: Any = None
+) -> rt.MostProbable:
+    """The same values (`values`), and their log joint with the data (`log_joint`)."""
+    return rt.most_probable(PROGRAM, data, params, lengths=lengths)
+
+
+def pairwise(
+    data: Any, params: Mapping[str, Any], *, lengths: Any = None
+) -> dict[tuple[str, str], Any]:
+    """The joint posterior of each two latents that depend on each other directly."""
+    return rt.pairwise(PROGRAM, data, params, lengths=lengths)
+
+
+def sample_posterior(
+    data: Any,
+    params: Mapping[str, Any],
+    *,
+    n: int = 1,
+    seed: rt.Seed = 0,
+    lengths: Any = None,
+) -> dict[str, Any]:
+    """All latents drawn together from their posterior n times, {latent: (n, N)}."""
+    return rt.sample_posterior(PROGRAM, data, params, n=n, seed=seed, lengths=lengths)
+
+
+def filtered(
+    data: Any, params: Mapping[str, Any], *, lengths: Any = None
+) -> rt.Filtered:
+    """Of chains: the latents given the rows up to each, and before it; log p of each row."""
+    return rt.filtered(PROGRAM, data, params, lengths=lengths)
+
+
+def row_log_likelihood(
+    data: Any, params: Mapping[str, Any], *, lengths: Any = None
+) -> dict[str, Any]:
+    """The log likelihood of each independent element, {plate: (N,)}, unweighted."""
+    return rt.row_log_likelihood(PROGRAM, data, params, lengths=lengths)
+
+
 def load(path: str) -> rt.FitResult:
     """A fit that `FitResult.save` wrote. Raises rt.ResultFileError."""
     return rt.load(PROGRAM, path)

@@ -1,0 +1,40 @@
+"""The same rows with all their data missing: what the model says of latents before it sees any."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from emdsl.runtime.engine import Engine
+from emdsl.runtime.pieces import PieceData
+from emdsl.runtime.program import Meta
+
+
+def without_data(engine: Engine) -> Engine:
+    """An engine for the same levels and inputs whose every data cell is missing.
+
+    Data that other rows depend on, such as the x[t-1] of an autoregression, stay known there.
+    """
+    meta = engine.program.meta
+    blank = Engine(engine.program, engine.bound, engine.pivot, collapse=False)
+    for data in blank.pieces:
+        _hide(meta, data)
+    complete = {a.name: False for a in meta.arrays if a.role == "data"}
+    blank.layout = replace(blank.layout, complete={**blank.layout.complete, **complete})
+    blank.set_pivot(engine.pivot)
+    return blank
+
+
+def _hide(meta: Meta, data: PieceData) -> None:
+    hidden = {}
+    for name in data.piece.arrays:
+        array = meta.array(name)
+        if array.role != "data":
+            continue
+        shape = data.arrays[name].shape  # rows last
+        events = len(array.dims) - array.plates if array.missing == "row" else 0
+        shape = (*shape[: len(shape) - 1 - events], shape[-1])
+        hidden[f"{name} observed"] = np.zeros(shape, dtype=bool)
+    data.arrays = {**data.arrays, **hidden}
+    data.along = data.along | frozenset(hidden)
