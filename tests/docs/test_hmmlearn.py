@@ -1,6 +1,6 @@
 """Where the page on discrete structure says that hmmlearn has the same model, it has.
 
-At the same parameters both find the same log likelihood, and most probable states that are as probable.
+At the same parameters both find the same log likelihood, and states of the same probability.
 """
 
 from __future__ import annotations
