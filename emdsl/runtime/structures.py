@@ -26,6 +26,7 @@ from emdsl.runtime.program import (
     Layout,
     Link,
     Meta,
+    Params,
     Potentials,
     Walk,
 )
@@ -298,6 +299,12 @@ class StructureData:
             if other[: len(axes)] == axes:
                 found.setdefault(i, self.levels.rows(other).up[len(axes)])
         return found
+
+    def past(self, engine: Any, params: Params) -> Any:
+        """What each row's past says, along every chain of the model: a `filtering.Past`."""
+        from emdsl.runtime.filtering import filter_chains  # which needs this class
+
+        return filter_chains(engine, params)
 
     def sums(self, found: Posteriors) -> Posteriors:
         """Expected sums of each piece's features: over rows, or over tables that rows share."""
