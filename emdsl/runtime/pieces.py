@@ -66,6 +66,10 @@ Steer = Callable[[int, Chunk], "Bias | None"]
 class Coupled(Protocol):
     """Coupled levels with their rows, as the engine sees them."""
 
+    def past(self, engine: Any, params: Any) -> Any:
+        """What each row's past says, along every chain of the model."""
+        ...
+
     @property
     def pieces(self) -> tuple[int, ...]:
         """Their numbers in the program."""

@@ -26,6 +26,7 @@ from emdsl.runtime.program import (
     Layout,
     Link,
     Meta,
+    Params,
     Potentials,
     Walk,
 )
@@ -33,6 +34,8 @@ from emdsl.runtime.rows import expected
 from emdsl.runtime.ruled_out import Barred
 from emdsl.runtime.trees import CircleError
 from emdsl.runtime.walks import Locate, WalkRows
+
+_FEW = 1000  # log evidences that are added up exactly
 
 Ints = NDArray[np.intp]
 Blocks = Callable[[int], Iterator[tuple[Chunk, Features]]]
@@ -200,10 +203,11 @@ class StructureData:
             index, shape = self._lone
             rows = self.ties.walks[0]
             each = _all_rows(self.blocks(index), 0)
-            if rows.tables > 1 or each.fixed is not None:
+            chains = rows.structure
+            if rows.tables > 1 or each.fixed is not None or isinstance(chains, Trees):
                 self._lone = None
                 return None
-            self._fused = Fused(rows.structure, shape, each.rows)
+            self._fused = Fused(chains, shape, each.rows)
         return self._fused
 
     # -- tables --
@@ -290,7 +294,10 @@ class StructureData:
             kept = rows if weight is None else np.where(weight > 0.0, rows, 0.0)
             if kept.min() == -np.inf:
                 self._locate(kept, axis, known)
-            total += float(math.fsum(kept) if weight is None else kept @ weight)
+            if weight is not None:
+                total += float(kept @ weight)
+            else:  # pairwise sums lose no more than a few bits, and are quicker
+                total += math.fsum(kept) if len(kept) < _FEW else float(kept.sum())
         return total
 
     def pointing(self, index: int) -> dict[int, Ints]:
@@ -307,6 +314,12 @@ class StructureData:
             if other[: len(axes)] == axes:
                 found.setdefault(i, self.levels.rows(other).up[len(axes)])
         return found
+
+    def past(self, engine: Any, params: Params) -> Any:
+        """What each row's past says, along every chain of the model: a `filtering.Past`."""
+        from emdsl.runtime.filtering import filter_chains  # which needs this class
+
+        return filter_chains(engine, params)
 
     def sums(self, found: Posteriors) -> Posteriors:
         """Expected sums of each piece's features: over rows, or over tables that rows share."""

@@ -82,6 +82,19 @@ def test_a_mixture_weight() -> None:
     assert found == pytest.approx(stats.norm.logpdf(100.0), rel=1e-12)
 
 
+def test_a_latent_that_is_one() -> None:
+    """log(1 - p) stands apart from the latent's own terms, which take it back."""
+    text = """model M
+param p  : unit
+param mu : real
+for n in N:
+    latent z[n] ~ Bernoulli(p)
+    data   x[n] ~ Normal(mu * z[n], 1)
+"""
+    found = model(text).log_likelihood({"x": [1.0, 2.0]}, {"p": 1.0, "mu": 3.0})
+    assert found == pytest.approx(stats.norm.logpdf([1.0, 2.0], 3.0).sum(), rel=1e-12)
+
+
 def test_without_latents() -> None:
     params = {"start": [0.5, 0.5], "trans": [[1.0, 0.0], [0.5, 0.5]]}
     assert model(CHAIN).log_likelihood({"x": [0, 0, 0]}, params) == pytest.approx(np.log(0.5))
