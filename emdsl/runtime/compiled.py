@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from emdsl.runtime import compiled_lanes
 from emdsl.runtime.lockstep import FAINT, LEAST, MOST, OFTEN, SMALLEST
 
 Kernel = Callable[..., None]
@@ -300,8 +299,4 @@ _KERNELS: dict[str, Callable[[int], Kernel]] = {
     "best": _best,
     "exact forward": _exact_forward,
     "exact backward": _exact_backward,
-    "packed forward": compiled_lanes.forward,
-    "packed backward": compiled_lanes.backward,
-    "packed mend forward": compiled_lanes.mend_forward,
-    "packed mend backward": compiled_lanes.mend_backward,
 }

@@ -68,10 +68,16 @@ class Each(Emissions):
         self.steps = [at_columns(rows, self.order[span]) for span in self.spans]
         self.plain = isinstance(rows, np.ndarray)
         self.parts: Any = [None] * len(self.steps)
+        self.most: Floats | None = None  # each step's largest features, (F, steps)
+        self.tame = [False] * len(self.steps)
+        if self.plain:
+            self.most = np.stack([np.abs(step).max(axis=1) for step in self.steps], axis=1)
 
     def begin(self, coefficients: Any) -> None:
         self.coefficients = coefficients
         self.low, self.tops = np.inf, None
+        if self.most is not None:  # steps whose log potentials can't be far from zero
+            self.tame = ((np.abs(coefficients) @ self.most).max(axis=0) < _RANGE).tolist()
         if self.plain and not isinstance(self.parts, np.ndarray):
             self.parts = np.empty((len(self.steps), *coefficients.shape))
 
@@ -80,6 +86,9 @@ class Each(Emissions):
             np.matmul(self.coefficients, self.steps[t], out=out)
         else:
             out[...] = self.coefficients @ self.steps[t]
+        if self.tame[t]:
+            np.exp(out, out=out)
+            return
         low, top = _exp(out)
         self.low = min(self.low, low)
         if top is not None:
@@ -93,7 +102,7 @@ class Each(Emissions):
         else:
             self.parts[t] = expected(posterior, self.steps[t])
 
-    def sums(self, space: Workspace) -> Floats:
+    def sums(self, space: Workspace) -> Floats:  # noqa: ARG002
         found: Floats = np.add.reduce(self.parts, axis=0)
         return found
 
@@ -126,7 +135,8 @@ class Repeated(Emissions):
         if self._cells is None:
             apart = self.count * np.arange(states)[:, None]
             self._cells = np.concatenate([(apart + index).reshape(-1) for index in self.steps])
-        total = np.bincount(self._cells, space.flat_posterior, states * self.count)
+        total = np.empty(states * self.count)
+        total[:] = np.bincount(self._cells, space.flat_posterior, states * self.count)
         return expected(total.reshape(states, self.count), self.rows)
 
 

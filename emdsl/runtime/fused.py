@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 
-_PACKED = ("packed forward", "packed backward", "packed mend forward", "packed mend backward")
+_SHORT = 200_000  # rows times states
 
 
 class EmittedWalk(Walk):
@@ -56,13 +56,6 @@ class EmittedWalk(Walk):
         self.pairs = space.array("pairs", (self.pieces.steps, self.states, self.states))
         self.pairs[0] = 0.0
         self.touched = self.pieces.steps
-        found = [kernel(name, self.states, chains.size, 1) for name in _PACKED]
-        self.kernels = [k for k in found if k is not None]
-
-    @property
-    def compiled(self) -> bool:
-        """Whether loops compiled by numba walk: they do where there are no zeros to care for."""
-        return len(self.kernels) == len(_PACKED) and not self.careful
 
     def weigh(self) -> None:
         """Make the weights of all steps, where they aren't there."""
@@ -74,21 +67,6 @@ class EmittedWalk(Walk):
 
     def forward(self, coming: Floats | None = None) -> None:
         """As a `Walk`'s, each step's weights made just before they are used."""
-        if self.kernels:
-            self.weigh()
-        if self.compiled:
-            space = self.space
-            given = np.ones((self.states, len(self.pieces.lengths))) if coming is None else coming
-            self.kernels[0](
-                space.flat_weight,
-                self.transitions.table[0],
-                self.pieces.offsets,
-                given,
-                space.flat_left,
-                space.scale,
-                space.inverse,
-            )
-            return
         if self.weighed or self.careful:
             self.weigh()
             super().forward(coming)
@@ -119,9 +97,6 @@ class EmittedWalk(Walk):
             super().backward(coming)
             self.touched = 0
             return
-        if self.compiled:
-            self._compiled_backward(coming)
-            return
         space, table, emitted = self.space, self.transitions.table[0], self.emitted
         self.touched = self.pieces.steps
         after = np.empty((self.states, 0))
@@ -141,68 +116,6 @@ class EmittedWalk(Walk):
             emitted.add(t, message)
             if t:
                 np.matmul(space.left[t - 1][:, :width], after.T, out=self.pairs[t])
-
-    def _compiled_backward(self, coming: Floats | None) -> None:
-        space = self.space
-        given = np.ones((self.states, len(self.pieces.lengths))) if coming is None else coming
-        self.kernels[1](
-            space.flat_weight,
-            self.transitions.turned[0],
-            self.pieces.offsets,
-            given,
-            space.flat_left,
-            space.inverse,
-            space.flat_right,
-            space.flat_posterior,
-        )
-        self.touched = 0
-
-    def again_forward(
-        self, ranks: NDArray[np.int64], given: Floats, near: float, negligible: float
-    ) -> int | None:
-        """By a compiled loop over each lane."""
-        if not self.compiled:
-            return None
-        space, late = self.space, np.zeros(1, np.int64)
-        self.kernels[2](
-            space.flat_weight,
-            self.transitions.table[0],
-            self.pieces.offsets,
-            self.pieces.lengths,
-            ranks,
-            given,
-            near,
-            negligible,
-            space.flat_left,
-            space.scale,
-            space.inverse,
-            late,
-        )
-        return int(late[0])
-
-    def again_backward(
-        self, ranks: NDArray[np.int64], given: Floats, near: float, negligible: float
-    ) -> int | None:
-        """By a compiled loop over each lane."""
-        if not self.compiled:
-            return None
-        space, late = self.space, np.zeros(1, np.int64)
-        self.kernels[3](
-            space.flat_weight,
-            self.transitions.turned[0],
-            self.pieces.offsets,
-            self.pieces.lengths,
-            ranks,
-            given,
-            near,
-            negligible,
-            space.flat_left,
-            space.inverse,
-            space.flat_right,
-            space.flat_posterior,
-            late,
-        )
-        return int(late[0])
 
     def _scratch(self, name: str, t: int) -> Floats:
         """Where step t's posterior or right message goes: kept only where it is asked for again."""
@@ -235,7 +148,9 @@ class EmittedWalk(Walk):
         total = np.zeros(len(pieces.lengths))
         for span, going in zip(self.emitted.spans, pieces.counts.tolist(), strict=True):
             total[:going] += logs[span]
-        return np.bincount(pieces.sequence, total, len(pieces.chains.starts))
+        found = np.zeros(len(pieces.chains.starts))
+        found += np.bincount(pieces.sequence, total, len(found))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +177,7 @@ class _Marked:
     above: int
     seen: list[Floats] = field(default_factory=list)
 
-    def walk(self, how: How, unary: Floats, pair: Floats) -> _Marked:
+    def walk(self, how: How, unary: Floats, pair: Floats) -> _Marked:  # noqa: ARG002
         self.seen[:] = unary, pair
         return self
 
@@ -270,10 +185,10 @@ class _Marked:
     def evidence(self) -> Floats:
         return np.arange(self.above, dtype=np.float64)[None]
 
-    def posterior(self, above: Floats | None) -> Floats:
+    def posterior(self, above: Floats | None) -> Floats:  # noqa: ARG002
         return np.arange(self.states * self.rows, dtype=np.float64).reshape(self.states, 1, -1)
 
-    def pairs(self, above: Floats | None) -> Floats:
+    def pairs(self, above: Floats | None) -> Floats:  # noqa: ARG002
         return np.arange(self.states**2, dtype=np.float64).reshape(-1, 1, 1)
 
 
@@ -322,6 +237,9 @@ class Fused:
         None where an iteration has to go the general way.
         """
         states = round(float(np.sqrt(len(table))))
+        size = self.chains.size
+        if states * size < _SHORT and kernel("forward", states, size, 1) is not None:
+            return None  # compiled loops over rows are quicker still
         logs = table[self.shape.given].reshape(1, states, states)
         transitions = Transitions(logs)
         if transitions.shift is not None:

@@ -191,9 +191,6 @@ class Lanes:
     def _again_forward(self, ranks: Ints, message: Floats, given: Floats) -> int:
         """Walk lanes forward until they agree with what is there; how many never did."""
         space, walk, late = self.space, self.walk, 0
-        quick = walk.again_forward(ranks, message, _AGREE, _NEGLIGIBLE)
-        if quick is not None:
-            return quick
         begin = 0
         if 2 * len(ranks) >= len(self.pieces.lengths):
             begin, ranks, message = self._all_forward(given)
@@ -268,9 +265,6 @@ class Lanes:
     def _again_backward(self, ranks: Ints, message: Floats, given: Floats) -> int:
         """Walk lanes backward until they agree with what is there; how many never did."""
         space, walk, pieces = self.space, self.walk, self.pieces
-        quick = walk.again_backward(ranks, message, _AGREE, _NEGLIGIBLE)
-        if quick is not None:
-            return quick
         states, late = np.arange(walk.states)[:, None], 0
         step = pieces.lengths[ranks] - 1
         after, begin = message, 0
@@ -388,7 +382,8 @@ class _Transfer:
         pieces, logs = self.pieces, self.logs
         if len(self.ranks) > _LIST * len(pieces.by_order) or self.walk.states > _TINY:
             return None
-        if not (logs.max(axis=0) - logs.min(axis=0) < _ALIKE).all():
+        apart = (logs.max(axis=0) - logs.min(axis=0))[pieces.inner[self.ranks]]
+        if not (apart < _ALIKE).all():  # where a chain begins all columns count alike
             return None
         scaled = self.products * np.exp(logs - logs.max(axis=0))
         found: list[list[list[float]]] = scaled.transpose(2, 0, 1).tolist()

@@ -108,6 +108,13 @@ class Levels:
         """A level as its plates' sizes: "N", "S, T"; "all" where there is one row in all."""
         return ", ".join(str(self.meta.plate(a).dim) for a in axes) or "all"
 
+    def where(self, axes: tuple[str, ...], row: int) -> str:
+        """A row as its places along its plates: "3 of N", or "s = 0, t = 3"."""
+        if len(axes) < 2:
+            return f"{row} of {self.name(axes)}"
+        places = self.rows(axes).places
+        return ", ".join(f"{axis} = {places[axis][row]}" for axis in axes)
+
     def weight(self, axes: tuple[str, ...]) -> Floats | None:
         """How often each row of a level counts: the product of its plates' weights; None: once."""
         return self.within(axes, ())
@@ -170,6 +177,7 @@ class Tie:
     size: int
     weight: Floats | None
     first: Ints | None  # where the source rows of each target row begin, if they follow each other
+    complete: bool  # every source row points to one
 
     def add(self, x: Floats) -> Floats:
         """Add up log factors (..., source rows) at the rows they point to, (..., target rows)."""
@@ -179,16 +187,19 @@ class Tie:
             whole: Floats = np.add.reduceat(x, self.first, axis=-1)
             return whole
         flat = x.reshape(-1, x.shape[-1])
-        known = self.index >= 0
-        place = self.index if known.all() else self.index[known]
-        kept = flat if known.all() else flat[:, known]
+        place, kept = self.index, flat
+        if not self.complete:
+            known = self.index >= 0
+            place, kept = self.index[known], flat[:, known]
         out = np.stack([added_up(row, place, self.size) for row in kept])
         return out.reshape(*x.shape[:-1], self.size)
 
     def take(self, x: Floats) -> Floats:
         """What the rows pointed to have, for each source row; zero where there is none."""
-        found: Floats = x[..., self.index]
-        return found if (self.index >= 0).all() else np.where(self.index >= 0, found, 0.0)
+        if not x.shape[-1]:
+            return np.zeros((*x.shape[:-1], len(self.index)))
+        found: Floats = np.take(x, self.index, axis=-1, mode="clip")
+        return found if self.complete else np.where(self.index >= 0, found, 0.0)
 
 
 def tie(levels: Levels, link: Link) -> Tie:
@@ -213,4 +224,4 @@ def tie(levels: Levels, link: Link) -> Tie:
     first = np.searchsorted(index, np.arange(size)) if contiguous else None
     if first is not None and len(np.unique(index)) != size:
         first = None  # some target row has none
-    return Tie(index, size, weight, first)
+    return Tie(index, size, weight, first, bool((index >= 0).all()))

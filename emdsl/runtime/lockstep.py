@@ -161,18 +161,6 @@ class Walk:
             np.multiply(left, inverse, out=left)
             before = left
 
-    def again_forward(
-        self, ranks: Ints, given: Floats, near: float, negligible: float
-    ) -> int | None:
-        """Walk lanes again until entries agree so far; how many never did. None: not done here."""
-        return None
-
-    def again_backward(
-        self, ranks: Ints, given: Floats, near: float, negligible: float
-    ) -> int | None:
-        """As `again_forward`, from the lanes' ends."""
-        return None
-
     def check(self) -> None:
         """After the forward pass: suspect pieces with scales too small to be trusted."""
         if not self.careful:

@@ -91,7 +91,7 @@ class Chains:
 
         Steps cost calls of NumPy, lanes cost steps walked again: their sum is least near sqrt(N).
         """
-        steps = max(_LEAST_STEPS, round(0.8 * np.sqrt(self.size)))
+        steps = max(_LEAST_STEPS, round(0.6 * np.sqrt(self.size)))
         if int(self.lengths.max(initial=0)) < _LONG * steps:
             return self.pieces
         return Pieces(self, np.maximum(1, self.lengths // steps))

@@ -32,7 +32,10 @@ from emdsl.runtime.program import (
 )
 from emdsl.runtime.rows import expected
 from emdsl.runtime.ruled_out import Barred
+from emdsl.runtime.trees import CircleError
 from emdsl.runtime.walks import Locate, WalkRows
+
+_FEW = 1000  # log evidences that are added up exactly
 
 Ints = NDArray[np.intp]
 Blocks = Callable[[int], Iterator[tuple[Chunk, Features]]]
@@ -119,11 +122,15 @@ class StructureData:
             up = rows.up[len(walk.axes) - 1]
             local = np.asarray(self.levels.along(walk.parent, walk.axes), dtype=np.intp)
             parent = np.where(local >= 0, rows.starts[-1][up] + local, -1)
-            parent = np.where(parent == np.arange(rows.size), -1, parent)  # a root by itself
+            parent = np.where(parent == np.arange(rows.size), -1, parent)  # a root may say so
             try:
                 structure = Trees(parent)
-            except ValueError as error:
-                raise DataError(f"{walk.parent} has a circle: {error}, expected a tree") from None
+            except CircleError as error:
+                where = self.levels.where(walk.axes, error.row)
+                raise DataError(
+                    f"row {where} is among its own ancestors by {walk.parent}, expected a tree: "
+                    "give one row of the circle the parent -1"
+                ) from None
             first = parent < 0
             outer = up[np.flatnonzero(first)]
         else:
@@ -196,10 +203,11 @@ class StructureData:
             index, shape = self._lone
             rows = self.ties.walks[0]
             each = _all_rows(self.blocks(index), 0)
-            if rows.tables > 1 or each.fixed is not None:
+            chains = rows.structure
+            if rows.tables > 1 or each.fixed is not None or isinstance(chains, Trees):
                 self._lone = None
                 return None
-            self._fused = Fused(rows.structure, shape, each.rows)
+            self._fused = Fused(chains, shape, each.rows)
         return self._fused
 
     # -- tables --
@@ -238,10 +246,14 @@ class StructureData:
         wrong = rows.first & (columns != 0.0).any(axis=0)
         if wrong.any():
             row = int(np.argmax(wrong))
-            before = f"{walk.parent} points to none" if walk.parent else "it begins a sequence"
+            what, before = "the row before it", "it begins a sequence"
+            if walk.parent:
+                own = int(self.levels.along(walk.parent, walk.axes)[row])
+                what = "its parent"
+                before = f"its parent is {own}, " + ("none" if own < 0 else "the row itself")
             raise DataError(
-                f"row {row} of {', '.join(walk.axes)} depends on the row before it, but "
-                f"{before}: expected the model's start there"
+                f"row {self.levels.where(walk.axes, row)} depends on {what}, but {before}: "
+                "expected the model's start there"
             )
 
     # -- inference --
@@ -282,7 +294,10 @@ class StructureData:
             kept = rows if weight is None else np.where(weight > 0.0, rows, 0.0)
             if kept.min() == -np.inf:
                 self._locate(kept, axis, known)
-            total += float(math.fsum(kept) if weight is None else kept @ weight)
+            if weight is not None:
+                total += float(kept @ weight)
+            else:  # pairwise sums lose no more than a few bits, and are quicker
+                total += math.fsum(kept) if len(kept) < _FEW else float(kept.sum())
         return total
 
     def pointing(self, index: int) -> dict[int, Ints]:
