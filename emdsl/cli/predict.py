@@ -106,7 +106,7 @@ def _answer(
     if args.log_joint:
         return _by_plate(program, result.most_probable(data).log_joint, "log_joint")
     if args.pairs:
-        return _pairs(program, result.pairwise(data))
+        return _pairs(program, result.posterior_pairs(data))
     if args.filter:
         return _filtered(result, data)
     values, weights = result.predict(data), result.posterior(data)

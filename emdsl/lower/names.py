@@ -21,6 +21,7 @@ _TAKEN = frozenset(
         "clusters", "direct", "sums", "rng", "given", "data", "sizes", "seed", "B", "one",
         "META", "PROGRAM", "fit", "e_step", "m_step", "log_likelihood", "log_prior", "posterior",
         "predict", "sample", "draw", "load", "init_params", "evidence", "self", "numpy", "scipy",
+        "filtered", "most_probable", "posterior_pairs", "row_log_likelihood", "sample_posterior",
     }
 )  # fmt: skip
 

@@ -9,8 +9,8 @@ from emdsl.runtime.api import init_params as init_params
 from emdsl.runtime.api import load as load
 from emdsl.runtime.api import log_likelihood as log_likelihood
 from emdsl.runtime.api import most_probable as most_probable
-from emdsl.runtime.api import pairwise as pairwise
 from emdsl.runtime.api import posterior as posterior
+from emdsl.runtime.api import posterior_pairs as posterior_pairs
 from emdsl.runtime.api import predict as predict
 from emdsl.runtime.api import row_log_likelihood as row_log_likelihood
 from emdsl.runtime.api import sample as sample
@@ -22,9 +22,9 @@ from emdsl.runtime.engine import Engine as Engine
 from emdsl.runtime.engine import ImpossibleError as ImpossibleError
 from emdsl.runtime.errors import DataError as DataError
 from emdsl.runtime.errors import InputError as InputError
+from emdsl.runtime.errors import NoFilterError as NoFilterError
 from emdsl.runtime.errors import ParamsError as ParamsError
 from emdsl.runtime.errors import ResultFileError as ResultFileError
-from emdsl.runtime.filtering import NoFilterError as NoFilterError
 from emdsl.runtime.frames import Table as Table
 from emdsl.runtime.how import EXPECT as EXPECT
 from emdsl.runtime.how import How as How

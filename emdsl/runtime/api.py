@@ -4,8 +4,8 @@ from emdsl.runtime.fitting import fit, init_params
 from emdsl.runtime.latents import (
     filtered,
     most_probable,
-    pairwise,
     posterior,
+    posterior_pairs,
     predict,
     sample_posterior,
 )
@@ -20,8 +20,8 @@ __all__ = [
     "load",
     "log_likelihood",
     "most_probable",
-    "pairwise",
     "posterior",
+    "posterior_pairs",
     "predict",
     "row_log_likelihood",
     "sample",

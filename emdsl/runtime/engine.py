@@ -41,7 +41,7 @@ from emdsl.runtime.program import (
     Statistics,
 )
 from emdsl.runtime.rows import Wide, expected, ready
-from emdsl.runtime.ruled_out import Barred, logs_of_zero, met, moved_off
+from emdsl.runtime.ruled_out import Barred, logs_of_zero, met
 
 _LEAST = 1e-290  # of the largest: a part that is only what was cut off
 _CUT = 1e-295  # a posterior below e^-690 was cut off there
@@ -218,7 +218,7 @@ class Engine:
             return data.piece.coefficients(at, self.layout, self.pivot)
 
         known = coefficients(params)
-        zeros = logs_of_zero(known, coefficients, moved_off(self.program.meta, params))
+        zeros = logs_of_zero(self.program.meta, known, coefficients, params)
         return (
             known[0] if zeros[0] is None else Barred(known[0], zeros[0]),
             *(

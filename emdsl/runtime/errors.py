@@ -33,8 +33,20 @@ class ParamsError(InputError):
     """Given parameters or responsibilities don't fit the model."""
 
 
+class NoFilterError(InputError):
+    """The model has no chain to filter along, or none whose past is well defined."""
+
+
 class ResultFileError(InputError):
     """A file is not a fitted model, is damaged, or belongs to another model."""
+
+
+def no_chain(name: str) -> str:
+    """What to say of a model without chains that is to be filtered."""
+    return (
+        f"{name} has no latents tied along a chain (z[t-1]), so there is nothing to filter along: "
+        "ask for the posterior"
+    )
 
 
 def near(name: str, known: Sequence[str]) -> str:

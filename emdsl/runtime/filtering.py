@@ -22,7 +22,7 @@ import numpy as np
 from emdsl.runtime.blank import without_data
 from emdsl.runtime.chains import Trees
 from emdsl.runtime.engine import Engine
-from emdsl.runtime.errors import InputError
+from emdsl.runtime.errors import NoFilterError, no_chain
 from emdsl.runtime.how import EXPECT
 from emdsl.runtime.links import added_up
 from emdsl.runtime.program import Coefficients, Floats, Params, Walk
@@ -31,10 +31,6 @@ from emdsl.runtime.structures import StructureData
 
 _CUT = 1e-295  # as in the engine: a potential below e^-690 means none
 Level = tuple[str, ...]
-
-
-class NoFilterError(InputError):
-    """The model has no chain to filter along, or none whose past is well defined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +53,7 @@ def filter_chains(engine: Engine, params: Params) -> Past:
     """
     chains = [s for s in engine.structures if isinstance(s, StructureData) and s.structure.walks]
     if not chains:
-        raise NoFilterError(
-            f"{engine.program.meta.name} has no latents tied along a chain (z[t-1]), so there is "
-            "nothing to filter along: ask for the posterior"
-        )
+        raise NoFilterError(no_chain(engine.program.meta.name))
     for chain in chains:
         _check(chain)
     blank = without_data(engine)

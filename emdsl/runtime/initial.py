@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emdsl.runtime.cells import CellError, read_cells
 from emdsl.runtime.engine import Engine
@@ -13,6 +14,7 @@ from emdsl.runtime.errors import ParamsError, near
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.params import check_params
 from emdsl.runtime.program import Floats, Latent, Params
+from emdsl.runtime.ragged import places_of
 from emdsl.runtime.start import Seeder, given_steer
 
 
@@ -84,7 +86,7 @@ def _start(engine: Engine, reference: Params, seeder: Seeder, init: Any) -> Star
     tables: dict[str, Floats] = {}
     for name, value in init.items():
         if name in latents:
-            table = _table(latents[name], value, sizes, problems)
+            table = _table(latents[name], value, engine, problems)
             if table is not None:
                 tables[name] = table
     if problems:
@@ -92,23 +94,20 @@ def _start(engine: Engine, reference: Params, seeder: Seeder, init: Any) -> Star
     return Start(engine, reference, seeder, given, tables)
 
 
-def _table(
-    latent: Latent, value: Any, sizes: Mapping[str, int], problems: list[str]
-) -> Floats | None:
-    """Responsibilities (N, values): nonnegative, each row with a positive sum, normalised."""
-    name = latent.name
-    try:
-        cells = read_cells(value)
-    except CellError as error:
-        problems.append(f"{cell_text(name, error.index)} {error.text}")
+def _table(latent: Latent, value: Any, engine: Engine, problems: list[str]) -> Floats | None:
+    """Responsibilities (rows, values): nonnegative, each row with a positive sum, normalised.
+
+    They come in the form that posteriors of the same data have.
+    """
+    name, sizes = latent.name, engine.layout.sizes
+    values = sizes[latent.values] if isinstance(latent.values, str) else latent.values
+    found = len(problems)
+    parts = list(_parts(name, value, places_of(engine.bound, latent.axes), values, problems))
+    if len(problems) > found:
         return None
-    table = cells.values
-    dims = (*latent.dims, latent.values)
-    expected = tuple(sizes[d] if isinstance(d, str) else d for d in dims)
-    if table.shape != expected:
-        problems.append(f"{name} in init has shape {table.shape}, expected responsibilities of "
-                        f"shape {expected}")  # fmt: skip
-        return None
+    table = np.empty((sum(rows.size for rows, _ in parts), values))
+    for rows, part in parts:
+        table[rows.ravel()] = part.reshape(-1, values)
     total = table.sum(axis=-1, keepdims=True)
     if not (np.isfinite(table).all() and (table >= 0.0).all() and (total > 0.0).all()):
         problems.append(f"{name} in init holds negative, missing or all-zero rows, expected "
@@ -116,3 +115,29 @@ def _table(
         return None
     out: Floats = table / total
     return out
+
+
+def _parts(
+    name: str, value: Any, places: Any, values: int, problems: list[str]
+) -> Iterator[tuple[NDArray[np.intp], Floats]]:
+    """Each array of a value in the form of the data, with the rows that it is about."""
+    if isinstance(places, list):
+        if not isinstance(value, Sequence) or len(value) != len(places):
+            shown = f"{len(value)} elements" if hasattr(value, "__len__") else "no elements"
+            problems.append(f"{name} in init has {shown}, expected a list of {len(places)}, "
+                            "as the data are")  # fmt: skip
+            return
+        for i, (inner, there) in enumerate(zip(value, places, strict=True)):
+            yield from _parts(f"{name}[{i}]", inner, there, values, problems)
+        return
+    try:
+        table = read_cells(value).values
+    except CellError as error:
+        problems.append(f"{cell_text(name, error.index)} {error.text}")
+        return
+    expected = (*places.shape, values)
+    if table.shape != expected:
+        problems.append(f"{name} in init has shape {table.shape}, expected responsibilities of "
+                        f"shape {expected}")  # fmt: skip
+        return
+    yield places, table

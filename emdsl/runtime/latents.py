@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.engine import Engine
-from emdsl.runtime.errors import ParamsError
-from emdsl.runtime.filtering import filter_chains
+from emdsl.runtime.errors import NoFilterError, ParamsError, no_chain
 from emdsl.runtime.how import Best, Draw, How
 from emdsl.runtime.pairwise import Pair, pair_marginals
 from emdsl.runtime.program import Floats, Params, Program
@@ -68,7 +67,7 @@ def posterior(
     return _in_form(engine, found)
 
 
-def pairwise(
+def posterior_pairs(
     program: Program,
     data: Any,
     params: Mapping[str, Any],
@@ -166,8 +165,10 @@ def filtered(
     Raises NoFilterError where the model has no chain, or its past isn't well defined.
     """
     engine, checked = prepare(program, data, params, sizes, lengths=lengths)
+    if not engine.structures:
+        raise NoFilterError(no_chain(program.meta.name))
     with np.errstate(all="ignore"):
-        past = filter_chains(engine, checked)
+        past = engine.structures[0].past(engine, checked)
     order = [z.name for z in program.meta.latents]
     now, before = (
         {

@@ -108,6 +108,13 @@ class Levels:
         """A level as its plates' sizes: "N", "S, T"; "all" where there is one row in all."""
         return ", ".join(str(self.meta.plate(a).dim) for a in axes) or "all"
 
+    def where(self, axes: tuple[str, ...], row: int) -> str:
+        """A row as its places along its plates: "3 of N", or "s = 0, t = 3"."""
+        if len(axes) < 2:
+            return f"{row} of {self.name(axes)}"
+        places = self.rows(axes).places
+        return ", ".join(f"{axis} = {places[axis][row]}" for axis in axes)
+
     def weight(self, axes: tuple[str, ...]) -> Floats | None:
         """How often each row of a level counts: the product of its plates' weights; None: once."""
         return self.within(axes, ())

@@ -186,11 +186,7 @@ def impossible_text(bound: Bound, program: Program, error: ImpossibleError) -> s
                 row, threshold=6, precision=4, separator=", ").replace("\n", "")  # fmt: skip
             parts.append(f"{array.name} = {shown}")
     values = f" ({', '.join(parts[:4])})" if parts else ""
-    levels = Levels(program.meta, bound)
-    where = f"{error.row} of {levels.name(error.axes)}"
-    if len(error.axes) > 1:
-        places = levels.rows(error.axes).places
-        where = ", ".join(f"{a} = {places[a][error.row]}" for a in error.axes)
+    where = Levels(program.meta, bound).where(error.axes, error.row)
     return (
         f"row {where}{values} has probability zero under the model, expected "
         "data it can produce: check the row, or add to the model what explains it"

@@ -66,6 +66,16 @@ def shaped(bound: Bound, axes: Sequence[str], rows: NDArray[Any]) -> Any:
     return parts
 
 
+def places_of(bound: Bound, axes: Sequence[str]) -> Any:
+    """The rows of a level in the form of the user's data: arrays of row numbers, in lists or not.
+
+    What the user gives in that form is put in its place by these.
+    """
+    layout, plates = bound.layout, bound.plates
+    rows = count_rows(plates, tuple(axes), layout.sizes, layout.lengths)
+    return shaped(bound, axes, np.arange(rows, dtype=np.intp))
+
+
 def _unordered(bound: Bound, level: tuple[str, ...], rows: NDArray[Any]) -> NDArray[Any]:
     """Rows in the order of the user's own, where ids had put them into another."""
     deepest = max((len(p.outer) for p in bound.plates if p.over), default=0)

@@ -113,9 +113,11 @@ class FitResult:
             self.program, self._data(data), self.params, self._fixed(), lengths=lengths
         )
 
-    def pairwise(self, data: Any = None, *, lengths: Any = None) -> dict[tuple[str, str], Any]:
+    def posterior_pairs(
+        self, data: Any = None, *, lengths: Any = None
+    ) -> dict[tuple[str, str], Any]:
         """Joint posteriors, {("z[t-1]", "z[t]"): (N, values, values)}; NaN in first rows."""
-        return latents.pairwise(
+        return latents.posterior_pairs(
             self.program, self._data(data), self.params, self._fixed(), lengths=lengths
         )
 

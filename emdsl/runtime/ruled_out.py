@@ -36,20 +36,37 @@ def moved_off(meta: Meta, params: Params) -> Params | None:
 
 
 def logs_of_zero(
-    known: Coefficients, coefficients: Callable[[Params], Coefficients], moved: Params | None
+    meta: Meta, known: Coefficients, coefficients: Callable[[Params], Coefficients], params: Params
 ) -> tuple[Floats | None, ...]:
     """How much each coefficient jumps, where it holds a log of zero; None where none does.
 
     One feature's may take back another's: y log p + (1 - y) log(1 - p) is a coefficient log(1 - p)
-    of 1 and one of y that has -log(1 - p).
+    of 1 and one of y that has -log(1 - p). Where y is a latent the two may be coefficients of
+    different clusters, and neither alone says what is impossible: such parameters rule out nothing,
+    and the log of zero stays improbable.
     """
+    moved = moved_off(meta, params)
     if moved is None:
         return (None,) * len(known)
-    found: list[Floats | None] = []
-    for now, then in zip(known, coefficients(moved), strict=True):
-        jumps = np.where(np.abs(then - now) > _JUMP, then - now, 0.0)
-        found.append(jumps if (jumps > 0.0).any() else None)
-    return tuple(found)
+    found = _jumps(known, coefficients(moved))
+    if any(_takes_back(jumps) for jumps in found):
+        alone = [
+            _jumps(known, coefficients({**params, name: value}))
+            for name, value in moved.items()
+            if value is not params[name]
+        ]
+        clear = [one for one in alone if not any(_takes_back(jumps) for jumps in one)]
+        found = [np.sum([one[i] for one in clear], axis=0) for i in range(len(known))]
+    return tuple(jumps if (jumps > 0.0).any() else None for jumps in found)
+
+
+def _jumps(known: Coefficients, then: Coefficients) -> list[Floats]:
+    return [np.where(np.abs(b - a) > _JUMP, b - a, 0.0) for a, b in zip(known, then, strict=True)]
+
+
+def _takes_back(jumps: Floats) -> bool:
+    """Whether coefficients take back logs of zero that are not their own."""
+    return bool((jumps.sum(axis=-1) < -_JUMP / 2).any())
 
 
 class Barred:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.chains import forward_backward
-from emdsl.runtime.errors import InputError
+from emdsl.runtime.errors import NoFilterError
 from emdsl.runtime.how import EXPECT
 from emdsl.runtime.links import Tie, added_up
 from emdsl.runtime.program import Coefficients, Floats, Link, Potentials, Walk
@@ -122,7 +122,7 @@ def steps_of(chain: StructureData, known: Sequence[Coefficients]) -> Steps:
         index, pair = rows.index, seen.pair
     else:
         if max(lags) > walk.history:
-            raise InputError(
+            raise NoFilterError(
                 f"data depend on latents {max(lags)} places before, further than the latents "
                 f"themselves ({walk.history}): filtering isn't possible, ask for the posterior"
             )
@@ -247,7 +247,7 @@ def _axes(walk: Walk, link: Link) -> list[int]:
     keys = [v.key for v in walk.given]
     unknown = [v.key for v in link.carries if v.key not in keys]
     if unknown:
-        raise InputError(
+        raise NoFilterError(
             f"rows of {', '.join(walk.axes)} say something of {unknown[0]}, which their chain "
             "doesn't depend on: filtering isn't possible, ask for the posterior"
         )
@@ -296,7 +296,7 @@ def _lag(link: Link, walk: Walk) -> int:
     kind, _, value = link.places[-1]
     if kind == "axis":
         return value
-    raise InputError(
+    raise NoFilterError(
         f"rows of {', '.join(link.source)} depend on other rows of {', '.join(walk.axes)} than the "
         "one before, so that no order in time tells what is past: ask for the posterior"
     )

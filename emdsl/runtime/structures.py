@@ -26,11 +26,13 @@ from emdsl.runtime.program import (
     Layout,
     Link,
     Meta,
+    Params,
     Potentials,
     Walk,
 )
 from emdsl.runtime.rows import expected
 from emdsl.runtime.ruled_out import Barred
+from emdsl.runtime.trees import CircleError
 from emdsl.runtime.walks import Locate, WalkRows
 
 _FEW = 1000  # log evidences that are added up exactly
@@ -120,11 +122,15 @@ class StructureData:
             up = rows.up[len(walk.axes) - 1]
             local = np.asarray(self.levels.along(walk.parent, walk.axes), dtype=np.intp)
             parent = np.where(local >= 0, rows.starts[-1][up] + local, -1)
-            parent = np.where(parent == np.arange(rows.size), -1, parent)  # a root by itself
+            parent = np.where(parent == np.arange(rows.size), -1, parent)  # a root may say so
             try:
                 structure = Trees(parent)
-            except ValueError as error:
-                raise DataError(f"{walk.parent} has a circle: {error}, expected a tree") from None
+            except CircleError as error:
+                where = self.levels.where(walk.axes, error.row)
+                raise DataError(
+                    f"row {where} is among its own ancestors by {walk.parent}, expected a tree: "
+                    "give one row of the circle the parent -1"
+                ) from None
             first = parent < 0
             outer = up[np.flatnonzero(first)]
         else:
@@ -240,10 +246,14 @@ class StructureData:
         wrong = rows.first & (columns != 0.0).any(axis=0)
         if wrong.any():
             row = int(np.argmax(wrong))
-            before = f"{walk.parent} points to none" if walk.parent else "it begins a sequence"
+            what, before = "the row before it", "it begins a sequence"
+            if walk.parent:
+                own = int(self.levels.along(walk.parent, walk.axes)[row])
+                what = "its parent"
+                before = f"its parent is {own}, " + ("none" if own < 0 else "the row itself")
             raise DataError(
-                f"row {row} of {', '.join(walk.axes)} depends on the row before it, but "
-                f"{before}: expected the model's start there"
+                f"row {self.levels.where(walk.axes, row)} depends on {what}, but {before}: "
+                "expected the model's start there"
             )
 
     # -- inference --
@@ -304,6 +314,12 @@ class StructureData:
             if other[: len(axes)] == axes:
                 found.setdefault(i, self.levels.rows(other).up[len(axes)])
         return found
+
+    def past(self, engine: Any, params: Params) -> Any:
+        """What each row's past says, along every chain of the model: a `filtering.Past`."""
+        from emdsl.runtime.filtering import filter_chains  # which needs this class
+
+        return filter_chains(engine, params)
 
     def sums(self, found: Posteriors) -> Posteriors:
         """Expected sums of each piece's features: over rows, or over tables that rows share."""

@@ -36,6 +36,17 @@ class Level:
     starts: Ints  # (m,), where each parent's children start among the rows
 
 
+class CircleError(ValueError):
+    """A row is among its own ancestors."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(
+            f"a tree has no cycles, found that row {row} is among its own ancestors: "
+            "give one row of the cycle the parent -1"
+        )
+        self.row = row
+
+
 @dataclass(frozen=True, eq=False)
 class Trees:
     """Rows with parents: parent (N,), -1 at roots. Trees are numbered in the order of roots."""
@@ -52,11 +63,7 @@ class Trees:
             )
         loose = np.flatnonzero(self.depth < 0)
         if loose.size:
-            n = int(self._onto_cycle(int(loose[0])))
-            raise ValueError(
-                f"a tree has no cycles, found that row {n} is among its own ancestors: "
-                "give one row of the cycle the parent -1"
-            )
+            raise CircleError(self._onto_cycle(int(loose[0])))
 
     def _onto_cycle(self, row: int) -> int:
         """A row on the cycle that a row's ancestors end in."""

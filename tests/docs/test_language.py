@@ -3,6 +3,7 @@
     ```em                    a whole model, without problems
     ```em excerpt            part of one: it may only lack what would stand around it
     ```em refused CODE       a whole model, refused with that code alone
+    ```em warned CODE        a whole model, compiled with that warning alone
 """  # fmt: skip
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ def test_is_what_it_says(mark: list[str], text: str) -> None:
             with pytest.raises(CompileError) as refusal:
                 compile_source(Source(text, "page.em"))
             assert {d.code for d in refusal.value.diagnostics} == {code}
+        case ["warned", code]:
+            assert {d.code for d in compile_source(Source(text, "page.em")).warnings} == {code}
         case _:
             raise AssertionError(f"no such mark: {' '.join(mark)}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,18 @@ from emdsl.cli import main
 from tests.gallery.models import ROOT, command, data, each_fitted, module, sizes
 
 RESTARTS = 3
+ITERATIONS = 300
+
+
+@cache
+def fitted(path: Path) -> Any:
+    """The model on its own data."""
+    return run(path, data(path), sizes(path))
+
+
+def run(path: Path, arrays: Any, sizes: Any, **options: Any) -> Any:
+    chosen = {"restarts": RESTARTS, "max_iter": ITERATIONS, "progress": False, **options}
+    return module(path).fit(arrays, **sizes, **chosen)
 
 
 def fall(trace: Any) -> float:
@@ -47,7 +60,7 @@ def test_the_command_runs(
 
 @each_fitted
 def test_fits_its_data_without_a_decrease(path: Path) -> None:
-    check(module(path).fit(data(path), **sizes(path), restarts=RESTARTS, progress=False))
+    check(fitted(path))
 
 
 def own_sample(fitted: Any, arrays: Any) -> dict[str, Any]:
@@ -73,13 +86,11 @@ def test_fits_a_sample_of_its_own_without_a_decrease(path: Path) -> None:
     """The sample is of the fitted model, under the data's own inputs."""
     if path.stem == "multinomial_mixture":
         pytest.skip("the number of words of a document is read off the data, not modelled")
-    arrays = data(path)
-    fitted = module(path).fit(arrays, **sizes(path), restarts=RESTARTS, progress=False)
-    meta = module(path).PROGRAM.meta
-    given = own_sample(fitted, arrays)
-    chosen = {s.name: fitted.sizes[s.name] for s in meta.sizes if s.role == "hyper"}
-    check(module(path).fit(given, **chosen, restarts=RESTARTS, progress=False))
-    result = module(path).fit(given, **chosen, init=fitted.params, restarts=1, progress=False)
+    own = fitted(path)
+    given = own_sample(own, data(path))
+    chosen = {s.name: own.sizes[s.name] for s in own.program.meta.sizes if s.role == "hyper"}
+    check(run(path, given, chosen))
+    result = run(path, given, chosen, init=own.params, restarts=1)
     check(result)
-    start = module(path).log_likelihood(given, fitted.params) + fitted.log_prior
+    start = module(path).log_likelihood(given, own.params) + own.log_prior
     assert result.objective >= start - 1e-9 * abs(start)

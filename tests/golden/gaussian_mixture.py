@@ -337,11 +337,11 @@ def most_probable(
     return rt.most_probable(PROGRAM, data, params, lengths=lengths)
 
 
-def pairwise(
+def posterior_pairs(
     data: Any, params: Mapping[str, Any], *, lengths: Any = None
 ) -> dict[tuple[str, str], Any]:
     """The joint posterior of each two latents that depend on each other directly."""
-    return rt.pairwise(PROGRAM, data, params, lengths=lengths)
+    return rt.posterior_pairs(PROGRAM, data, params, lengths=lengths)
 
 
 def sample_posterior(

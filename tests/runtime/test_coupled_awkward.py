@@ -182,6 +182,31 @@ def test_every_form_of_the_data_is_fitted_alike(case: Sequences) -> None:
 
 
 @each
+def test_going_on_from_a_posterior(case: Sequences) -> None:
+    """In any form of the data, the responsibilities of one fit are where another starts."""
+    lists = case.lists((4,) * 6)
+    flat = rows(lists)
+    mixed = np.argsort(np.tile(np.arange(4), 6), kind="stable")
+    ids = {case.over: np.repeat(np.arange(6), 4)[mixed]}
+    forms: tuple[dict[str, Any], ...] = (
+        lists,
+        {**flat, case.size: [4] * 6},
+        {**{name: value[mixed] for name, value in flat.items()}, **ids},
+        {name: np.stack(value) for name, value in lists.items()},
+    )
+    first = [fit(model(case.name), data, case.init) for data in forms]
+    again = [
+        fit(model(case.name), data, one.posterior(), **sizes(case), max_iter=10)
+        for data, one in zip(forms, first, strict=True)
+    ]
+    for other in again:
+        np.testing.assert_allclose(other.objective_trace, again[0].objective_trace, rtol=1e-12)
+    states = {name: size for name, size in sizes(case).items() if name != "V"}
+    drawn = model(case.name).init_params(lists, **states)
+    assert again[0].objective_trace[0] > model(case.name).log_likelihood(lists, drawn)
+
+
+@each
 def test_copies_are_weights(case: Sequences) -> None:
     lists = case.lists()
     copies = np.array([2, 1, 3, 1, 2, 1])

@@ -1,4 +1,4 @@
-"""What data say of latents, for every kind of structure, against every configuration written down."""
+"""What data say of latents, for every kind of structure, against brute force."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ MORE: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 GRAPHS = CHOSEN | MORE
 SHARED = "chains given a latent of another plate"
-CHAINS = [n for n in GRAPHS if n != SHARED and not n.startswith(("a vector", "vectors", "classes", "a tree",
-                                                "elements", "annot", "a Markov chain"))]  # fmt: skip
+NO_CHAINS = ("a vector", "vectors", "classes", "a tree", "elements", "annot", "a Markov chain")
+CHAINS = [n for n in GRAPHS if n != SHARED and not n.startswith(NO_CHAINS)]
 LATENT = [n for n in GRAPHS if not n.startswith(("a vector", "vectors", "a Markov chain"))]
 
 
@@ -206,7 +206,7 @@ def test_pairs(name: str) -> None:
     """Every table is the joint posterior of the two latents its key names, and none is left out."""
     case = case_of(name)
     exact = {frozenset(k): (k, v) for k, v in pairs(case.elements()).items()}
-    found = case.module.pairwise(given(case), case.params)
+    found = case.module.posterior_pairs(given(case), case.params)
     meta = case.module.PROGRAM.meta
     engine = rt.Engine(case.module.PROGRAM, rt.bind(meta, given(case), purpose="query"))
     pieces = sorted(case.module.PROGRAM.pieces, key=lambda p: len(p.axes))

@@ -82,9 +82,54 @@ def test_a_mixture_weight() -> None:
     assert found == pytest.approx(stats.norm.logpdf(100.0), rel=1e-12)
 
 
+def test_a_latent_that_is_one() -> None:
+    """log(1 - p) stands apart from the latent's own terms, which take it back."""
+    text = """model M
+param p  : unit
+param mu : real
+for n in N:
+    latent z[n] ~ Bernoulli(p)
+    data   x[n] ~ Normal(mu * z[n], 1)
+"""
+    found = model(text).log_likelihood({"x": [1.0, 2.0]}, {"p": 1.0, "mu": 3.0})
+    assert found == pytest.approx(stats.norm.logpdf([1.0, 2.0], 3.0).sum(), rel=1e-12)
+
+
 def test_without_latents() -> None:
     params = {"start": [0.5, 0.5], "trans": [[1.0, 0.0], [0.5, 0.5]]}
     assert model(CHAIN).log_likelihood({"x": [0, 0, 0]}, params) == pytest.approx(np.log(0.5))
     assert model(CHAIN).log_likelihood({"x": [1, 0, 1]}, params) == -np.inf
     with pytest.raises(rt.DataError, match=r"row 2 of T \(x = 1\) has probability zero"):
         model(CHAIN).e_step({"x": [1, 0, 1]}, params)
+
+
+SWITCH = """model M
+param p       : unit
+param mean[2] : real
+for n in N:
+    latent z[n] ~ Bernoulli(p)
+    data   x[n] ~ Normal(mean[z[n]], 1)
+"""
+SWITCHES = """model M
+param first    : unit
+param later[2] : unit
+param mean[2]  : real
+for t in T:
+    latent z[t] ~ Bernoulli(first) if t == 0 else Bernoulli(later[z[t-1]])
+    data   x[t] ~ Normal(mean[z[t]], 1)
+"""
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_a_switch_that_is_never_changed(p: float) -> None:
+    """A latent's own log(1 - p) is taken back where it is 1: nothing is impossible."""
+    x = [0.0, 1.0, 0.5]
+    expected = stats.norm.logpdf(x, p).sum()
+    once = model(SWITCH).log_likelihood({"x": x}, {"p": p, "mean": [0, 1]})
+    assert once == pytest.approx(expected, rel=1e-12)
+    for first, later in ((p, [p, p]), (p, [0.0, 1.0]), (1 - p, [p, p])):
+        expected = stats.norm.logpdf(x, [first, later[int(first)], later[int(later[int(first)])]])
+        chain = model(SWITCHES).log_likelihood(
+            {"x": x}, {"first": first, "later": later, "mean": [0, 1]}
+        )
+        assert chain == pytest.approx(expected.sum(), rel=1e-12)
