@@ -169,8 +169,8 @@ def _seen(meta: Meta, levels: Levels, level: tuple[str, ...], view: View) -> NDA
         if wanted.any():
             row = int(np.argmax(wanted))
             raise DataError(
-                f"{view.key} is missing for row {levels.where(level, row)}, expected no gap in data "
-                f"that other rows depend on: fill {view.array} in, or begin a new sequence "
+                f"{view.key} is missing for row {levels.where(level, row)}, expected no gap in "
+                f"data that other rows depend on: fill {view.array} in, or begin a new sequence "
                 "after the gap"
             )
     return value[np.maximum(index, 0)]
