@@ -123,7 +123,8 @@ def _parts(
     """Each array of a value in the form of the data, with the rows that it is about."""
     if isinstance(places, list):
         if not isinstance(value, Sequence) or len(value) != len(places):
-            shown = f"{len(value)} elements" if hasattr(value, "__len__") else "no elements"
+            count = len(value) if hasattr(value, "__len__") else 0
+            shown = f"{count} element{'s' * (count != 1)}"
             problems.append(f"{name} in init has {shown}, expected a list of {len(places)}, "
                             "as the data are")  # fmt: skip
             return

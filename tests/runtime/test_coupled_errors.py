@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import emdsl
 from emdsl import runtime as rt
+from emdsl.source import Source
 from tests.gallery.models import ROOT, module
 
 NAN = np.nan
@@ -193,6 +195,31 @@ def test_an_annotator_who_was_not_there() -> None:
     assert str(caught.value) == "annotator[1] is 5, expected a whole number from 0 to 1: A is 2"
 
 
+# --- the first row ---------------------------------------------------------------------------------
+
+RESUMED = """model Resumed(K = 2)
+param start    : simplex[K]
+param trans[K] : simplex[K]
+param mean[K]  : real
+for t in T:
+    input  new[t] : bool
+    latent z[t] ~ Categorical(start) if new[t] else Categorical(trans[z[t-1]])
+    data   x[t] ~ Normal(mean[z[t]], 1)
+"""
+
+
+def test_a_first_row_that_goes_on() -> None:
+    resumed = emdsl.load(Source(RESUMED, "resumed.em"))
+    data = {"x": [0.0, 1.0, 3.0, 2.0], "new": [1, 0, 1, 0]}
+    assert resumed.fit(data, restarts=1, progress=False).converged
+    with pytest.raises(rt.DataError) as caught:
+        resumed.fit({**data, "new": [0, 0, 1, 0]}, restarts=1, progress=False)
+    assert str(caught.value) == (
+        "row 0 of T depends on the row before it, but it begins a sequence: expected the model's "
+        "start there"
+    )
+
+
 # --- rows that others depend on ------------------------------------------------------------------
 
 
@@ -288,8 +315,8 @@ def test_responsibilities_in_the_form_of_the_data() -> None:
     lists = [NUMBERS[:2], NUMBERS[2:]]
     half = np.full((2, 2), 0.5)
     for z, text in (
-        ([half], "z in init has 1 elements, expected a list of 2, as the data are"),
-        (half[0, 0], "z in init has no elements, expected a list of 2, as the data are"),
+        ([half], "z in init has 1 element, expected a list of 2, as the data are"),
+        (half[0, 0], "z in init has 0 elements, expected a list of 2, as the data are"),
         ([half, half],
          "z[1] in init has shape (2, 2), expected responsibilities of shape (4, 2)"),
     ):  # fmt: skip
