@@ -195,7 +195,7 @@ def test_an_annotator_who_was_not_there() -> None:
     assert str(caught.value) == "annotator[1] is 5, expected a whole number from 0 to 1: A is 2"
 
 
-# --- the first row ---------------------------------------------------------------------------------
+# --- the first row -------------------------------------------------------------------------------
 
 RESUMED = """model Resumed(K = 2)
 param start    : simplex[K]
