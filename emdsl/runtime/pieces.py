@@ -168,10 +168,11 @@ def _seen(meta: Meta, levels: Levels, level: tuple[str, ...], view: View) -> NDA
         wanted = (index >= 0) & gone[index]
         if wanted.any():
             row = int(np.argmax(wanted))
+            lagged = any(kind == "axis" and lag for kind, _, lag in view.places)
+            or_else = ", or begin a new sequence after the gap" if lagged else ""
             raise DataError(
                 f"{view.key} is missing for row {levels.where(level, row)}, expected no gap in "
-                f"data that other rows depend on: fill {view.array} in, or begin a new sequence "
-                "after the gap"
+                f"data that other rows depend on: fill {view.array} in{or_else}"
             )
     return value[np.maximum(index, 0)]
 
