@@ -68,13 +68,11 @@ _LATENTS = (
 
 def _api(m: Module) -> list[str]:
     """The functions users call; each hands the program to the common runtime."""
-    # a header size of that name would meet the argument
-    hyper = [("lengths_" if py == "lengths" else py, name, d) for py, name, d in m.hyper]
     with_default = [
-        f"    {py}: int = {default}," for py, _, default in hyper if default is not None
+        f"    {py}: int = {default}," for py, _, default in m.hyper if default is not None
     ]
-    required = [f"    {py}: int," for py, _, default in hyper if default is None]
-    chosen = ", ".join(f"{name!r}: {py}" for py, name, _ in hyper)
+    required = [f"    {py}: int," for py, _, default in m.hyper if default is None]
+    chosen = ", ".join(f"{name!r}: {py}" for py, name, _ in m.hyper)
     sizes = f"{{{chosen}}}"
     return [
         "",

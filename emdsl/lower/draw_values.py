@@ -133,9 +133,9 @@ class DrawValues:
         size = ", ".join(str(a.dim) for a in batch)
         shape = f"({size}{',' * (len(batch) == 1)})"
         parts: list[Whole | str] = ["rng"]
-        for value, rank in zip(values, ranks, strict=True):
+        for p, value, rank in zip(family.parameters, values, ranks, strict=True):
             assert value is not None
-            inner = self._inner(rank, value)
+            inner = self._inner(rank, value, args.get(p.name))
             code = Whole(value, (*[a for a in batch if a in axes_of(value)], *inner))
             parts.append(Whole(value, (*batch, *inner), full=bool(rank)) if rank else code)
             if not rank:
@@ -159,10 +159,12 @@ class DrawValues:
         self.count += 1
         return self.names.fresh(f"drawn_{self.count}")
 
-    def _inner(self, rank: int, value: Expr) -> tuple[Axis, ...]:
-        """The event axes of an argument: a vector's or matrix's last ones."""
+    def _inner(self, rank: int, value: Expr, given: g.Expr | None) -> tuple[Axis, ...]:
+        """The event axes of an argument: a vector's or matrix's last ones, constant or not."""
         if rank == 0:
             return ()
+        if given is not None:
+            return tuple(Axis(f"arg{i}", self._dim(e)) for i, e in enumerate(given.shape))
         return tuple(a for a in axes_of(value) if a.name.startswith("arg"))
 
     def _arg(self, expr: g.Expr, rank: int, batch: tuple[Axis, ...], own: tuple[Axis, ...]) -> Expr:

@@ -21,7 +21,7 @@ _TAKEN = frozenset(
         "clusters", "direct", "sums", "rng", "given", "data", "sizes", "seed", "B", "one",
         "META", "PROGRAM", "fit", "e_step", "m_step", "log_likelihood", "log_prior", "posterior",
         "predict", "sample", "draw", "load", "init_params", "evidence", "self", "numpy", "scipy",
-        "filtered", "most_probable", "posterior_pairs", "row_log_likelihood", "sample_posterior",
+        "how", "potentials", "ties", "filtered", "most_probable", "posterior_pairs", "row_log_likelihood", "sample_posterior",
     }
 )  # fmt: skip
 
@@ -29,7 +29,7 @@ _TAKEN = frozenset(
 _OPTIONS = frozenset(
     {
         "restarts", "max_iter", "tol", "init", "options", "degenerate", "floor", "progress",
-        "on_iteration", "n", "inputs",
+        "on_iteration", "n", "inputs", "lengths",
     }
 )  # fmt: skip
 
@@ -38,7 +38,8 @@ _OPTIONS = frozenset(
 # gets a prefix, so that the two can't meet
 _OURS = re.compile(
     r"(f|c|s|h|g|post|rows|possible|message|best|joint|inv|logdet|pivot|parts|term|drawn|all|log|em"
-    r"|seen|known|new|root|q|features|coefficients|infer|decode|marginals|collect)_.*"
+    r"|seen|known|new|root|q|features|coefficients|infer|marginals|collect|walk|unary|step|sent"
+    r"|at)_.*"
     r"|.*_centered_*|possible|evidence|direct_rows"
 )
 

@@ -61,11 +61,11 @@ def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views) -> list[str
         f"            arrays={tuple_literal([quoted(a) for a in arrays])},",
         *_views(views),
         f"            latents={tuple_literal(latents)},",
-        f"            clusters={tuple_literal(clusters)},",
+        *_listed("clusters", clusters),
     ]
     if piece.match.coupled:
         shared = [str(c.shared) for c in piece.clusters]
-        lines.append(f"            shared={tuple_literal(shared)},")
+        lines += _listed("shared", shared)
         own = [
             str(next(i for i, c in enumerate(piece.clusters) if c.latents == (a,)))
             for a in piece.latents
@@ -130,6 +130,12 @@ def _link(send: Send, coupling: Coupling) -> str:
     inner = [*(f"{x}, " for x in (source, target)), f"{_places(link)}, "]
     head = "".join(inner).rstrip()
     return f"rt.Link(\n{' ' * 20}{head}\n{' ' * 20}{_long(carries)},\n{' ' * 16})"
+
+
+def _listed(name: str, items: list[str]) -> list[str]:
+    """An argument of a piece: on one line, or on one for each item."""
+    line = f"            {name}={tuple_literal(items)},"
+    return [line] if len(line) <= 99 else _group(name, items)
 
 
 def _long(items: list[str]) -> str:

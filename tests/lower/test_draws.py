@@ -11,7 +11,7 @@ import pytest
 from emdsl import runtime as rt
 from emdsl.backends.functions import function
 from emdsl.backends.standalone import standalone
-from emdsl.compiler import compile_source, families_of, import_text
+from emdsl.compiler import compile_source, families_of, import_text, load
 from emdsl.lower.density import log_density
 from emdsl.lower.draw_order import in_rows
 from emdsl.lower.draws import Sampling
@@ -509,3 +509,15 @@ def test_models_without_any_of_it_are_drawn_as_whole_arrays(name: str) -> None:
     source = Source((MODELS / f"{name}.em").read_text(encoding="utf-8"), name)
     model, _ = build(parse(source), source)
     assert not in_rows(model)
+
+
+def test_constant_probabilities() -> None:
+    """An argument without any parameter or plate in it still has a value for each category."""
+    text = (
+        "model M(K = 3)\nfor n in N:\n    latent z[n] : category[K] ~ Categorical(1/K * ones[K])\n"
+    )
+    text += "    data x[n] ~ Normal(mu[z[n]], 1)\n"
+    text = text.replace("for n", "param mu[K] : real\nfor n", 1)
+    module = load(Source(text, "m.em"))
+    drawn = module.sample({"mu": [0.0, 1.0, 2.0]}, 9000, seed=0)["z"]
+    np.testing.assert_allclose(np.bincount(drawn, minlength=3) / 9000, 1 / 3, atol=0.03)

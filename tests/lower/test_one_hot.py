@@ -17,7 +17,7 @@ from emdsl.runtime.engine import Engine
 from emdsl.source import Source
 
 ONE_HOT = sys.modules["emdsl.runtime.one_hot"]
-START = sys.modules["emdsl.runtime.start"]
+COLUMNS = sys.modules["emdsl.runtime.columns"]
 
 INDEXED = """
 model Indexed(K = 3)
@@ -145,7 +145,7 @@ def test_fits_upwards_and_blocks_are_no_shorter_than_what_is_gathered_from() -> 
 
 def test_starts_tell_the_values_of_a_long_category_apart_in_few_columns() -> None:
     """As rows of indicators would: all values about as far from each other."""
-    few, many = START._codes(5), START._codes(3000)
+    few, many = COLUMNS._codes(5), COLUMNS._codes(3000)
     assert np.array_equal(few, np.eye(5))
     assert many.shape == (64, 3000)
     squares = ((many[:, :300, None] - many[:, None, 300:600]) ** 2).sum(axis=0)
