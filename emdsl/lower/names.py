@@ -21,7 +21,8 @@ _TAKEN = frozenset(
         "clusters", "direct", "sums", "rng", "given", "data", "sizes", "seed", "B", "one",
         "META", "PROGRAM", "fit", "e_step", "m_step", "log_likelihood", "log_prior", "posterior",
         "predict", "sample", "draw", "load", "init_params", "evidence", "self", "numpy", "scipy",
-        "how", "potentials", "ties", "filtered", "most_probable", "posterior_pairs", "row_log_likelihood", "sample_posterior",
+        "how", "potentials", "ties", "filtered", "most_probable", "posterior_pairs",
+        "row_log_likelihood", "sample_posterior",
     }
 )  # fmt: skip
 
