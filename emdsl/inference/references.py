@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emdsl.model.check import references
-from emdsl.model.graph import AxisRef, Distribution, Model, Ref, Variable
+from emdsl.model.graph import Distribution, Model, Ref, Variable
 
 
 def refs_in(dist: Distribution) -> Iterator[Ref]:
@@ -20,11 +20,3 @@ def users(model: Model, name: str) -> Iterator[tuple[Variable, Ref]]:
             for ref in refs_in(v.dist):
                 if ref.name == name:
                     yield v, ref
-
-
-def at_own_place(ref: Ref, plates: tuple[str, ...]) -> bool:
-    """Whether a reference is to the variable's own element: `z[n]`, not `z[n-1]`."""
-    return len(ref.indices) >= len(plates) and all(
-        isinstance(index, AxisRef) and index.axis == axis
-        for index, axis in zip(ref.indices, plates, strict=False)
-    )

@@ -8,6 +8,7 @@ step's rows are kept together from the start, and all of that happens to one ste
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ _SAMPLE = 1000  # columns looked at first
 _EQUAL = 8  # columns that are each there so many times are kept once
 
 
-class Emissions:
+class Emissions(ABC):
     """Feature rows of all steps, and the log potentials they have under some coefficients.
 
     Between `begin` and the sums, `weigh(t, out)` fills out (K, counts[t]) with step t's
@@ -46,18 +47,19 @@ class Emissions:
         self.low = np.inf
         self.tops: Floats | None = None
 
-    def begin(self, coefficients: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def begin(self, coefficients: Any) -> None: ...
 
-    def weigh(self, t: int, out: Floats) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def weigh(self, t: int, out: Floats) -> None: ...
 
-    def add(self, t: int, posterior: Floats) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def add(self, t: int, posterior: Floats) -> None: ...
 
+    @abstractmethod
     def sums(self, space: Workspace) -> Floats:
         """Expected features, (K, F); the posteriors are in the workspace where they are stored."""
-        raise NotImplementedError
+        ...
 
 
 class Each(Emissions):

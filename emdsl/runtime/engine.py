@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emdsl.runtime.how import EXPECT, How
 from emdsl.runtime.links import Levels, added_up
@@ -133,7 +132,7 @@ class Engine:
     def _run(self, params: Params | None, bias: Steer | None) -> Statistics:
         values: dict[str, Floats] = {}
         log_likelihood = 0.0
-        known = [self._known(data, params) for data in self.pieces]
+        known = self.known(params)
         for index in range(len(self.pieces)):
             self._sum_direct(index)
         sums: dict[int, tuple[Floats, ...]] = {}
@@ -198,7 +197,7 @@ class Engine:
                     self._impossible(self.pieces[index], chunk, -hit)
         return float((known.known if isinstance(known, Barred) else known) @ direct)
 
-    def known(self, params: Params) -> list[tuple[Any, ...]]:
+    def known(self, params: Params | None) -> list[tuple[Any, ...]]:
         """Every piece's coefficients, ready to meet its features."""
         return [self._known(data, params) for data in self.pieces]
 
@@ -232,7 +231,7 @@ class Engine:
     def marginals(self, params: Params, how: How = EXPECT) -> dict[str, Floats]:
         """{latent: (rows, values)}: the posterior of each, or 1 at the best or drawn value."""
         out: dict[str, Floats] = {}
-        known = [self._known(data, params) for data in self.pieces]
+        known = self.known(params)
         for structure in self.structures:
             _, found = structure.infer(known, how)
             for i, posteriors in found.items():
@@ -258,7 +257,7 @@ class Engine:
         the log joint of the data and the most probable values.
         """
         out: dict[tuple[str, ...], Floats] = {}
-        known = [self._known(data, params) for data in self.pieces]
+        known = self.known(params)
 
         def count(axes: tuple[str, ...], rows: Floats) -> None:
             out[axes] = out[axes] + rows if axes in out else rows
@@ -327,4 +326,4 @@ def _cut_off(sums: Floats) -> Floats:
     return kept
 
 
-__all__ = ["Chunk", "Engine", "ImpossibleError", "NDArray", "PieceData", "Steer"]
+__all__ = ["Chunk", "Engine", "ImpossibleError", "PieceData", "Steer"]
