@@ -5,15 +5,19 @@ from __future__ import annotations
 from emdsl.derive.levels import Level, Levels, Link, Place, own_places
 from emdsl.inference.plan import PiecePlan, Plan, Structure
 from emdsl.inference.schedule import Send, Walk
+from emdsl.lower.blocks import Views
 from emdsl.lower.coupled import Coupling
-from emdsl.lower.features import Views
 from emdsl.lower.meta import extent_literal, tuple_literal
 from emdsl.lower.names import quoted
 from emdsl.model.graph import Model
 
 
 def program_lines(
-    model: Model, plan: Plan, views: tuple[Views, ...], couplings: tuple[Coupling, ...]
+    model: Model,
+    plan: Plan,
+    views: tuple[Views, ...],
+    couplings: tuple[Coupling, ...],
+    numeric: list[str],
 ) -> list[str]:
     """The lines of `PROGRAM = rt.Program(...)`."""
     lines = ["PROGRAM = rt.Program(", "    meta=META,", "    pieces=("]
@@ -31,6 +35,8 @@ def program_lines(
         for structure, coupling in zip(plan.structures, couplings, strict=True):
             lines += _structure(structure, coupling)
         lines.append("    ),")
+    if numeric:
+        lines.append(f"    numeric={tuple_literal(numeric)},")
     return [*lines, ")"]
 
 
@@ -78,6 +84,8 @@ def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views) -> list[str
         f"            features=features_{piece.label},",
         f"            coefficients=coefficients_{piece.label},",
     ]
+    if piece.is_live:
+        lines.append(f"            potentials=potentials_{piece.label},")
     if not piece.match.coupled:
         infer = f"infer_{piece.label}" if piece.clusters else "rt.no_latents"
         lines.append(f"            infer={infer},")

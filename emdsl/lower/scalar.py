@@ -17,12 +17,14 @@ from emdsl.derive.atoms import (
     Ix,
     LogDetOf,
     LogInd,
+    LogSumExp,
     Pivot,
     Seen,
     SizeOf,
     Stat,
     SumOf,
     Value,
+    Weight,
 )
 from emdsl.derive.table import Atoms
 from emdsl.diagnostics import Bug
@@ -88,6 +90,8 @@ class ScalarLowering:
                     return Map("i0", (self.lower(expr.args[1]),))
             case _:
                 pass
+        if isinstance(expr, sp.polygamma) and expr.args[0] in _POLYGAMMA:
+            return Map(_POLYGAMMA[expr.args[0]], (self.lower(expr.args[1]),))
         name = _FUNCTIONS.get(type(expr).__name__)
         if name is not None:
             return Map(name, tuple(self.lower(a) for a in expr.args))
@@ -182,6 +186,13 @@ class ScalarLowering:
             case InvOf(matrix=m, i=i, j=j):
                 self.wants[f"inv {m.name}"] = atom
                 return self._entry(f"inv_{self.names[m.name]}", (*m.batch, i, j))
+            case LogSumExp(axes=axes, body=body):
+                bound = tuple(self.axis(a) for a in axes)
+                free = tuple(self.axis(a) for a in sorted(self.atoms.axes_of(symbol)))
+                inner = Whole(self.lower(body), (*bound, *free), full=True)
+                return Kernel("logsumexp", (inner, len(bound)), free)
+            case Weight(idx=idx):
+                return self._entry("weights", idx)
             case SumOf(axes=axes, body=body):
                 factors = tuple(self.lower(f) for f in sp.Mul.make_args(body))
                 return Contract(factors, tuple(self.axis(a) for a in axes))
@@ -286,6 +297,12 @@ _FUNCTIONS = {
     "cos": "cos",
     "tanh": "tanh",
     "loggamma": "lgamma",
+    "Softplus": "log1pexp",
+    "Expit": "expit",
+    "LogBessel": "log_i0",
+    "BesselRatio": "bessel_ratio",
+    "BesselSlope": "bessel_slope",
+    "sign": "sign",
     "atan2": "atan2",
     "Equality": "eq",
     "Unequality": "ne",
@@ -297,3 +314,4 @@ _FUNCTIONS = {
     "Or": "or",
     "Not": "not",
 }
+_POLYGAMMA = {0: "digamma", 1: "trigamma"}

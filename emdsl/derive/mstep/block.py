@@ -246,6 +246,8 @@ def params_in(expr: sp.Basic, atoms: Atoms) -> frozenset[str]:
                 | InvOf(matrix=Matrix(role="param", name=name))
             ):
                 out.add(name)
+            case Stat(params=params):
+                out.update(params)
             case _:
                 pass
     return frozenset(out)
