@@ -63,12 +63,12 @@ class Chart:
         if self.kind == "real":
             return self._kept(phi)
         if self.kind == "positive":
-            return self._kept(np.exp(np.clip(phi, -_FAR, _FAR)))
+            return self._kept(np.exp(_near(phi)))
         if self.kind == "unit":
-            return self._kept(1.0 / (1.0 + np.exp(-np.clip(phi, -_FAR, _FAR))))
+            return self._kept(1.0 / (1.0 + np.exp(-_near(phi))))
         rows = self._rows(phi)
         if self.kind == "ordered":
-            steps = np.exp(np.clip(rows, -_FAR, _FAR))
+            steps = np.exp(_near(rows))
             steps[..., 0] = rows[..., 0]
             if self.frozen is not None:
                 was = self._rows(self.start)
@@ -171,3 +171,8 @@ class Chart:
 def _beside(weight: NDArray[Any], v: Floats) -> Any:
     """A weight (B, entries...) with an axis put in where v, (B, r, entries...), has one more."""
     return weight if weight.ndim == v.ndim else weight[:, None]
+
+
+def _near(phi: Floats) -> Floats:
+    """Logs within what can be squared; np.clip takes longer to start than this takes."""
+    return np.minimum(np.maximum(phi, -_FAR), _FAR)

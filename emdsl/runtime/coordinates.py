@@ -55,6 +55,11 @@ class Coordinates:
             )
         )
         self.plain = all(c.kind == "real" and c.frozen is None for c in self.charts)
+        self._entrywise = not self.plain and all(
+            c.kind in {"real", "positive", "unit"} and c.frozen is None for c in self.charts
+        )
+        self._logs = np.repeat([c.kind == "positive" for c in self.charts], widths)
+        self._logits = np.repeat([c.kind == "unit" for c in self.charts], widths)
         self._ordered = tuple(
             (c, at)
             for c, at, kind in zip(self.charts, self.slices, kinds, strict=True)
@@ -120,7 +125,9 @@ class Coordinates:
     def gradient(self, flat: Floats, slopes: Slopes) -> Floats:
         """The gradient in the free coordinates, (B, m)."""
         g = self._joined(slopes.gradient)
-        if not self.plain:
+        if self._entrywise:
+            g = g * self._stretch(flat)
+        elif not self.plain:
             g = np.concatenate(
                 [
                     chart.pull(flat[:, at], g[:, at])
@@ -138,7 +145,9 @@ class Coordinates:
         for row, at in zip(slopes.hessian, self.slices, strict=True):
             for block, to in zip(row, self.slices, strict=True):
                 h[:, at, to] = np.reshape(block, (self.problems, at.stop - at.start, -1))
-        if not self.plain:
+        if self._entrywise:
+            self._stretched(flat, slopes, h)
+        elif not self.plain:
             self._chain(flat, slopes, h)
         if self._matrix is not None:
             h = self._matrix.T @ h @ self._matrix
@@ -161,6 +170,23 @@ class Coordinates:
         mean = (diagonal[:, None, :] @ gauge)[:, 0] / np.maximum(count, 1.0)
         weight = np.where(flat <= _NULL * terms, mean / np.maximum(count, 1.0), 0.0)
         return curvature + (gauge * weight[:, None, :]) @ np.swapaxes(gauge, -1, -2)
+
+    def _stretch(self, flat: Floats) -> Floats:
+        """dx / dphi of logs and logits, entry by entry, (B, n)."""
+        if self._logs.all():
+            return flat
+        return np.where(self._logs, flat, np.where(self._logits, flat * (1.0 - flat), 1.0))
+
+    def _stretched(self, flat: Floats, slopes: Slopes, h: Floats) -> None:
+        """`_chain` where nothing is frozen and every coordinate has its own entry: quicker."""
+        stretch = self._stretch(flat)
+        h *= stretch[:, :, None]
+        h *= stretch[:, None, :]
+        bend = self._joined(slopes.gradient) * stretch
+        if not self._logs.all():
+            bend *= np.where(self._logs, 1.0, np.where(self._logits, 1.0 - 2.0 * flat, 0.0))
+        on = np.arange(self.entries)
+        h[:, on, on] += bend
 
     def _chain(self, flat: Floats, slopes: Slopes, h: Floats) -> None:
         """J' H J plus the gradient times the maps' second derivatives, in place."""
@@ -254,10 +280,10 @@ class Coordinates:
             for r, group in enumerate(groups):
                 ones[:, at.start + group, r] = 1.0
             if chart.frozen is not None:
-                free = np.logical_not(np.asarray(chart.frozen))
+                free = ~chart.frozen
                 if chart.kind == "simplex":
                     ones[:, at] *= free[..., None]
                 else:  # a shift of all or none
-                    ones *= free[:, groups].all(axis=-1)[:, None, :]
+                    ones *= np.asarray(free[:, groups].all(axis=-1))[:, None, :]
             columns.append(ones)
         return np.concatenate(columns, axis=-1) if columns else None
