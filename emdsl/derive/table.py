@@ -247,8 +247,8 @@ class Atoms:
     def _bound_ranks(self, body: sp.Expr) -> int:
         """The highest rank among bound axes inside, which an outer sum must not reuse."""
         return max(
-            (int(a.rpartition("~")[2]) for atom in self.deep(body) if isinstance(atom, SumOf | LogSumExp)
-             for a in atom.axes if "~" in a),
+            (int(a.rpartition("~")[2]) for atom in self.deep(body)
+             if isinstance(atom, SumOf | LogSumExp) for a in atom.axes if "~" in a),
             default=0,
         )  # fmt: skip
 
@@ -305,6 +305,8 @@ class Atoms:
                 return name
             case Elem(name=name, idx=(_, *idx), via=via) if via:
                 return f"{name}[{', '.join([via, *([ixs(tuple(idx))] if idx else [])])}]"
+            case Weight(idx=idx):
+                return f"w[{ixs(idx)}]"
             case Elem(name=name, idx=idx) | Stat(name=name, idx=idx):
                 return f"{name}[{ixs(idx)}]" if idx else name
             case Centered(of=elem, through=through):
@@ -326,12 +328,9 @@ class Atoms:
                 return f"logdet({m.name}[{ixs(m.batch)}])" if m.batch else f"logdet({m.name})"
             case InvOf(matrix=m, i=i, j=j):
                 return f"inv({m.name})[{ixs((*m.batch, i, j))}]"
-            case SumOf(axes=axes, body=body):
-                return f"sum_{{{', '.join(axes)}}} ({body})"
-            case LogSumExp(axes=axes, body=body):
-                return f"logsumexp_{{{', '.join(axes)}}} ({body})"
-            case Weight(idx=idx):
-                return f"w[{ixs(idx)}]"
+            case SumOf(axes=axes, body=body) | LogSumExp(axes=axes, body=body):
+                word = "sum" if isinstance(atom, SumOf) else "logsumexp"
+                return f"{word}_{{{', '.join(axes)}}} ({body})"
 
 
 def _ordered(atom: Atom) -> Atom:

@@ -126,10 +126,9 @@ def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
     terms = [t for t in derived.terms if t.statistic and t.statistic.plate == level.axis]
     given = [g for g in derived.given if g.plate == level.axis]
     live = [x for x in derived.live if x.plate == level.axis]
-    scopes = dict.fromkeys(
-        scope for scope in (*(t.statistic.scope for t in terms if t.statistic),
-                            *(x.scope for x in (*given, *live))) if scope
-    )  # fmt: skip
+    every = [t.statistic.scope for t in terms if t.statistic]
+    every += [g.scope for g in given] + [x.scope for x in live]
+    scopes = dict.fromkeys(scope for scope in every if scope)
     own = tuple(n for n in match.summed if joint.levels.of(joint.model.variable(n)) == level)
     for name in own:  # a latent that no term depends on is summed over nonetheless
         scopes.setdefault((joint.levels.axes[name],))

@@ -9,7 +9,7 @@ import sympy as sp
 
 from emdsl.derive.atoms import Weight
 from emdsl.derive.live import Live
-from emdsl.derive.mstep.numeric import RowPart, Share
+from emdsl.derive.mstep.share import RowPart, Share
 from emdsl.derive.statistics import Statistic
 from emdsl.ir.nodes import Assign, Bind, Function, Map, Return, Stmt, When, Whole
 from emdsl.lower.blocks import BlockContext
@@ -85,8 +85,6 @@ class LiveLowering(BlockContext):
         body += s.body
         s.body = []
         body.append(Assign(name, Whole(value, axes, full=True)))
-        if len(axes) > 2:
-            body.append(Bind((name,), "", (f"{name}.reshape(-1, B)",)))
         return name
 
     # -- the M-step --

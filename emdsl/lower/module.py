@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
-from emdsl.derive.mstep.numeric import Numeric
+from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.families.family import Family
 from emdsl.inference.plan import Plan
@@ -79,7 +79,12 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
             *(f"LIVE_{s.name} = {literal}" for s, _, literal in sums),
             *([""] * 2 if sums else []),
             *program_lines(
-                model, plan, tuple(views), tuple(couplings), [n for b in blocks for n in b.names]
+                model,
+                plan,
+                tuple(views),
+                tuple(couplings),
+                [n for b in blocks for n in b.names],
+                numeric.kept,
             ),
         ),
         hyper,

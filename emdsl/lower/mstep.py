@@ -21,7 +21,7 @@ from emdsl.derive.mstep.block import (
 from emdsl.derive.mstep.block import (
     Joint as JointForm,
 )
-from emdsl.derive.mstep.numeric import Numeric
+from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived, Statistic
 from emdsl.ir.nodes import (

@@ -1,4 +1,4 @@
-"""Numeric blocks of the M-step: the functions Newton's method calls, and the literal that names them.
+"""Numeric blocks of the M-step: the functions Newton's method calls, and the literal of each.
 
 Each block's share of Q, its gradient and its Hessian are in two parts: of the statistics, here, and
 of rows of data together with parameters (see `live`).
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emdsl.derive.mstep.block import Update
-from emdsl.derive.mstep.numeric import Numeric, Share
+from emdsl.derive.mstep.share import Numeric, Share
 from emdsl.derive.statistics import Derived, Statistic
 from emdsl.inference.plan import PiecePlan
 from emdsl.ir.nodes import Assign, Bind, Function, Item, Return, Stmt, When, Whole
@@ -51,6 +51,9 @@ class NumericLowering:
         self.live = live
         self.names = names
         self.wanted: set[str] = set()
+        self.kept: dict[
+            int, set[int]
+        ] = {}  # of each piece: clusters whose posteriors are asked for
         self.has_latents = any(p.latents for p in pieces)
 
     def block(self, update: Update) -> Written:
@@ -102,13 +105,20 @@ class NumericLowering:
     def row_literal(self, index: int, latents: tuple[str, ...], functions: tuple[str, ...]) -> str:
         """Which rows, with whose posterior, and the functions that sum over them."""
         plan = self.pieces[index]
+        kept = self.kept.setdefault(index, set())
         if not latents:
+            kept.add(-1)
             return f"rt.RowSum({index}, -1, (), (), {', '.join(functions)})"
-        cluster = next(i for i, c in enumerate(plan.clusters) if set(latents) <= set(c.latents))
+        cluster = min(
+            (len(c.latents), i)
+            for i, c in enumerate(plan.clusters)
+            if set(latents) <= set(c.latents) and not c.shared
+        )[1]
+        kept.add(cluster)
         states = plan.clusters[cluster].latents
         dims = tuple_literal([extent_literal(self.atoms.axes[a].extent) for a in states])
-        kept = tuple_literal([str(states.index(a)) for a in latents])
-        return f"rt.RowSum({index}, {cluster}, {dims}, {kept}, {', '.join(functions)})"
+        places = tuple_literal([str(states.index(a)) for a in latents])
+        return f"rt.RowSum({index}, {cluster}, {dims}, {places}, {', '.join(functions)})"
 
     def live_statistic(self, statistic: Statistic) -> tuple[Function, str]:
         """The function of a live statistic, and the literal of its rows."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from emdsl.derive.levels import Level, Levels, Link, Place, own_places
 from emdsl.inference.plan import PiecePlan, Plan, Structure
 from emdsl.inference.schedule import Send, Walk
@@ -18,11 +20,12 @@ def program_lines(
     views: tuple[Views, ...],
     couplings: tuple[Coupling, ...],
     numeric: list[str],
+    kept: Mapping[int, Collection[int]],
 ) -> list[str]:
     """The lines of `PROGRAM = rt.Program(...)`."""
     lines = ["PROGRAM = rt.Program(", "    meta=META,", "    pieces=("]
-    for piece, seen in zip(plan.pieces, views, strict=True):
-        lines += _piece(model, plan, piece, seen)
+    for i, (piece, seen) in enumerate(zip(plan.pieces, views, strict=True)):
+        lines += _piece(model, plan, piece, seen, sorted(kept.get(i, ())))
     lines += [
         "    ),",
         "    m_step=m_step,",
@@ -40,7 +43,7 @@ def program_lines(
     return [*lines, ")"]
 
 
-def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views) -> list[str]:
+def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views, kept: list[int]) -> list[str]:
     joint = plan.derived.joint
     plates = [model.plate(a) for a in piece.level.plates]
     weights = [p.weight.name for p in plates if p.weight is not None]
@@ -86,6 +89,7 @@ def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views) -> list[str
     ]
     if piece.is_live:
         lines.append(f"            potentials=potentials_{piece.label},")
+        lines.append(f"            kept={tuple_literal([str(i) for i in kept])},")
     if not piece.match.coupled:
         infer = f"infer_{piece.label}" if piece.clusters else "rt.no_latents"
         lines.append(f"            infer={infer},")

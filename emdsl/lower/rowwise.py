@@ -85,16 +85,14 @@ class RowScalars(ScalarLowering):
                     product = self._predictor(axis, body)
                     if product is not None:
                         return product
-                case LogSumExp(axes=axes, body=body):
-                    bound = tuple(self.axis(a) for a in axes)
-                    free = tuple(self.axis(a) for a in self._ordered(expr))
-                    inner = Whole(self.lower(body), (*bound, *free), full=True)
-                    return Kernel("logsumexp", (inner, len(bound)), free)
+                case _:
+                    pass
         return super().lower(expr)
 
     def _predictor(self, axis: str, body: sp.Expr) -> Expr | None:
         """sum_p beta[..., p] u[p, n] as a matrix product; None where it isn't that shape."""
-        moving, still = [], []
+        moving: list[sp.Expr] = []
+        still: list[sp.Expr] = []
         for factor in sp.Mul.make_args(body):
             (moving if self.atoms.axes_of(factor) & self.plates else still).append(factor)
         one, other = sp.Mul(*still), sp.Mul(*moving)
@@ -119,16 +117,16 @@ class RowScalars(ScalarLowering):
         out: tuple[str, ...],
         batch: tuple[str, ...],
     ) -> Expr:
-        """The sum of terms (expression, axes it is summed over beside the rows), with axes `out`."""
+        """The sum of terms (expression, axes to sum over beside the rows), with axes `out`."""
         groups: dict[tuple[str, ...], _Group] = {}
         for expr, axes in terms:
             for term in sp.Add.make_args(expr):
                 made = self._split(term, axes, out, batch)
                 if made.key in groups:
-                    groups[made.key].left += made.left
+                    groups[made.key].plain += made.plain
                 else:
                     groups[made.key] = made
-        parts = [self._summed(g, out, batch) for g in groups.values()]
+        parts = [self._summed(g, out) for g in groups.values()]
         return parts[0] if len(parts) == 1 else Map("add", tuple(parts))
 
     def _split(
@@ -154,17 +152,20 @@ class RowScalars(ScalarLowering):
                 parts.append((set(mine), merged))
         parts.sort(key=lambda p: min(out.index(a) for a in p[0]))
         half = (len(parts) + 1) // 2 if len(parts) > 1 else 0
-        left = [*plain, *(f for _, fs in parts[:half] for f in fs)]
+        left = [f for _, fs in parts[:half] for f in fs]
         right = [f for _, fs in parts[half:] for f in fs]
-        return _Group(sp.Mul(*outside), [sp.Mul(*left)], sp.Mul(*right), axes)
+        return _Group(sp.Mul(*outside), [sp.Mul(*plain)], sp.Mul(*left), sp.Mul(*right), axes)
 
-    def _summed(self, g: _Group, out: tuple[str, ...], batch: tuple[str, ...]) -> Expr:
+    def _summed(self, g: _Group, out: tuple[str, ...]) -> Expr:
         sums = (*sorted(g.axes), *sorted(self.plates))
         over = tuple(self.axis(a) for a in sums)
-        total = sp.Add(*g.left)
+        total = sp.Add(*g.plain)
         weights = [x for x in total.free_symbols if isinstance(self.atoms.atom(x), Weight)]
-        lead = tuple(self.axis(a) for a in out if a in self.atoms.axes_of(total))
+        has = self.atoms.axes_of(total) | self.atoms.axes_of(g.left)
+        lead = tuple(self.axis(a) for a in out if a in has)
         value = self._weighted(total, weights, (*lead, *over))
+        if g.left != 1:
+            value = Map("mul", (value, self.lower(g.left)))
         if g.right == 1:
             made: Expr = Kernel("over_rows", (Whole(value, (*lead, *over), True), len(over)), lead)
         else:
@@ -203,16 +204,17 @@ class RowScalars(ScalarLowering):
 
 @dataclass
 class _Group:
-    """Products with the same factors outside and on the right; those on the left are added."""
+    """Products with the same factors outside, on the left and on the right; the rest is added."""
 
     outside: sp.Expr
-    left: list[sp.Expr]
+    plain: list[sp.Expr]
+    left: sp.Expr
     right: sp.Expr
     axes: frozenset[str]
 
     @property
     def key(self) -> tuple[str, ...]:
-        return str(self.outside), str(self.right), *sorted(self.axes)
+        return str(self.outside), str(self.left), str(self.right), *sorted(self.axes)
 
 
 def _first(text: str, axis: str) -> int:

@@ -186,16 +186,19 @@ class ScalarLowering:
             case InvOf(matrix=m, i=i, j=j):
                 self.wants[f"inv {m.name}"] = atom
                 return self._entry(f"inv_{self.names[m.name]}", (*m.batch, i, j))
-            case LogSumExp(axes=axes, body=body):
-                bound = tuple(self.axis(a) for a in axes)
-                free = tuple(self.axis(a) for a in sorted(self.atoms.axes_of(symbol)))
-                inner = Whole(self.lower(body), (*bound, *free), full=True)
-                return Kernel("logsumexp", (inner, len(bound)), free)
             case Weight(idx=idx):
                 return self._entry("weights", idx)
-            case SumOf(axes=axes, body=body):
-                factors = tuple(self.lower(f) for f in sp.Mul.make_args(body))
-                return Contract(factors, tuple(self.axis(a) for a in axes))
+            case SumOf(axes=axes, body=body) | LogSumExp(axes=axes, body=body):
+                return self.total(symbol, tuple(self.axis(a) for a in axes), body)
+
+    def total(self, symbol: sp.Symbol, bound: tuple[Axis, ...], body: sp.Expr) -> Expr:
+        """A sum over axes, or the log of one of exponentials."""
+        if isinstance(self.atoms.atom(symbol), SumOf):
+            return Contract(tuple(self.lower(f) for f in sp.Mul.make_args(body)), bound)
+        free = tuple(self.axis(a) for a in sorted(self.atoms.axes_of(symbol)))
+        return Kernel(
+            "logsumexp", (Whole(self.lower(body), (*bound, *free), True), len(bound)), free
+        )
 
     def _centered(self, atom: Centered, elem: Elem) -> Expr:
         idx = _plate_last(elem.idx, self.plates)

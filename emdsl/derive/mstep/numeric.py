@@ -19,48 +19,12 @@ from emdsl.derive.display import tidy_axes, without_pivots
 from emdsl.derive.live import Live
 from emdsl.derive.mstep.block import Entries, Update, params_in
 from emdsl.derive.mstep.calculus import Summand, slope
+from emdsl.derive.mstep.share import Numeric, RowPart, Share
 from emdsl.derive.smooth import smooth
 from emdsl.derive.statistics import Derived, Term
 from emdsl.derive.table import Atoms
 
 KINDS = ("real", "positive", "unit", "simplex", "ordered")  # those with unconstrained coordinates
-
-
-@dataclass(frozen=True)
-class RowPart:
-    """A sum over the rows of a plate: `expr`, with their weights, over `axes` too."""
-
-    plate: str
-    latents: tuple[str, ...]  # whose posterior the weights are
-    expr: sp.Expr
-    axes: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Share:
-    """A function of the block's parameters: sums of statistics, and sums over rows."""
-
-    static: sp.Expr
-    rows: tuple[RowPart, ...]
-
-
-@dataclass(frozen=True)
-class Numeric:
-    """Newton's method for some parameters; arrays are over the batch axes, then a cell's own.
-
-    `cells` are each parameter's own axes as a row of the Hessian, `twins` as a column; `order` the
-    positions of the parameter's dimensions that are batch axes, then those that are its own.
-    """
-
-    params: tuple[str, ...]
-    batch: tuple[str, ...]
-    cells: tuple[tuple[str, ...], ...]
-    twins: tuple[tuple[str, ...], ...]
-    places: tuple[tuple[int, ...], ...]
-    value: Share
-    gradient: tuple[Share, ...]
-    hessian: tuple[tuple[Share, ...], ...]
-    concave: bool
 
 
 def groups_of(unsolved: Iterable[str], derived: Derived) -> list[tuple[str, ...]]:
