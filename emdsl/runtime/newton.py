@@ -13,16 +13,18 @@ import numpy as np
 
 from emdsl.runtime.ascent import direction
 from emdsl.runtime.coordinates import Coordinates
+from emdsl.runtime.diagnosis import diagnose
 from emdsl.runtime.objective import Floats, Mask, Objective, Point, Restriction, Slopes
 
-__all__ = ["LARGE", "Objective", "Restriction", "Slopes", "maximise"]
+__all__ = ["LARGE", "Objective", "Restriction", "Slopes", "diagnose", "maximise"]
 
 LARGE = 300  # unknowns of one problem from which its Hessian is not worth forming
 
 _TOL = 1e-12
 _ROUNDING = 64 * np.finfo(np.float64).eps  # of a value: a sum of many terms of about its size
 _ARMIJO = 1e-4  # Nocedal and Wright 2006, section 3.1
-_SHORTEST = 1e-12  # part of a step
+_SHORTEST = 1e-20  # part of a step
+_MOST = 1e6  # of a value: more gain than this is a curvature that has vanished by the wayside
 _NOTHING = 1e-7 * _ROUNDING  # of a value: too little to be worth finding the value after the step
 
 
@@ -51,7 +53,9 @@ def maximise(
     tol : stop where the gain that Newton's step promises is below tol * (1 + |value|). That step
         is still taken.
 
-    A problem whose start has no finite value or gradient is left there.
+    A problem whose start has no finite value or gradient is left there. The result may share
+    memory with the start. With more than LARGE unknowns to a problem it is L-BFGS that climbs,
+    which does not know the scales of the parameters: covariates should be of about one size.
     """
     frame = Coordinates(start, kinds, batch, held, restriction, shift)
     if not frame.problems or not frame.unknowns:
@@ -79,7 +83,11 @@ def _newton(objective: Objective, frame: Coordinates, steps: int, tol: float) ->
         if not active.any():
             break
         step[~active] = 0.0
-        last = gain <= 2.0 * tol * (1.0 + np.abs(values))
+        size = 1.0 + np.abs(values)
+        last = gain <= 2.0 * tol * size
+        if (gain > _MOST * size).any():
+            shorter = np.minimum(1.0, _MOST * size / np.maximum(gain, size))
+            step, gain = step * shorter[:, None], gain * shorter
         at = _Place(here, flat, values)
         (here, flat, values), went = _search(objective, frame, at, step, gain, active)
         active = went & ~last
@@ -92,16 +100,18 @@ def _step(frame: Coordinates, flat: Floats, slopes: Slopes, active: Mask) -> tup
     gradient, curvature = frame.gradient(flat, slopes), frame.curvature(flat, slopes)
     sound = np.isfinite(gradient).all(axis=-1) & np.isfinite(curvature).all(axis=(-2, -1))
     sound &= active
-    if not sound.all():
-        gradient = np.where(sound[:, None], gradient, 0.0)
-        curvature[~sound] = np.eye(frame.unknowns)
-    step = direction(frame.settled(curvature), gradient)
+    curvature = frame.settled(curvature)
+    if sound.all():
+        step = direction(curvature, gradient)
+    else:
+        step = np.zeros_like(gradient)
+        step[sound] = direction(curvature[sound], gradient[sound])
     if frame.jumps is not None:
         longest = (np.abs(frame.moved(step)) / frame.jumps).max(axis=-1)
         if longest.max() > 1.0:
             step /= np.maximum(longest, 1.0)[:, None]
     gain = (gradient * step).sum(axis=-1)
-    return step, np.where(np.isfinite(gain), gain, 0.0)
+    return step, np.where(sound & np.isfinite(gain), gain, 0.0)
 
 
 class _Place(NamedTuple):
