@@ -31,6 +31,10 @@ class RowScalars(ScalarLowering):
     made: dict[str, tuple[str, int]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
+    def flush(self) -> list[Stmt]:
+        made, self.body = self.body, []
+        return made
+
     def lower(self, expr: sp.Basic) -> Expr:
         if not self._costs(expr):
             return super().lower(expr)
