@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emdsl.runtime.newton import maximise
+from emdsl.runtime.newton import diagnose, maximise
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Dim, Params, Rows, Statistics
 
@@ -61,6 +61,9 @@ def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> 
     values : every parameter the block's functions take, its own where they are now.
     """
     share = Share(block, statistics, values)
+    if statistics.notes is not None:
+        statistics.notes.extend(share.wrong())
+        return share.stored(share.start())
     if not statistics.thorough:
         return share.stored(share.climb(share.start(), block.steps))
     start = share.start()
@@ -104,6 +107,13 @@ class Share:
     def climb(self, start: Point, steps: int) -> Point:
         block = self.block
         return maximise(self, start, block.kinds, block.batch, steps=steps, shift=block.shift)
+
+    def wrong(self) -> tuple[str, ...]:
+        """What is wrong with a maximum here: entries not determined, or without a finite value."""
+        block = self.block
+        return diagnose(
+            self, self.start(), block.kinds, block.params, block.batch, shift=block.shift
+        )
 
     def zero(self) -> Point:
         """Real parameters at zero, where predictors don't overflow."""

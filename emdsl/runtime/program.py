@@ -348,6 +348,7 @@ class Statistics:
     pivot: Params
     rows: Mapping[tuple[int, int], tuple[Rows, ...]] = field(default_factory=dict)
     thorough: bool = False
+    notes: list[str] | None = None
 
     def __getitem__(self, name: str) -> Floats:
         return self.values[name]
