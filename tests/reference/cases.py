@@ -14,6 +14,7 @@ from tests.reference.glms import GLMS
 from tests.reference.shapes import SHAPES
 from tests.reference.tables import Floats, column, columns, design, matrix
 
+
 def binomial_coefficients(trials: Floats, heads: Floats, freq: Floats) -> float:
     logs = gammaln(trials + 1) - gammaln(heads + 1) - gammaln(trials - heads + 1)
     return float(freq @ logs)

@@ -107,9 +107,7 @@ SINGLE = (
             zip(("intercept", "b", "low", "medium"), map(array, r["coef"]), strict=True)
         ),
     ),
-    Case(
-        "biochemists_poisson", "poisson_regression", articles, lambda r: line(r["count"])
-    ),
+    Case("biochemists_poisson", "poisson_regression", articles, lambda r: line(r["count"])),
     Case(
         "biochemists_negbin",
         "negative_binomial_regression",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tests.reference.case import Answer, Case, Data, Params, array
-from tests.reference.tables import Floats, column, matrix
+from tests.reference.tables import column, matrix
 
 
 def gammas(head: str) -> Case:
