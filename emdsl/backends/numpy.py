@@ -32,10 +32,18 @@ _FUNCTIONS = {
     "log": "np.log", "safelog": "nm.log", "exp": "np.exp", "sqrt": "nm.sqrt", "abs": "np.abs",
     "sin": "np.sin", "cos": "np.cos", "tanh": "np.tanh", "lgamma": "special.gammaln",
     "atan2": "np.arctan2", "i0": "special.i0", "where": "np.where", "not": "np.logical_not",
-    "log_indicator": "nm.log_indicator", "indicator": "nm.indicator",
+    "log_indicator": "nm.log_indicator", "indicator": "nm.indicator", "sign": "np.sign",
+    "expit": "special.expit", "digamma": "special.psi", "trigamma": "nm.trigamma",
+    "bessel_ratio": "nm.bessel_ratio", "bessel_slope": "nm.bessel_slope",
 }  # fmt: skip
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-_KERNELS = {"multigammaln": "special.multigammaln", "back": "sampling.back", "arange": "np.arange"}
+_KERNELS = {
+    "multigammaln": "special.multigammaln",
+    "back": "sampling.back",
+    "arange": "np.arange",
+    "matmul": "np.matmul",
+    "rt.live_sum": "rt.live_sum",
+}
 
 Target = tuple[Axis, ...]
 

@@ -131,17 +131,49 @@ class SumOf:
 
 
 @dataclass(frozen=True)
+class LogSumExp:
+    """log of a sum over bound axes of exp(body): a softmax's log denominator."""
+
+    axes: tuple[str, ...]
+    body: sp.Expr
+
+
+@dataclass(frozen=True)
 class Stat:
-    """An entry of an expected sufficient statistic (see `inference`)."""
+    """An entry of an expected sufficient statistic (see `inference`).
+
+    `params` are the parameters in a live one, which is summed anew at each value of them.
+    """
 
     name: str
     idx: tuple[Ix, ...]
     nonnegative: bool = False
     symmetric: bool = False  # in its last two indices
     count: bool = False  # of elements, whatever their data
+    params: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A row's weight times the posterior of the latents' values at `idx[:-1]`; the row is last."""
+
+    idx: tuple[Ix, ...]
 
 
 Atom = (
-    Elem | Centered | Pivot | Seen | Value | SizeOf | Ind | LogInd | LogDetOf | InvOf | SumOf | Stat
+    Elem
+    | Centered
+    | Pivot
+    | Seen
+    | Value
+    | SizeOf
+    | Ind
+    | LogInd
+    | LogDetOf
+    | InvOf
+    | SumOf
+    | LogSumExp
+    | Stat
+    | Weight
 )
 Ix = str | int | Elem  # an axis, a fixed place, or an observed index (a gather)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
 
 import sympy as sp
@@ -20,8 +21,9 @@ from emdsl.derive.mstep.block import (
 from emdsl.derive.mstep.block import (
     Joint as JointForm,
 )
+from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.mstep.solve import MStep
-from emdsl.derive.statistics import Derived
+from emdsl.derive.statistics import Derived, Statistic
 from emdsl.ir.nodes import (
     Array,
     Assign,
@@ -42,6 +44,7 @@ from emdsl.ir.nodes import (
 from emdsl.lower.consts import fetch_consts
 from emdsl.lower.fetch import fetch_param, fetch_params, matrix_function, sizes_of
 from emdsl.lower.names import Names, mathematics, quoted
+from emdsl.lower.numeric import block_label, fetch_statistics
 from emdsl.lower.scalar import ScalarLowering
 
 
@@ -54,6 +57,7 @@ class MStepLowering:
         self.model = derived.joint.model
         self.steps = m_step
         self.names = names
+        self.sums: list[Statistic] = []  # live statistics that are asked for
 
     def scalars(self) -> ScalarLowering:
         return ScalarLowering(self.joint.atoms, self.names, frozenset())
@@ -70,9 +74,12 @@ class MStepLowering:
             lines = self._update(update, s)
             old = sorted((update.needs - done) & {p.name for p in self.model.params})
             early: list[Stmt] = []
+            if isinstance(update.form, Numeric):  # starts from where it was
+                old = sorted({*old, *(n for n in self._solved(update) if n not in done)})
             for name in old:
                 early.append(fetch_param(name, s, self.model, self.names, self.joint.pivots))
                 done.add(name)
+            early += self._live(s)
             for key in sorted(s.wants):
                 kind, _, name = key.partition(" ")
                 if kind in ("inv", "logdet") and (kind, name) not in matrices:
@@ -84,7 +91,7 @@ class MStepLowering:
                 matrices -= {("inv", name), ("logdet", name)}
                 for kind in ("inv", "logdet"):
                     s.wants.pop(f"{kind} {name}", None)
-        fetched, wanted = self._fetched(s)
+        fetched, wanted = fetch_statistics(self.derived, s)
         result: list[tuple[str, str]] = []
         for p in self.model.params:
             value = self.names[p.name]
@@ -111,23 +118,36 @@ class MStepLowering:
         )
         return function, wanted
 
+    def _live(self, s: ScalarLowering) -> list[Stmt]:
+        """The live statistics an update needs, at the parameters as they are by now."""
+        out: list[Stmt] = []
+        for statistic in (t.statistic for t in self.derived.live_terms):
+            assert statistic is not None
+            if f"stat {statistic.name}" in s.wants:
+                del s.wants[f"stat {statistic.name}"]
+                if statistic not in self.sums:
+                    self.sums.append(statistic)
+                values = self._values(statistic.feature.params)
+                axes = tuple(s.axis(a) for a in statistic.axes)
+                call = Kernel("rt.live_sum", (f"LIVE_{statistic.name}", "statistics", values), axes)
+                out.append(Assign(s.stat_name(statistic.name), Whole(call, axes)))
+        return out
+
+    def _values(self, names: Iterable[str]) -> str:
+        inner = ", ".join(f"{quoted(n)}: {self.names[n]}" for n in names)
+        return f"{{{inner}}}"
+
+    def _numeric(self, update: Update, form: Numeric) -> list[Stmt]:
+        names = [n for n in (p.name for p in self.model.params)
+                 if n in update.needs or n in form.params]  # fmt: skip
+        pythons = tuple(self.names[p] for p in form.params)
+        args = (f"BLOCK_{block_label(form)}", "statistics", self._values(names))
+        if len(pythons) == 1:
+            return [Bind((f"({pythons[0]},)",), "rt.climb", args)]
+        return [Bind(pythons, "rt.climb", args)]
+
     def _solved(self, update: Update) -> tuple[str, ...]:
         return (update.param, *update.also)
-
-    def _fetched(self, s: ScalarLowering) -> tuple[list[Stmt], frozenset[str]]:
-        body: list[Stmt] = []
-        wanted = {k.partition(" ")[2] for k in s.wants if k.startswith("stat ")}
-        for statistic in self.derived.statistics:
-            if statistic.name in wanted:
-                axes = tuple(s.axis(a) for a in statistic.axes)
-                body.append(
-                    Item(s.stat_name(statistic.name), "statistics", quoted(statistic.name), axes)
-                )
-        pivots = {k.partition(" ")[2] for k in s.wants if k.startswith("pivot ")}
-        if self.joint.pivots:
-            body.append(Bind(("pivot",), "", ("statistics.pivot",)))
-        body += [Item(s.pivot_name(name), "pivot", quoted(name)) for name in sorted(pivots)]
-        return body, frozenset(wanted)
 
     def _unpivot(self, name: str, s: ScalarLowering) -> Stmt:
         param = self.model.param(name)
@@ -168,6 +188,8 @@ class MStepLowering:
                 lines += self._best(update, roots, objective, name, axes, s)
             case JointForm():
                 return [*lines, *self._joint_linear(form, s)]
+            case Numeric():
+                return [*lines, *self._numeric(update, form)]
         lines.append(self._settled(update.param, s))
         return lines
 

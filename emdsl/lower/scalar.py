@@ -17,12 +17,14 @@ from emdsl.derive.atoms import (
     Ix,
     LogDetOf,
     LogInd,
+    LogSumExp,
     Pivot,
     Seen,
     SizeOf,
     Stat,
     SumOf,
     Value,
+    Weight,
 )
 from emdsl.derive.table import Atoms
 from emdsl.diagnostics import Bug
@@ -88,6 +90,8 @@ class ScalarLowering:
                     return Map("i0", (self.lower(expr.args[1]),))
             case _:
                 pass
+        if isinstance(expr, sp.polygamma) and expr.args[0] in _POLYGAMMA:
+            return Map(_POLYGAMMA[expr.args[0]], (self.lower(expr.args[1]),))
         name = _FUNCTIONS.get(type(expr).__name__)
         if name is not None:
             return Map(name, tuple(self.lower(a) for a in expr.args))
@@ -182,9 +186,19 @@ class ScalarLowering:
             case InvOf(matrix=m, i=i, j=j):
                 self.wants[f"inv {m.name}"] = atom
                 return self._entry(f"inv_{self.names[m.name]}", (*m.batch, i, j))
-            case SumOf(axes=axes, body=body):
-                factors = tuple(self.lower(f) for f in sp.Mul.make_args(body))
-                return Contract(factors, tuple(self.axis(a) for a in axes))
+            case Weight(idx=idx):
+                return self._entry("weights", idx)
+            case SumOf(axes=axes, body=body) | LogSumExp(axes=axes, body=body):
+                return self.total(symbol, tuple(self.axis(a) for a in axes), body)
+
+    def total(self, symbol: sp.Symbol, bound: tuple[Axis, ...], body: sp.Expr) -> Expr:
+        """A sum over axes, or the log of one of exponentials."""
+        if isinstance(self.atoms.atom(symbol), SumOf):
+            return Contract(tuple(self.lower(f) for f in sp.Mul.make_args(body)), bound)
+        free = tuple(self.axis(a) for a in sorted(self.atoms.axes_of(symbol)))
+        return Kernel(
+            "logsumexp", (Whole(self.lower(body), (*bound, *free), True), len(bound)), free
+        )
 
     def _centered(self, atom: Centered, elem: Elem) -> Expr:
         idx = _plate_last(elem.idx, self.plates)
@@ -286,6 +300,12 @@ _FUNCTIONS = {
     "cos": "cos",
     "tanh": "tanh",
     "loggamma": "lgamma",
+    "Softplus": "log1pexp",
+    "Expit": "expit",
+    "LogBessel": "log_i0",
+    "BesselRatio": "bessel_ratio",
+    "BesselSlope": "bessel_slope",
+    "sign": "sign",
     "atan2": "atan2",
     "Equality": "eq",
     "Unequality": "ne",
@@ -297,3 +317,4 @@ _FUNCTIONS = {
     "Or": "or",
     "Not": "not",
 }
+_POLYGAMMA = {0: "digamma", 1: "trigamma"}

@@ -22,6 +22,7 @@ from emdsl.derive.atoms import (
     Ix,
     LogDetOf,
     LogInd,
+    LogSumExp,
     Matrix,
     Pivot,
     Seen,
@@ -29,6 +30,7 @@ from emdsl.derive.atoms import (
     Stat,
     SumOf,
     Value,
+    Weight,
 )
 from emdsl.derive.joint import Joint
 from emdsl.derive.levels import Level, Link
@@ -341,6 +343,12 @@ class Printer:
             case SumOf(axes=axes, body=body):
                 shown = [self.index(a) for a in axes]
                 return f"{style.sum(shown)} {self.show(body, PRODUCT)}", PRODUCT
+            case LogSumExp(axes=axes, body=body):
+                shown = [self.index(a) for a in axes]
+                inner = style.function("exp", self.show(body), bare=False)
+                return style.function("log", f"{style.sum(shown)} {inner}", bare=False), PRODUCT
+            case Weight(idx=idx):
+                return style.at(style.name("w"), self.indices(idx)), ATOM
 
     def matrix(self, m: Matrix) -> str:
         """A whole matrix."""

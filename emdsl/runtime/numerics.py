@@ -157,9 +157,9 @@ def mask_rows(observed: NDArray[np.bool_] | None) -> Floats | None:
     return None if observed is None else observed.astype(np.float64)
 
 
-def known(observed: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The mask as an array, all True where the data are complete."""
-    return np.ones(shape, dtype=bool) if observed is None else observed
+def known(observed: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> Floats:
+    """The mask as an array of 1 and 0, all 1 where the data are complete."""
+    return np.ones(shape) if observed is None else observed.astype(np.float64)
 
 
 def indicator(condition: Any) -> Any:
@@ -211,3 +211,66 @@ def draw_rows(
 
         out[rows] = sampling.from_log_density(rng, at, lower, upper, discrete, len(rows))
     return out.reshape(shape)
+
+
+# --- sums over rows of functions of data and parameters --------------------------------------
+
+
+def over_rows(terms: Floats, count: int) -> Floats:
+    """The sum over the last `count` axes."""
+    found: Floats = terms.sum(axis=tuple(range(-count, 0)))
+    return found
+
+
+def weighted(terms: Floats, weights: Floats) -> Floats:
+    """terms * weights, zero where the weight is, whatever the term is there."""
+    found: Floats = np.where(weights > 0.0, terms, 0.0) * weights
+    return found
+
+
+def gram(left: Floats, right: Floats, count: int, shared: int) -> Floats:
+    """Products summed over the last `count` axes, as one matrix product.
+
+    left : (shared..., a..., rows...), right : (shared..., b..., rows...).
+
+    Returns (shared..., a..., b...).
+    """
+    lead, a = left.shape[:shared], left.shape[shared : left.ndim - count]
+    b = right.shape[shared : right.ndim - count]
+    one = left.reshape(*lead, math.prod(a), -1)
+    two = right.reshape(*lead, math.prod(b), -1)
+    return (one @ np.swapaxes(two, -1, -2)).reshape(*lead, *a, *b)
+
+
+def logsumexp(x: Floats, count: int) -> Floats:
+    """log of the sum of exp(x) over the first `count` axes, without overflow."""
+    flat = x.reshape(-1, *x.shape[count:])
+    top = flat.max(axis=0)
+    top = np.where(np.isfinite(top), top, 0.0)
+    found: Floats = top + np.log(np.exp(flat - top).sum(axis=0))
+    return found
+
+
+def trigamma(x: Floats) -> Floats:
+    """The second derivative of log Gamma."""
+    from scipy import special
+
+    found: Floats = special.zeta(2.0, x)
+    return found
+
+
+def bessel_ratio(x: Floats) -> Floats:
+    """I1(x) / I0(x). Mardia and Jupp 2000, appendix 1."""
+    from scipy import special
+
+    found: Floats = special.i1e(x) / special.i0e(x)
+    return found
+
+
+def bessel_slope(x: Floats) -> Floats:
+    """The derivative of I1(x) / I0(x), 1 - r / x - r^2 of the ratio r; 1/2 at 0."""
+    ratio = bessel_ratio(x)
+    small = np.abs(x) < 1e-4
+    safe = np.where(small, 1.0, x)
+    found: Floats = np.where(small, 0.5 - 3.0 * x * x / 16.0, 1.0 - ratio / safe - ratio * ratio)
+    return found

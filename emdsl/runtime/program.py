@@ -174,19 +174,23 @@ class Features:
 
     `direct` (F0, B) are the terms that no latent touches. For each elimination cluster, `rows`
     holds the terms its coefficients multiply (F, B), and `fixed` what has no parameter and
-    doesn't factor (cluster axes..., B), or None.
+    doesn't factor (cluster axes..., B), or None. Where data and parameters mix, what they add at
+    the parameters of the moment is in `fixed` too, and in `live` (B,) where no latent touches it.
     """
 
     direct: Floats
     rows: tuple[Floats, ...]
     fixed: tuple[Floats | None, ...]
+    live: Floats | None = None
 
 
 Coefficients = tuple[Floats, ...]  # direct (F0,), then one (C, F) for each cluster
 Bias = Mapping[str, Floats]  # log potentials (values, B) added for a latent, to start EM from
 Blocks = Mapping[str, NDArray[Any]]
+Rows = tuple[Blocks, Floats | None]  # a block of data, and its rows' weights or posterior
 Inferred = tuple[Floats, tuple[Floats, ...]]  # log evidence (B,), each cluster's posterior (C, B)
 Coupled = tuple[Mapping[str, Floats], tuple[Floats, ...]]  # log evidence by level, posteriors
+Potential = tuple[Any, tuple[Any, ...]]  # (B,) or None; of each cluster (states..., B) or None
 Potentials = tuple[tuple[Floats, ...], ...]  # of each piece, each cluster: (C, rows or tables)
 
 
@@ -250,6 +254,7 @@ class Piece:
     direct terms, and each cluster's posterior marginal (C, B);
     `marginals(cluster marginals, layout)` gives each latent's own (values, B);
     `collect(direct sums, cluster sums, layout)` names the statistics.
+    `potentials(block, params, layout, pivot)` is what data and parameters together add.
     """
 
     plate: Dim
@@ -266,6 +271,8 @@ class Piece:
     shared: tuple[bool, ...] = ()  # of each cluster: whether its potentials are tables
     own: tuple[int, ...] = ()  # of each latent: the cluster of its own values alone
     reads: tuple[tuple[View, ...], ...] = ()  # of each cluster: its latents, as its rows see them
+    potentials: Callable[[Blocks, Params, Layout, Params], Potential] | None = None
+    kept: tuple[int, ...] = ()  # clusters whose posteriors the M-step asks for; -1: no latent
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +328,7 @@ class Program:
     pivot: Callable[[Params], Params]
     sample: Callable[..., dict[str, NDArray[Any]]]
     structures: tuple[Coupling, ...] = ()
+    numeric: tuple[Any, ...] = ()  # blocks of the M-step: see `emdsl.runtime.numeric`
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +343,8 @@ class Statistics:
     log_likelihood: float
     layout: Layout
     pivot: Params
+    rows: Mapping[tuple[int, int], tuple[Rows, ...]] = field(default_factory=dict)
+    thorough: bool = False
 
     def __getitem__(self, name: str) -> Floats:
         return self.values[name]
@@ -360,4 +370,6 @@ class Statistics:
             self.log_likelihood + other.log_likelihood,
             Layout(sizes, complete, self.layout.consts, lengths),
             self.pivot,
+            {key: (*blocks, *other.rows.get(key, ())) for key, blocks in self.rows.items()},
+            self.thorough,
         )

@@ -15,6 +15,7 @@ from typing import Literal
 import sympy as sp
 
 from emdsl.derive.atoms import Atom, Elem, InvOf, Ix, LogDetOf, Matrix, Stat
+from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.statistics import Term
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import Param
@@ -111,7 +112,7 @@ class Joint:
     right: tuple[sp.Expr, ...]
 
 
-Form = Joint | Entries | Normalized | Linear | MatrixValue | BestOf
+Form = Joint | Entries | Normalized | Linear | MatrixValue | BestOf | Numeric
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,8 @@ def params_in(expr: sp.Basic, atoms: Atoms) -> frozenset[str]:
                 | InvOf(matrix=Matrix(role="param", name=name))
             ):
                 out.add(name)
+            case Stat(params=params):
+                out.update(params)
             case _:
                 pass
     return frozenset(out)
