@@ -1,9 +1,9 @@
-# emdsl fit models/pareto.em models/data/incomes.csv --set least=1
+# emdsl fit models/pareto.em models/data/incomes.csv
 model ParetoIncomes
-    "The tail of a size distribution, above a least size that is given."
+    "The tail of a size distribution above a least size."
     "Pareto 1896; Arnold, Pareto Distributions (2015)."
 
-const least : positive
+const least = 1
 param shape : positive
 
 for n in N:

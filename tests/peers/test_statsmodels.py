@@ -113,6 +113,7 @@ for n in N:
 """
 
 
+@pytest.mark.filterwarnings("ignore:The InversePower link")  # it isn't positive by itself
 @pytest.mark.parametrize("canonical", [False, True], ids=["log link", "canonical link"])
 def test_gamma_regression(canonical: bool) -> None:
     """Coefficients don't depend on the shape, which statsmodels doesn't fit: its equation does."""
