@@ -24,14 +24,24 @@ class Whole:
     """emdsl, a whole fit at a time, from parameters that are given."""
 
     def __init__(self, model: str, data: Any, start: dict[str, Floats], tol: float) -> None:
+        from emdsl.runtime.params import sizes_of_params
+
         self.module = module_of(model)
-        self.data, self.start, self.tol = data, start, tol
+        meta = self.module.PROGRAM.meta
+        sizes = sizes_of_params(meta, start)
+        self.options: dict[str, Any] = {
+            **{s.name: sizes[s.name] for s in meta.sizes if s.role == "hyper"},
+            "init": start,
+            "restarts": 1,
+            "tol": tol,
+            "max_iter": 2000,
+            "progress": False,
+        }
+        self.data = data
         self.result: Any = None
 
     def step(self) -> None:
-        self.result = self.module.fit(
-            self.data, init=self.start, restarts=1, tol=self.tol, max_iter=2000, progress=False
-        )
+        self.result = self.module.fit(self.data, **self.options)
 
     def score(self) -> float:
         return float(self.result.log_likelihood)
