@@ -24,7 +24,7 @@ KINDS = ("real", "positive", "unit", "ordered", "simplex")
 
 _TINY = 2.2250738585072014e-308
 _FAR = 300.0  # logs are kept within this: squares of exp(300) are still finite
-_JUMP = 4.0  # the largest step of a log or a logit, in e-folds
+JUMP = 4.0  # the largest step of a log or a logit, in e-folds
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,6 @@ class Chart:
     start: Floats
     last: int
     frozen: Mask | None
-
-    @property
-    def jump(self) -> float:
-        """The longest step of a coordinate that is sensible before looking again."""
-        return np.inf if self.kind == "real" else _JUMP
 
     def coordinates(self, x: Floats) -> Floats:
         """phi of x, (B, n); finite, and of no meaning where an entry is frozen at an edge."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from emdsl.runtime.charts import KINDS, Chart
+from emdsl.runtime.charts import Chart
+from emdsl.runtime.layout import layout
 from emdsl.runtime.objective import Floats, Mask, Objective, Point, Restriction, Slopes
 
 _NULL = 1e-9  # a direction whose curvature is this small a part of its terms is flat
@@ -17,7 +16,7 @@ class Coordinates:
 
     start : the parameters, (*batch, *own_i) each; batch : how many axes the batch has.
     held : masks of entries that stay, shaped like the parameters (or broadcasting to them).
-    restriction : only where batch is 0.
+    restriction : only where batch is 0. Where it contradicts held entries, they win.
     shift : for each parameter the own axis along which adding the same number to every entry
         changes nothing (the classes of a softmax with weights for all of them), or None.
 
@@ -38,45 +37,29 @@ class Coordinates:
     ) -> None:
         if restriction is not None and batch:
             raise ValueError("a restriction is for one problem, not for a batch of them")
-        self.shapes = tuple(np.shape(x) for x in start)
-        self.lead = self.shapes[0][:batch]
-        self.problems = math.prod(self.lead)
-        widths = [math.prod(shape[batch:]) for shape in self.shapes]
-        ends = np.cumsum(widths).tolist()
-        self.slices = tuple(slice(e - w, e) for e, w in zip(ends, widths, strict=True))
-        self.entries: int = ends[-1]
-        self._own = tuple(shape[batch:] for shape in self.shapes)
-        self.flat = self._joined(start)
+        lay = self.layout = layout(kinds, tuple(np.shape(x) for x in start), batch)
+        self.problems, self.slices, self.entries = lay.problems, lay.slices, lay.entries
+        self.flat = lay.joined(start)
         masks = held if held is not None else (None,) * len(kinds)
-        self.charts = tuple(
-            self._chart(kind, at, own, mask, shape)
-            for kind, at, own, mask, shape in zip(
-                kinds, self.slices, self._own, masks, self.shapes, strict=True
-            )
-        )
-        self.plain = all(c.kind == "real" and c.frozen is None for c in self.charts)
-        self._entrywise = not self.plain and all(
-            c.kind in {"real", "positive", "unit"} and c.frozen is None for c in self.charts
-        )
-        self._logs = np.repeat([c.kind == "positive" for c in self.charts], widths)
-        self._logits = np.repeat([c.kind == "unit" for c in self.charts], widths)
-        self._ordered = tuple(
-            (c, at)
-            for c, at, kind in zip(self.charts, self.slices, kinds, strict=True)
-            if kind == "ordered" and c.kind == "real"
-        )
+        self.charts = tuple(map(self._chart, kinds, range(len(kinds)), masks))
+        frozen = any(c.frozen is not None for c in self.charts)
+        self.plain = lay.jumps is None and not frozen
+        self._entrywise = not frozen and all(k in {"real", "positive", "unit"} for k in kinds)
+        self.jumps = lay.jumps
+        self._ordered: list[tuple[Chart, slice]] = []
+        for kind, chart, at in zip(kinds, self.charts, self.slices, strict=True):
+            if kind != chart.kind and self.jumps is not None:  # an ordered with held entries
+                self._ordered.append((chart, at))
+                self.jumps = self.jumps.copy()
+                self.jumps[at] = np.inf
         self._shift = shift if shift is not None else (None,) * len(kinds)
-        self.jumps: Floats | None = None
-        if any(c.jump < np.inf for c in self.charts):
-            parts = [np.full(w, c.jump) for w, c in zip(widths, self.charts, strict=True)]
-            self.jumps = np.concatenate(parts)
         self._offset = np.zeros(self.entries)
         self._matrix: Floats | None = None
         self.unknowns: int = self.entries
         if restriction is not None:
             self._offset, self._matrix = self._within(restriction)
             self.unknowns = self._matrix.shape[1]
-        self._gauge = None if restriction is not None else self._gauges()
+        self.gauge = None if restriction is not None else self._gauges()
 
     # -- places --
 
@@ -109,9 +92,7 @@ class Coordinates:
 
     def point(self, flat: Floats) -> Point:
         """Flat parameters in their own shapes."""
-        return tuple(
-            flat[:, at].reshape(shape) for at, shape in zip(self.slices, self.shapes, strict=True)
-        )
+        return self.layout.parted(flat)
 
     def values(self, objective: Objective, flat: Floats) -> Floats:
         """The objective, (B,); minus infinity where an ordered with held entries is in disorder."""
@@ -120,11 +101,25 @@ class Coordinates:
             found = np.where(chart.valid(flat[:, at]), found, -np.inf)
         return found
 
+    @property
+    def restricted(self) -> bool:
+        """Whether the free coordinates aren't the entries' own."""
+        return self._matrix is not None
+
+    @property
+    def free(self) -> Mask:
+        """Which entries may move, (B, n)."""
+        free = np.ones(self.flat.shape, dtype=np.bool_)
+        for chart, at in zip(self.charts, self.slices, strict=True):
+            if chart.frozen is not None:
+                free[:, at] = ~chart.frozen
+        return free
+
     # -- derivatives --
 
     def gradient(self, flat: Floats, slopes: Slopes) -> Floats:
         """The gradient in the free coordinates, (B, m)."""
-        g = self._joined(slopes.gradient)
+        g = self.layout.joined(slopes.gradient)
         if self._entrywise:
             g = g * self._stretch(flat)
         elif not self.plain:
@@ -151,8 +146,7 @@ class Coordinates:
             self._chain(flat, slopes, h)
         if self._matrix is not None:
             h = self._matrix.T @ h @ self._matrix
-        np.negative(h, out=h)
-        return 0.5 * (h + np.swapaxes(h, -1, -2))
+        return -0.5 * (h + np.swapaxes(h, -1, -2))
 
     def settled(self, curvature: Floats) -> Floats:
         """The curvature with a positive one along directions that are known to change nothing.
@@ -160,9 +154,9 @@ class Coordinates:
         Newton's step is the same, its part along them zero: the gradient has none there.
         Only where the curvature really vanishes there, which a prior may have changed.
         """
-        if self._gauge is None:
+        gauge = self.gauge  # (B or 1, n, r)
+        if gauge is None:
             return curvature
-        gauge = self._gauge  # (B, n, r)
         flat = np.abs(curvature @ gauge).max(axis=-2)
         terms = (np.abs(curvature) @ gauge).max(axis=-2)
         count = gauge.sum(axis=-2)
@@ -173,18 +167,22 @@ class Coordinates:
 
     def _stretch(self, flat: Floats) -> Floats:
         """dx / dphi of logs and logits, entry by entry, (B, n)."""
-        if self._logs.all():
+        if self.layout.only_logs:
             return flat
-        return np.where(self._logs, flat, np.where(self._logits, flat * (1.0 - flat), 1.0))
+        return np.where(
+            self.layout.logs, flat, np.where(self.layout.logits, flat * (1.0 - flat), 1.0)
+        )
 
     def _stretched(self, flat: Floats, slopes: Slopes, h: Floats) -> None:
         """`_chain` where nothing is frozen and every coordinate has its own entry: quicker."""
         stretch = self._stretch(flat)
         h *= stretch[:, :, None]
         h *= stretch[:, None, :]
-        bend = self._joined(slopes.gradient) * stretch
-        if not self._logs.all():
-            bend *= np.where(self._logs, 1.0, np.where(self._logits, 1.0 - 2.0 * flat, 0.0))
+        bend = self.layout.joined(slopes.gradient) * stretch
+        if not self.layout.only_logs:
+            bend *= np.where(
+                self.layout.logs, 1.0, np.where(self.layout.logits, 1.0 - 2.0 * flat, 0.0)
+            )
         on = np.arange(self.entries)
         h[:, on, on] += bend
 
@@ -206,14 +204,11 @@ class Coordinates:
 
     # -- making --
 
-    def _chart(
-        self, kind: str, at: slice, own: tuple[int, ...], held: Mask | None, shape: tuple[int, ...]
-    ) -> Chart:
-        if kind not in KINDS:
-            raise ValueError(f"no unconstrained coordinates of a {kind}")
-        x = self.flat[:, at]
+    def _chart(self, kind: str, number: int, held: Mask | None) -> Chart:
+        x, own = self.flat[:, self.slices[number]], self.layout.own[number]
         last = own[-1] if own else 1
-        stay = None if held is None else np.broadcast_to(held, shape).reshape(x.shape)
+        stay = None if held is None else np.broadcast_to(held, self.layout.shapes[number])
+        stay = None if stay is None else stay.reshape(x.shape)
         if stay is not None and not stay.any():
             stay = None
         if kind == "ordered" and stay is not None:
@@ -236,37 +231,25 @@ class Coordinates:
         parts = [c.coordinates(flat[:, at]) for c, at in zip(self.charts, self.slices, strict=True)]
         return np.concatenate(parts, axis=-1)
 
-    def _joined(self, arrays: tuple[Floats, ...]) -> Floats:
-        """Arrays (*batch, *own_i) side by side, (B, n)."""
-        parts = [np.reshape(a, (self.problems, -1)) for a in arrays]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
-
-    def _frozen(self) -> Mask:
-        return np.concatenate(
-            [
-                np.zeros_like(c.start, dtype=np.bool_) if c.frozen is None else c.frozen
-                for c in self.charts
-            ],
-            axis=-1,
-        )
-
     def _within(self, restriction: Restriction) -> tuple[Floats, Floats]:
         """The restriction, with the coordinates of frozen entries fixed besides."""
         offset, matrix = restriction.offset, restriction.matrix
-        frozen = self._frozen()[0]
+        frozen = ~self.free[0]
         if frozen.any():
             rows, target = matrix[frozen], (self._phi(self.flat)[0] - offset)[frozen]
             offset = offset + matrix @ np.linalg.lstsq(rows, target, rcond=None)[0]
-            _, values, right = np.linalg.svd(rows)
-            rank = int((values > 1e-12 * max(values.max(initial=0.0), 1.0)).sum())
-            matrix = matrix @ right[rank:].T
+            tied = rows.any(axis=0)  # the other columns stay as they are, so that ties are exact
+            _, values, right = np.linalg.svd(rows[:, tied])
+            rank = int((values > 1e-12 * values.max(initial=0.0)).sum())
+            matrix = np.hstack([matrix[:, ~tied], matrix[:, tied] @ right[rank:].T])
         return offset, matrix
 
     def _gauges(self) -> Floats | None:
-        """Directions, (B, n, r), that change nothing: of a simplex's rows, and the known shifts."""
+        """Directions, (B or 1, n, r), that change nothing: a simplex's rows, and known shifts."""
         columns = []
+        count = 1 if all(c.frozen is None for c in self.charts) else self.problems
         for chart, at, own, axis in zip(
-            self.charts, self.slices, self._own, self._shift, strict=True
+            self.charts, self.slices, self.layout.own, self._shift, strict=True
         ):
             width = at.stop - at.start
             numbers = np.arange(width).reshape(own)
@@ -276,7 +259,7 @@ class Coordinates:
                 groups = np.moveaxis(numbers, axis, -1).reshape(-1, own[axis])
             else:
                 continue
-            ones = np.zeros((self.problems, self.entries, len(groups)))
+            ones = np.zeros((count, self.entries, len(groups)))
             for r, group in enumerate(groups):
                 ones[:, at.start + group, r] = 1.0
             if chart.frozen is not None:

@@ -55,7 +55,10 @@ def _neutral_param(param: Param, shape: tuple[int, ...]) -> Floats:
 
 
 def free_params(meta: Meta, sizes: Mapping[str, int]) -> int:
-    """How many numbers are estimated: a simplex has K - 1, a matrix D (D + 1) / 2."""
+    """How many numbers are estimated: a simplex has K - 1, a matrix D (D + 1) / 2.
+
+    A softmax's weights with a row for every class count as with one class for reference.
+    """
     total = 0
     for param in meta.params:
         shape = param_shape(param, sizes)
@@ -63,6 +66,8 @@ def free_params(meta: Meta, sizes: Mapping[str, int]) -> int:
             total += math.prod(shape[:-1]) * (shape[-1] - 1)
         elif param.kind == "posdef":
             total += math.prod(shape[:-2]) * (shape[-1] * (shape[-1] + 1) // 2)
+        elif param.shift is not None:
+            total += math.prod(shape) - math.prod(shape) // shape[param.shift]
         else:
             total += math.prod(shape)
     return total

@@ -242,3 +242,25 @@ class Quadratic(Counted):
                 for i, o in zip(at, own, strict=True)
             ),
         )
+
+
+@dataclass
+class Poisson(Counted):
+    """Poisson regressions with an offset, beta (*batch, P)."""
+
+    x: Any
+    y: Any
+    offset: Any = 0.0
+
+    def value(self, point: Any) -> Any:
+        self._count("value")
+        eta = point[0] @ self.x.T + self.offset
+        return (self.y * eta - np.exp(eta)).sum(-1)
+
+    def slopes(self, point: Any, second: bool) -> Slopes:
+        self._count("slopes")
+        mean = np.exp(point[0] @ self.x.T + self.offset)
+        g = (self.y - mean) @ self.x
+        if not second:
+            return Slopes((g,))
+        return Slopes((g,), ((-np.einsum("...n,np,nq->...pq", mean, self.x, self.x),),))

@@ -17,6 +17,7 @@ from .newton_problems import (
     Gammas,
     Logistic,
     NegativeBinomial,
+    Poisson,
     Softmax,
     Student,
     VonMises,
@@ -230,6 +231,19 @@ def test_a_restriction_with_held_entries_and_another_kind() -> None:
     assert (r, mu) == (2.0, 2.0)
 
 
+def test_ties_beside_a_held_entry_are_exact() -> None:
+    x, y = logistic_data(p=6)
+    objective = Logistic(x, y, np.ones(len(y)))
+    ties = np.eye(6)[:, [0, 1, 2]][[0, 1, 2, 0, 1, 2]]  # beta[i] = beta[i + 3]
+    start = np.array([0.0, 0.0, 0.7, 0.0, 0.0, 0.0])
+    (beta,) = maximise(objective, (start,), ("real",), 0, steps=30, held=(start > 0.5,),
+                       restriction=Restriction(np.zeros(6), ties))  # fmt: skip
+    assert np.array_equal(beta[:3], beta[3:])
+    assert beta[2] == 0.7
+    gradient = objective.slopes((beta,), False).gradient[0] @ ties
+    assert np.abs(gradient[:2]).max() < 1e-9 < abs(gradient[2])
+
+
 def test_a_restricted_batch_and_an_unknown_kind_are_refused() -> None:
     x, y = logistic_data()
     objective = Logistic(x, y, np.ones((2, len(y))))
@@ -262,3 +276,19 @@ def test_lbfgs_in_a_batch_with_logs_and_a_bad_problem() -> None:
     for i in (0, 2):
         gradient = special.digamma(a[i].sum()) - special.digamma(a[i]) + logs[i]
         assert np.abs(gradient * a[i]).max() < 1e-3
+
+
+@pytest.mark.parametrize("far", [-1000.0, -30.0, 30.0, 1000.0])
+def test_a_start_where_every_probability_is_saturated_is_left(far: float) -> None:
+    x, y = logistic_data()
+    objective = Logistic(x, y, np.ones(len(y)))
+    (best,) = maximise(objective, (np.zeros(3),), ("real",), 0, steps=30)
+    (beta,) = maximise(objective, (far * best,), ("real",), 0, steps=60)
+    assert np.allclose(beta, best, rtol=1e-8)
+
+
+def test_counts_in_the_millions_from_zero() -> None:
+    x, _ = logistic_data()
+    y = np.random.default_rng(0).poisson(np.exp(x @ [14.0, 1.0, -0.5]))
+    (beta,) = maximise(Poisson(x, y), (np.zeros(3),), ("real",), 0, steps=60)
+    assert np.allclose(x.T @ (y - np.exp(x @ beta)), 0.0, atol=1e-3)
