@@ -31,8 +31,8 @@ _ADD, _MATMUL, _MUL, _NEG, _POW, _ATOM = 4, 5, 6, 7, 8, 9
 _FUNCTIONS = {
     "log": "np.log", "safelog": "nm.log", "exp": "np.exp", "sqrt": "nm.sqrt", "abs": "np.abs",
     "sin": "np.sin", "cos": "np.cos", "tanh": "np.tanh", "lgamma": "special.gammaln",
-    "atan2": "np.arctan2", "i0": "special.i0", "where": "np.where", "not": "np.logical_not",
-    "log_indicator": "nm.log_indicator", "indicator": "nm.indicator",
+    "xlogy": "special.xlogy", "atan2": "np.arctan2", "i0": "special.i0", "where": "np.where",
+    "not": "np.logical_not", "log_indicator": "nm.log_indicator", "indicator": "nm.indicator",
 }  # fmt: skip
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _KERNELS = {"multigammaln": "special.multigammaln", "back": "sampling.back", "arange": "np.arange"}
