@@ -190,7 +190,8 @@ class DrawValues:
         formula = dict(alternative.canonical)[name]  # type: ignore[attr-defined] # Alternative
         by_symbol = {
             family.symbol(q.name): self._arg(args[q.name], q.event, batch, own)
-            for q in alternative.parameters  # type: ignore[attr-defined] # Alternative
+            for q in (*alternative.parameters, *family.parameters)  # type: ignore[attr-defined] # Alternative
+            if q.name in args
         }
         return self._formula(formula, by_symbol)
 
