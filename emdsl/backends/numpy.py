@@ -35,7 +35,7 @@ _FUNCTIONS = {
     "log_indicator": "nm.log_indicator", "indicator": "nm.indicator", "sign": "np.sign",
     "expit": "nm.expit", "digamma": "nm.digamma", "trigamma": "nm.trigamma",
     "log1pexp": "nm.log1pexp", "log_i0": "nm.log_i0",
-    "bessel_ratio": "nm.bessel_ratio", "bessel_slope": "nm.bessel_slope",
+    "bessel_ratio": "nm.bessel_ratio", "bessel_slope": "nm.bessel_slope", "xlogy": "special.xlogy",
 }  # fmt: skip
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _KERNELS = {

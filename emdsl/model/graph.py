@@ -284,14 +284,27 @@ class Let:
 
 @dataclass(frozen=True, slots=True)
 class Density:
-    """A user's density or mass; `body` is over `Ref`s of role "argument"."""
+    """A user's density; `body` is over `Ref`s of role "argument".
+
+    `word` is `density` (continuous) or `mass` (discrete), of integral 1; or `likelihood`, what one
+    observation adds to the likelihood whether or not it integrates to anything.
+    """
 
     name: str
-    discrete: bool
+    word: str
     variable: tuple[str, Type]
     parameters: tuple[tuple[str, Type], ...]
     body: Expr
     span: Span
+
+    @property
+    def discrete(self) -> bool:
+        return self.variable[1].discrete
+
+    @property
+    def normalised(self) -> bool:
+        """Whether it claims to integrate to 1."""
+        return self.word != "likelihood"
 
 
 @dataclass(frozen=True, slots=True)

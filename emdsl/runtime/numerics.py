@@ -188,6 +188,14 @@ def unknown_argument(family: str, name: str) -> Any:
     )
 
 
+def no_density(name: str) -> Any:
+    """Say that a `likelihood` has nothing to draw from."""
+    raise ValueError(
+        f"can't sample from {name}: a `likelihood` says what an observation adds to the "
+        "likelihood, not how it is drawn; declare it as a `density` that integrates to 1 to sample"
+    )
+
+
 def draw_rows(
     rng: np.random.Generator,
     log_density: Any,
