@@ -23,6 +23,8 @@ from emdsl.runtime.pairs import pairs as pairs
 from emdsl.runtime.pairs import unfold as unfold
 from emdsl.runtime.pairs import upper as upper
 from emdsl.runtime.pairs import upper_rows as upper_rows
+from emdsl.runtime.rotations import eigenvectors as eigenvectors
+from emdsl.runtime.rotations import rotated as rotated
 from emdsl.runtime.rows import Strips as Strips
 from emdsl.runtime.rows import Wide as Wide
 from emdsl.runtime.rows import columns as columns
@@ -30,6 +32,7 @@ from emdsl.runtime.rows import cut as cut
 from emdsl.runtime.rows import expected as expected
 from emdsl.runtime.rows import ready as ready
 from emdsl.runtime.rows import rows as rows
+from emdsl.runtime.shapes import unit_product as unit_product
 from emdsl.runtime.special import bessel_ratio as bessel_ratio
 from emdsl.runtime.special import bessel_slope as bessel_slope
 from emdsl.runtime.special import digamma as digamma

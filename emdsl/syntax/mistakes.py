@@ -159,7 +159,7 @@ def _place(line: Line, found: Token) -> Span:
 _ROLES = ("param", "latent", "data", "input", "const", "let")
 _STATEMENTS = (*_ROLES, "for", "infer", "density", "mass", "likelihood", "model")
 _TYPES = ("real", "positive", "unit", "int", "count", "bool", "category", "index", "simplex",
-          "posdef", "ordered")  # fmt: skip  # fits on two lines
+          "posdef", "ordered", "shape", "orthogonal")  # fmt: skip  # fits on two lines
 _LONG_FOR = {
     "parameter": "param", "parameters": "param", "observed": "data", "obs": "data",
     "hidden": "latent", "variable": "latent", "constant": "const", "plate": "for",

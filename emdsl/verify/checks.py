@@ -225,7 +225,7 @@ def collapsed(case: Case, params: Mapping[str, NDArray[Any]]) -> bool:
     """Whether the data leave a scale no room, so that Q has no highest point to compare with."""
     for p in case.compiled.model.params:
         value = np.asarray(params[p.name])
-        if p.type.kind == "positive" and not (1e-5 < value.min() and value.max() < 1e5):
+        if p.type.kind in ("positive", "shape") and not (1e-5 < value.min() and value.max() < 1e5):
             return True
         if p.type.kind == "posdef" and np.linalg.eigvalsh(value).min() < 1e-8:
             return True
