@@ -105,6 +105,7 @@ def _plate(plate: Plate) -> str:
 
 def _params(model: Model, m_step: MStep) -> list[str]:
     collapse = {u.param: u.collapse for u in m_step.updates}
+    together = {u.param: u.together for u in m_step.updates}
     out = []
     for p in model.params:
         parts = [
@@ -119,6 +120,8 @@ def _params(model: Model, m_step: MStep) -> list[str]:
             parts.append(f"collapse=({quoted(unbounded[0])}, {unbounded[1]})")
         if p.prior is not None:
             parts.append("prior=True")
+        if together.get(p.name) is not None:
+            parts.append(f"together={together[p.name]}")
         out.append(f"rt.Param({', '.join(parts)})")
     return out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
 
 import sympy as sp
@@ -163,7 +164,7 @@ class MStepLowering:
                     whole = Kernel("safe_inverse", (Whole(whole, axes),), axes)
                 lines.append(Assign(name, Whole(whole, axes)))
             case Linear():
-                lines += self._linear(form, name, axes, s)
+                lines += self._linear(update.param, form, axes, s)
             case BestOf(roots=roots, objective=objective):
                 lines += self._best(update, roots, objective, name, axes, s)
             case JointForm():
@@ -173,27 +174,35 @@ class MStepLowering:
 
     def _settled(self, param: str, s: ScalarLowering) -> Stmt:
         name = self.names[param]
-        declared = self.model.param(param)
-        cell = tuple(Axis(f"{param}{i}", s.dim(e)) for i, e in enumerate(declared.shape))
+        kind = self.model.param(param).type.kind
+        support = (quoted(kind),) if kind in ("positive", "unit") else ()
+        return Bind((name,), "nm.settle", (name, self._old(param, s), *support))
+
+    def _old(self, param: str, s: ScalarLowering) -> Whole:
+        """The old value of what is solved for: that in `params`, less its pivot if it has one."""
+        shape = self.model.param(param).shape
+        cell = tuple(Axis(f"{param}{i}", s.dim(e)) for i, e in enumerate(shape))
         stored: Expr = Array(f"params[{quoted(param)}]", cell)
         if param in self.joint.pivots:
             kept = tuple(cell[i] for i in self.joint.pivots[param])
             less = Map("mul", (Lit(-1), Array(f"pivot[{quoted(param)}]", kept)))
             stored = Map("add", (stored, less))
-        kind = declared.type.kind
-        support = (quoted(kind),) if kind in ("positive", "unit") else ()
-        return Bind((name,), "nm.settle", (name, Whole(stored, cell), *support))
+        return Whole(stored, cell)
 
     def _linear(
-        self, form: Linear, name: str, axes: tuple[Axis, ...], s: ScalarLowering
+        self, param: str, form: Linear, axes: tuple[Axis, ...], s: ScalarLowering
     ) -> list[Stmt]:
         twin = tuple(s.axis(a) for a in form.twin)
         batch = tuple(a for i, a in enumerate(axes) if i not in form.coupled)
         own = tuple(axes[i] for i in form.coupled)
         matrix = Whole(s.lower(form.matrix), (*batch, *own, *twin), full=True)
         right = Whole(s.lower(form.right), (*batch, *own), full=True)
-        solved = Kernel("solve", (matrix, right, len(own)), (*batch, *own))
-        return [Assign(name, Whole(solved, axes))]
+        trailing = form.coupled == tuple(range(len(batch), len(axes)))
+        places = () if trailing else (tuple_text(form.coupled),)
+        solved = Kernel(
+            "solve", (matrix, right, len(own), self._old(param, s), *places), (*batch, *own)
+        )
+        return [Assign(self.names[param], Whole(solved, axes))]
 
     def _joint_linear(self, form: JointForm, s: ScalarLowering) -> list[Stmt]:
         """One system for several parameters: their blocks in a grid, solved together."""
@@ -216,11 +225,15 @@ class MStepLowering:
             lines.append(Assign(right, Whole(s.lower(form.right[i]), (*batch, *own), full=True)))
             rights.append(f"({right}, {len(own)})")
         pythons = tuple(self.names[p] for p in form.params)
+        olds = []
+        for python, param in zip(pythons, form.params, strict=True):
+            olds.append(f"old_{python}")
+            lines.append(Assign(olds[-1], self._old(param, s)))
         lines.append(
             Bind(
                 pythons,
                 "nm.solve_blocks",
-                (f"({', '.join(rows)})", f"({', '.join(rights)})", len(batch)),
+                (f"({', '.join(rows)})", f"({', '.join(rights)})", len(batch), tuple_text(olds)),
             )
         )
         lines += [self._settled(p, s) for p in form.params]
@@ -300,6 +313,12 @@ class MStepLowering:
             "About where second moments are taken: each location, averaged over the latents.",
             tuple(body),
         )
+
+
+def tuple_text(items: Iterable[object]) -> str:
+    """A tuple as Python writes it."""
+    parts = [str(x) for x in items]
+    return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
 
 
 def _replace(expr: Expr, old: Array, new: Array) -> Expr:

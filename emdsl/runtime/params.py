@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from emdsl.runtime.cells import CellError, read_cells
+from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.errors import ParamsError, near
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.program import Floats, Meta, Param, Params
@@ -54,8 +55,15 @@ def _neutral_param(param: Param, shape: tuple[int, ...]) -> Floats:
     return 0.1 + 0.1 * np.arange(count).reshape(shape) / max(count, 1)
 
 
-def free_params(meta: Meta, sizes: Mapping[str, int]) -> int:
-    """How many numbers are estimated: a simplex has K - 1, a matrix D (D + 1) / 2."""
+def free_params(
+    meta: Meta, sizes: Mapping[str, int], constraints: Constraints | None = None
+) -> int:
+    """How many numbers are estimated: a simplex has K - 1, a matrix D (D + 1) / 2.
+
+    Under constraints, what these leave of them.
+    """
+    if constraints is not None:
+        return constraints.free()
     total = 0
     for param in meta.params:
         shape = param_shape(param, sizes)

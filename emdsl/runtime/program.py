@@ -56,7 +56,8 @@ class Param:
 
     `collapse` says where the likelihood is unbounded in it: ("zero", 2.0) for a standard
     deviation (its square is a variance), ("zero", 1.0) for a variance, ("infinity", 1.0) for a
-    precision or a rate, None where it is bounded.
+    precision or a rate, None where it is bounded. `together` is a dimension along which the update
+    holds only where all entries or none are fixed.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Param:
     event: int = 0
     collapse: tuple[Literal["zero", "infinity"], float] | None = None
     prior: bool = False
+    together: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,20 @@ class Latent:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraint:
+    """sum of coefficient * entries, `relation` ("==", ">=" or "<=") `value`; `text` as written.
+
+    A term is (parameter, index, coefficient, summed): the entries that an index leaves are meant
+    one by one, or their sum.
+    """
+
+    text: str
+    terms: tuple[tuple[str, tuple[int, ...], float, bool], ...]
+    relation: Literal["==", ">=", "<="]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Meta:
     """Everything about the model that is not mathematics."""
 
@@ -117,6 +133,7 @@ class Meta:
     objective: Literal["log likelihood", "log posterior"]
     constants: tuple[tuple[str, Any], ...] = ()  # const arrays whose values the file gives
     plates: tuple[Plate, ...] = ()  # in file order
+    constraints: tuple[Constraint, ...] = ()
 
     def param(self, name: str) -> Param:
         return next(p for p in self.params if p.name == name)

@@ -58,7 +58,7 @@ def solve(block: Block) -> Update | None:
         return None
     canceled = _cancel_matrix(pairs, lones, block)
     if canceled is not None:
-        pairs, lones, matrix = canceled
+        pairs, lones, matrix, together = canceled
     coupled = tuple(
         i for i in range(len(block.cell))
         if any(p.first.idx[i] != p.second.idx[i] for p in pairs)
@@ -105,7 +105,10 @@ def solve(block: Block) -> Update | None:
         form = Linear(-hessian, right, coupled, twin)
     exprs = [form.value] if isinstance(form, Entries) else [form.matrix, form.right]
     needs = frozenset().union(*(params_in(e, atoms) for e in exprs))
-    return Update(block.param.name, "affine", block.cell, form, needs, tuple(record))
+    return Update(
+        block.param.name, "affine", block.cell, form, needs, tuple(record),
+        together=None if canceled is None else together,
+    )  # fmt: skip
 
 
 def _degrees(block: Block) -> tuple[list[Pair], list[Lone]] | None:
@@ -155,8 +158,11 @@ def _at_lone(lone: Lone, block: Block) -> Piece:
 
 def _cancel_matrix(
     pairs: list[Pair], lones: list[Lone], block: Block
-) -> tuple[list[Pair], list[Lone], str] | None:
-    """Drop P[d, e] where every term has it, with d the entry's own axis; see the module's text."""
+) -> tuple[list[Pair], list[Lone], str, int] | None:
+    """Drop P[d, e] where every term has it, with d the entry's own axis; see the module's text.
+
+    The last result is the axis's position in the cell.
+    """
     found = None
     for position in range(len(block.cell)):
         new_pairs = [_without(p.piece, p.first, p.second, position, block) for p in pairs]
@@ -171,6 +177,7 @@ def _cancel_matrix(
             [Pair(x[0], x[1][0], x[1][1]) for x in new_pairs if x is not None],
             [Lone(x[0], x[1][0]) for x in new_lones if x is not None],
             next(iter(names)),
+            position,
         )
         break
     return found

@@ -118,7 +118,8 @@ Form = Joint | Entries | Normalized | Linear | MatrixValue | BestOf
 class Update:
     """How a parameter is computed from the statistics, and the record of why.
 
-    `also` are the further parameters that a joint system solves with it.
+    `also` are the further parameters that a joint system solves with it. `together` is a position
+    of the cell along which the formula holds only where all entries are free or none is.
     """
 
     param: str
@@ -129,6 +130,7 @@ class Update:
     record: tuple[str, ...]
     collapse: Collapse = None
     also: tuple[str, ...] = ()
+    together: int | None = None
 
 
 def own_atom(atom: Atom, name: str) -> bool:
