@@ -141,7 +141,31 @@ class Stat:
     count: bool = False  # of elements, whatever their data
 
 
+@dataclass(frozen=True)
+class Coef:
+    """The coefficient of one basis function in a parameter's share of Q, entry by entry.
+
+    It stands for a sum of statistics where tied entries add theirs up first.
+    """
+
+    letter: str
+    param: str
+    idx: tuple[Ix, ...]
+
+
 Atom = (
-    Elem | Centered | Pivot | Seen | Value | SizeOf | Ind | LogInd | LogDetOf | InvOf | SumOf | Stat
+    Elem
+    | Centered
+    | Pivot
+    | Seen
+    | Value
+    | SizeOf
+    | Ind
+    | LogInd
+    | LogDetOf
+    | InvOf
+    | SumOf
+    | Stat
+    | Coef
 )
 Ix = str | int | Elem  # an axis, a fixed place, or an observed index (a gather)

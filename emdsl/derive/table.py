@@ -13,6 +13,7 @@ from emdsl.derive.atoms import (
     Atom,
     AxisInfo,
     Centered,
+    Coef,
     Elem,
     Ind,
     InvOf,
@@ -95,7 +96,7 @@ class Atoms:
                 return self.deep(e)
             case Centered(of=elem, offset=e):
                 return self.deep(e) | {elem} | self._inside(elem)
-            case Elem(idx=idx) | Pivot(idx=idx) | Seen(idx=idx) | Stat(idx=idx):
+            case Elem(idx=idx) | Pivot(idx=idx) | Seen(idx=idx) | Stat(idx=idx) | Coef(idx=idx):
                 inner = {ix for ix in idx if isinstance(ix, Elem)}
                 return frozenset(inner).union(*(self._inside(ix) for ix in inner))
             case _:
@@ -122,7 +123,7 @@ class Atoms:
 
     def axes_of_atom(self, atom: Atom) -> frozenset[str]:
         match atom:
-            case Elem(idx=idx) | Pivot(idx=idx) | Seen(idx=idx) | Stat(idx=idx):
+            case Elem(idx=idx) | Pivot(idx=idx) | Seen(idx=idx) | Stat(idx=idx) | Coef(idx=idx):
                 return self._axes_of_ix(idx)
             case Centered(of=elem, offset=offset):
                 return self.axes_of_atom(elem) | self.axes_of(offset)
@@ -172,7 +173,7 @@ class Atoms:
             return tuple(ix(i) for i in idx)
 
         match atom:
-            case Elem() | Pivot() | Seen() | Stat():
+            case Elem() | Pivot() | Seen() | Stat() | Coef():
                 return replace(atom, idx=ixs(atom.idx))
             case Centered(of=elem, offset=offset, through=through):
                 new = self.rename_atom(elem, names)
@@ -305,6 +306,8 @@ class Atoms:
                 return f"{name}[{', '.join([via, *([ixs(tuple(idx))] if idx else [])])}]"
             case Elem(name=name, idx=idx) | Stat(name=name, idx=idx):
                 return f"{name}[{ixs(idx)}]" if idx else name
+            case Coef(letter=letter, param=param, idx=idx):
+                return f"{letter}_{param}[{ixs(idx)}]" if idx else f"{letter}_{param}"
             case Centered(of=elem, through=through):
                 name = f"{elem.name}~[{ixs(elem.idx)}]" if elem.idx else f"{elem.name}~"
                 return f"log_{name}" if through else name

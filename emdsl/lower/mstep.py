@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Pivot
+from emdsl.derive.atoms import Coef, Pivot
 from emdsl.derive.display import tidy_axes
 from emdsl.derive.joint import Joint
 from emdsl.derive.mstep.block import (
@@ -16,6 +16,7 @@ from emdsl.derive.mstep.block import (
     Linear,
     MatrixValue,
     Normalized,
+    Pooled,
     Update,
 )
 from emdsl.derive.mstep.block import (
@@ -95,7 +96,7 @@ class MStepLowering:
             if p.name in self.joint.pivots:
                 body.append(self._unpivot(p.name, s))
         consts = fetch_consts(s, self.model, self.names, "statistics.layout.consts")
-        whole = [*consts, *fetched, *body]
+        whole = [*self._constrained(), *consts, *fetched, *body]
         sizes = sizes_of(whole, s, self.model)
         sizes = [
             Item(x.name, "statistics.layout.sizes", x.key) for x in sizes if isinstance(x, Item)
@@ -112,8 +113,26 @@ class MStepLowering:
         )
         return function, wanted
 
+    def _constrained(self) -> list[Stmt]:
+        """In a model with constraints of its own, old values that know what is to hold of them."""
+        if not self.model.constraints:
+            return []
+        return [Bind(("params",), "rt.constrained", ("META", "params", "statistics.layout"))]
+
+    def _pooled(self, param: str, pooled: Pooled, s: ScalarLowering) -> list[Stmt]:
+        """The sums that tied entries add up."""
+        lines: list[Stmt] = []
+        for symbol, value in pooled:
+            atom = self.joint.atoms.atom(symbol)
+            assert isinstance(atom, Coef)
+            axes = tuple(s.axis(str(a)) for a in atom.idx)
+            name = s.coef_name(atom.letter, atom.param)
+            lines.append(Assign(name, Whole(s.lower(value), axes, full=True)))
+            lines.append(Bind((name,), "nm.pooled", (self._old(param, s), name)))
+        return lines
+
     def _solved(self, update: Update) -> tuple[str, ...]:
-        return (update.param, *update.also)
+        return update.solved
 
     def _fetched(self, s: ScalarLowering) -> tuple[list[Stmt], frozenset[str]]:
         body: list[Stmt] = []
@@ -153,11 +172,18 @@ class MStepLowering:
         form = update.form
         match form:
             case Entries(value=value):
+                lines += self._pooled(update.param, form.pooled, s)
                 lines.append(Assign(name, Whole(s.lower(value), axes, full=True)))
+                if form.bounded:
+                    lines.append(Bind((name,), "nm.bounded", (name, self._old(update.param, s))))
             case Normalized(counts=counts):
                 inner = Whole(s.lower(counts), axes, full=True)
+                if form.tied:
+                    old = self._old(update.param, s)
+                    inner = Whole(Kernel("pooled_shares", (inner, old), axes), axes)
                 lines.append(Assign(name, Whole(Kernel("simplex", (inner,), axes), axes)))
             case MatrixValue(value=value, invert=invert):
+                lines += self._pooled(update.param, form.pooled, s)
                 inner = Whole(s.lower(value), axes, full=True)
                 whole: Expr = Kernel("symmetric", (inner,), axes)
                 if invert:
@@ -166,10 +192,14 @@ class MStepLowering:
             case Linear():
                 lines += self._linear(update.param, form, axes, s)
             case BestOf(roots=roots, objective=objective):
+                lines += self._pooled(update.param, form.pooled, s)
                 lines += self._best(update, roots, objective, name, axes, s)
             case JointForm():
-                return [*lines, *self._joint_linear(form, s)]
-        lines.append(self._settled(update.param, s))
+                lines += self._joint_linear(form, s)
+        if not isinstance(form, JointForm):
+            lines.append(self._settled(update.param, s))
+        for copy in update.copies:
+            lines.append(Assign(self.names[copy], Whole(Array(name, axes), axes)))
         return lines
 
     def _settled(self, param: str, s: ScalarLowering) -> Stmt:

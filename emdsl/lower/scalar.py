@@ -11,6 +11,7 @@ from sympy.functions.special.bessel import besseli
 
 from emdsl.derive.atoms import (
     Centered,
+    Coef,
     Elem,
     Ind,
     InvOf,
@@ -159,6 +160,8 @@ class ScalarLowering:
             case Stat(name=name, idx=idx):
                 self.wants[f"stat {name}"] = atom
                 return self._entry(self.stat_name(name), idx)
+            case Coef(letter=letter, param=param, idx=idx):
+                return self._entry(self.coef_name(letter, param), idx)
             case Centered(of=elem):
                 return self._centered(atom, elem)
             case Pivot(name=name, idx=idx):
@@ -237,6 +240,9 @@ class ScalarLowering:
 
     def stat_name(self, name: str) -> str:
         return f"s_{name}"
+
+    def coef_name(self, letter: str, param: str) -> str:
+        return f"c_{letter}_{self.names[param]}"
 
     def pivot_name(self, name: str) -> str:
         return f"pivot_{self.names[name]}"

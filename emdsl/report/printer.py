@@ -16,6 +16,7 @@ from sympy.logic.boolalg import Boolean
 from emdsl.derive.atoms import (
     Atom,
     Centered,
+    Coef,
     Elem,
     Ind,
     InvOf,
@@ -338,6 +339,8 @@ class Printer:
                 return style.at(style.inverse(self.matrix(m)), self.indices((i, j))), ATOM
             case Stat(name=name, idx=idx):
                 return style.at(style.statistic(name), self.indices(idx)), ATOM
+            case Coef(letter=letter, idx=idx):
+                return style.at(style.name(letter), self.indices(idx)), ATOM
             case SumOf(axes=axes, body=body):
                 shown = [self.index(a) for a in axes]
                 return f"{style.sum(shown)} {self.show(body, PRODUCT)}", PRODUCT

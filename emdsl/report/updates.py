@@ -41,7 +41,7 @@ def write_updates(page: Page, derived: Derived, m_step: MStep) -> None:
     page.say(f"Each parameter maximises {kind}, with the statistics held fixed, in this order:")
     done: list[str] = []
     for number, update in enumerate(m_step.updates, 1):
-        own = (update.param, *update.also)
+        own = update.solved
         needs = update.needs - set(own)
         model = derived.joint.model
         when = _When(
@@ -64,7 +64,7 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
     printer = Printer(page.style, joint)
     context = Context(page, printer, derived, update)
     shown: list[str] = []
-    for i, name in enumerate((update.param, *update.also)):
+    for i, name in enumerate(update.solved):
         shown += [", " if i else "", Math(page.style.name(name))]
     page.heading(f"{number}. ", *shown, f"  ({update.rule})")
     written = False

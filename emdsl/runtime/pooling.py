@@ -16,17 +16,17 @@ from emdsl.runtime.held import Held
 Floats = NDArray[np.float64]
 
 
-def pooled(old: Floats, *coefficients: Floats) -> tuple[Floats, ...]:
-    """Each coefficient (the parameter's shape, or its batch's) summed over tied entries.
+def pooled(old: Floats, coefficient: Floats) -> Floats:
+    """A coefficient (the parameter's shape, or its batch's) summed over tied entries.
 
     Every entry of a class gets the class's sum.
     """
     if not isinstance(old, Held):
-        return coefficients
+        return coefficient
     rules = old.rules()
     span = rules.spans[old.name]
     classes = rules.classes[span.start : span.stop].reshape(span.shape)
-    return tuple(_summed(c, classes) for c in coefficients)
+    return _summed(coefficient, classes)
 
 
 def _summed(value: Floats, classes: NDArray[np.intp]) -> Floats:

@@ -181,7 +181,7 @@ def check_m_step(
     at = dict(old)
     steps = case.compiled.derivation.m_step
     for update in steps.updates:
-        names = frozenset({update.param, *update.also})
+        names = frozenset(update.solved)
         before = case.q(found, at, names)
         at = {**at, **{n: new[n] for n in names}}
         here = case.q(found, at, names)
