@@ -21,7 +21,7 @@ from emdsl.derive.statistics import Derived
 from emdsl.report.forms import expressions
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
-from emdsl.report.rules import entries, logdet, simplex, systems
+from emdsl.report.rules import constraints, entries, logdet, simplex, systems
 from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 
@@ -72,15 +72,16 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
         case Normalized():
             written = simplex.write(context, update.form)
         case Entries() | BestOf():
-            written = entries.write(context, update.form)
+            written = entries.write(context, constraints.plain(update.form))  # type: ignore[arg-type] # the same kind
         case Linear():
             written = systems.write(context, update.form)
         case JointForm():
             written = systems.write_joint(context, update.form)
         case MatrixValue():
-            written = logdet.write(context, update.form)
+            written = logdet.write(context, constraints.plain(update.form))  # type: ignore[arg-type] # the same kind
     if not written:
         _write_record(context)
+    constraints.write(context)
     _write_unpivot(page, joint, (update.param, *update.also))
 
 
