@@ -79,7 +79,8 @@ class MStepLowering:
             old = sorted((update.needs - done) & {p.name for p in self.model.params})
             early: list[Stmt] = []
             if isinstance(update.form, Numeric):  # starts from where it was
-                old = sorted({*old, *(n for n in self._solved(update) if n not in done)})
+                begin = (*self._solved(update), *update.form.profiled)
+                old = sorted({*old, *(n for n in begin if n not in done)})
             for name in old:
                 early.append(fetch_param(name, s, self.model, self.names, self.joint.pivots))
                 done.add(name)
@@ -145,7 +146,12 @@ class MStepLowering:
         names = [n for n in (p.name for p in self.model.params)
                  if n in update.needs or n in form.params]  # fmt: skip
         pythons = tuple(self.names[p] for p in form.params)
-        args = (f"BLOCK_{block_label(form)}", "statistics", self._values(names))
+        block = f"BLOCK_{block_label(form)}"
+        if form.profiled:  # whose formulas don't hold where constraints do
+            names += form.profiled
+            free = [f"rt.free({self.names[n]})" for n in form.profiled]
+            block += f" if {' and '.join(free)} else BLOCK_{block_label(form, form.profiled)}"
+        args = (block, "statistics", self._values(names))
         if len(pythons) == 1:
             return [Bind((f"({pythons[0]},)",), "rt.climb", args)]
         return [Bind(pythons, "rt.climb", args)]

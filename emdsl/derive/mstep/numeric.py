@@ -99,9 +99,16 @@ def _put_in(q: _Q, update: Update, atoms: Atoms) -> _Q:
 
 
 def solve(
-    group: tuple[str, ...], derived: Derived, profiled: tuple[Update, ...], why: str
+    group: tuple[str, ...],
+    derived: Derived,
+    why: str,
+    profiled: tuple[Update, ...] = (),
+    given: Numeric | None = None,
 ) -> Update:
-    """The numeric update of a group of parameters. Raises Untaken."""
+    """The numeric update of a group of parameters, with the formulas of those profiled put in.
+
+    Raises Untaken.
+    """
     atoms, model = derived.joint.atoms, derived.joint.model
     params = [model.param(n) for n in group]
     shares = share_of(group, derived, profiled)
@@ -144,6 +151,8 @@ def solve(
             for row in hessians
         ),
         _certified(hessians, atoms),
+        tuple(u.param for u in profiled),
+        given,
         tuple(
             _shift(n, own, shares, atoms)
             for n, own in zip(group, ((*b, *(i for i in range(len(c)) if i not in b))[len(b) :]

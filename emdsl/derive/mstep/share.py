@@ -42,4 +42,6 @@ class Numeric:
     gradient: tuple[Share, ...]
     hessian: tuple[tuple[Share, ...], ...]
     concave: bool
+    profiled: tuple[str, ...]  # parameters whose formulas were put in
+    given: Numeric | None  # where there are such: the same with their values, for when one is fixed
     shift: tuple[int | None, ...]  # own axes along which adding one number changes nothing

@@ -28,6 +28,7 @@ from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom,
 from emdsl.derive.mstep.calculus import Untaken
 from emdsl.derive.mstep.occurrences import entries_in
 from emdsl.derive.mstep.restricted import Restrictions, as_one, restrictions_of
+from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.statistics import Derived
 from emdsl.derive.table import Atoms
 from emdsl.diagnostics import CompileError, Diagnostic, Note
@@ -118,7 +119,8 @@ def _numerically(
         (group, *_) = numeric.groups_of(left, derived)
         left = [n for n in left if n not in group]
         try:
-            found = numeric.solve(group, derived, (), numeric.culprit(derived, group))
+            why = numeric.culprit(derived, group)
+            found = numeric.solve(group, derived, why)
             circular = [
                 u for u in updates
                 if u.rule == "scalar" and u.needs & set(group) and u.param in found.needs
@@ -131,7 +133,8 @@ def _numerically(
                 left = [*(p.name for p in model.params if p.name in names), *left]
                 continue
             if plain:
-                found = numeric.solve(group, derived, tuple(plain), numeric.culprit(derived, group))
+                assert isinstance(found.form, Numeric)
+                found = numeric.solve(group, derived, why, tuple(plain), found.form)
             updates = [*updates, _under(found, rules)]
         except Untaken as untaken:
             problems += [_no_slope(model.param(n), untaken.expr, atoms, derived) for n in group]
@@ -143,7 +146,7 @@ def _numerically(
 def _profitable(update: Update, group: tuple[str, ...], derived: Derived) -> bool:
     """Whether a formula can be put into the group's Q: one value, of statistics alone."""
     atoms = derived.joint.atoms
-    if not isinstance(update.form, Entries) or update.needs - set(group):
+    if not isinstance(update.form, Entries) or update.needs - set(group) or update.under:
         return False
     live = any(isinstance(a, Stat) and a.params for a in atoms.deep(update.form.value))
     rows = any(update.param in params_in(x.basis, atoms) for x in derived.live)
