@@ -32,7 +32,8 @@ _FUNCTIONS = {
     "log": "np.log", "safelog": "nm.log", "exp": "np.exp", "sqrt": "nm.sqrt", "abs": "np.abs",
     "sin": "np.sin", "cos": "np.cos", "tanh": "np.tanh", "lgamma": "special.gammaln",
     "xlogy": "special.xlogy", "atan2": "np.arctan2", "i0": "special.i0", "where": "np.where",
-    "not": "np.logical_not", "log_indicator": "nm.log_indicator", "indicator": "nm.indicator",
+    "not": "np.logical_not", "log_inside": "nm.log_inside",
+    "log_indicator": "nm.log_indicator", "indicator": "nm.indicator",
 }  # fmt: skip
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _KERNELS = {"multigammaln": "special.multigammaln", "back": "sampling.back", "arange": "np.arange"}

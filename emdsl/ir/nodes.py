@@ -48,8 +48,9 @@ class Range:
 class Map:
     """An elementwise operation; arguments broadcast by axis name.
 
-    Operators: add mul div pow neg eq ne lt le gt ge and or not where; functions: log safelog exp
-    sqrt abs sin cos tanh lgamma xlogy atan2 i0 log_i0 log1pexp indicator log_indicator.
+    Operators: add mul div pow neg eq ne lt le gt ge and or not where; functions: log safelog
+    log_inside exp sqrt abs sin cos tanh lgamma xlogy atan2 i0 log_i0 log1pexp indicator
+    log_indicator.
     """
 
     op: str

@@ -286,6 +286,7 @@ _FUNCTIONS = {
     "cos": "cos",
     "tanh": "tanh",
     "loggamma": "lgamma",
+    "LogInside": "log_inside",
     "atan2": "atan2",
     "Equality": "eq",
     "Unequality": "ne",
