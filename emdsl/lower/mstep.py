@@ -46,6 +46,7 @@ from emdsl.ir.nodes import (
     Whole,
 )
 from emdsl.lower.consts import fetch_consts
+from emdsl.lower.edges import without_edges
 from emdsl.lower.fetch import fetch_param, fetch_params, matrix_function, sizes_of
 from emdsl.lower.names import Names, mathematics, quoted
 from emdsl.lower.numeric import block_label, fetch_statistics
@@ -352,7 +353,7 @@ class MStepLowering:
         total: sp.Expr = sp.Integer(0)
         for term in self.derived.priors:
             axes = tuple(sorted(term.axes))
-            expr = term.number * term.factor * term.basis
+            expr = without_edges(term, atoms)
             # the prior is of the parameter itself, not of its distance from a pivot
             zero = {x: 0 for x in expr.free_symbols if isinstance(atoms.atom(x), Pivot)}
             total += atoms.sum(axes, expr.xreplace(zero))

@@ -329,6 +329,7 @@ _FUNCTIONS = {
     "BesselRatio": "bessel_ratio",
     "BesselSlope": "bessel_slope",
     "sign": "sign",
+    "LogInside": "log_inside",
     "atan2": "atan2",
     "Equality": "eq",
     "Unequality": "ne",

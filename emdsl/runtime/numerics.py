@@ -60,6 +60,12 @@ def log(x: Floats) -> Floats:
     return found
 
 
+def log_inside(x: Floats) -> Floats:
+    """log x, and 0 where x is 0: an entry at the edge, which a prior leaves out."""
+    found: Floats = np.log(np.where(x > 0.0, x, 1.0))
+    return found
+
+
 def normalize(log_joint: Floats, axes: int = 1) -> Floats:
     """Turn a log joint into the posterior in place, and return the log evidence.
 
