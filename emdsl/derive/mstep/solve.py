@@ -222,6 +222,15 @@ def _not_joint(group: frozenset[str], model: Model) -> Diagnostic:
     )
 
 
+_ANOTHER = "fix it as a `const`, or write the model with another parameter whose update is closed"
+_WAYS = {
+    "shape": "fix it as a `const`, or let its entries only multiply variances, as in "
+    "`var = volume * shape`",
+    "orthogonal": "fix it as a `const`, or let it only turn a covariance of unlike variances, as "
+    "in `R @ diag(v) @ transpose(R)`",
+}
+
+
 def _unidentified(param: Param) -> Diagnostic:
     return Diagnostic(
         "unidentified-parameter",
@@ -249,7 +258,7 @@ def _no_rule(param: Param, block: Block) -> Diagnostic:
         f"{'term' if len(culprits) == 1 else 'terms'} {listed} stand{'s' * (len(culprits) == 1)} "
         "in the way",
         param.span,
-        "fix it as a `const`, or write the model with another parameter whose update is closed",
+        _WAYS.get(param.type.kind, _ANOTHER),
         tuple(Note("its density is drawn here", s) for s in spans),
     )
 
