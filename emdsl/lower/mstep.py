@@ -12,18 +12,22 @@ from emdsl.derive.display import tidy_axes
 from emdsl.derive.joint import Joint
 from emdsl.derive.mstep.block import (
     BestOf,
+    Eigenvectors,
     Entries,
     Linear,
     MatrixValue,
     Normalized,
+    Planes,
     Pooled,
+    UnitProduct,
     Update,
 )
 from emdsl.derive.mstep.block import (
     Joint as JointForm,
 )
+from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.mstep.solve import MStep
-from emdsl.derive.statistics import Derived
+from emdsl.derive.statistics import Derived, Statistic
 from emdsl.ir.nodes import (
     Array,
     Assign,
@@ -44,6 +48,7 @@ from emdsl.ir.nodes import (
 from emdsl.lower.consts import fetch_consts
 from emdsl.lower.fetch import fetch_param, fetch_params, matrix_function, sizes_of
 from emdsl.lower.names import Names, mathematics, quoted
+from emdsl.lower.numeric import block_label, fetch_statistics
 from emdsl.lower.scalar import ScalarLowering
 
 
@@ -56,6 +61,7 @@ class MStepLowering:
         self.model = derived.joint.model
         self.steps = m_step
         self.names = names
+        self.sums: list[Statistic] = []  # live statistics that are asked for
 
     def scalars(self) -> ScalarLowering:
         return ScalarLowering(self.joint.atoms, self.names, frozenset())
@@ -72,9 +78,12 @@ class MStepLowering:
             lines = self._update(update, s)
             old = sorted((update.needs - done) & {p.name for p in self.model.params})
             early: list[Stmt] = []
+            if isinstance(update.form, Numeric):  # starts from where it was
+                old = sorted({*old, *(n for n in self._solved(update) if n not in done)})
             for name in old:
                 early.append(fetch_param(name, s, self.model, self.names, self.joint.pivots))
                 done.add(name)
+            early += self._live(s)
             for key in sorted(s.wants):
                 kind, _, name = key.partition(" ")
                 if kind in ("inv", "logdet") and (kind, name) not in matrices:
@@ -86,7 +95,7 @@ class MStepLowering:
                 matrices -= {("inv", name), ("logdet", name)}
                 for kind in ("inv", "logdet"):
                     s.wants.pop(f"{kind} {name}", None)
-        fetched, wanted = self._fetched(s)
+        fetched, wanted = fetch_statistics(self.derived, s)
         result: list[tuple[str, str]] = []
         for p in self.model.params:
             value = self.names[p.name]
@@ -113,6 +122,34 @@ class MStepLowering:
         )
         return function, wanted
 
+    def _live(self, s: ScalarLowering) -> list[Stmt]:
+        """The live statistics an update needs, at the parameters as they are by now."""
+        out: list[Stmt] = []
+        for statistic in (t.statistic for t in self.derived.live_terms):
+            assert statistic is not None
+            if f"stat {statistic.name}" in s.wants:
+                del s.wants[f"stat {statistic.name}"]
+                if statistic not in self.sums:
+                    self.sums.append(statistic)
+                values = self._values(statistic.feature.params)
+                axes = tuple(s.axis(a) for a in statistic.axes)
+                call = Kernel("rt.live_sum", (f"LIVE_{statistic.name}", "statistics", values), axes)
+                out.append(Assign(s.stat_name(statistic.name), Whole(call, axes)))
+        return out
+
+    def _values(self, names: Iterable[str]) -> str:
+        inner = ", ".join(f"{quoted(n)}: {self.names[n]}" for n in names)
+        return f"{{{inner}}}"
+
+    def _numeric(self, update: Update, form: Numeric) -> list[Stmt]:
+        names = [n for n in (p.name for p in self.model.params)
+                 if n in update.needs or n in form.params]  # fmt: skip
+        pythons = tuple(self.names[p] for p in form.params)
+        args = (f"BLOCK_{block_label(form)}", "statistics", self._values(names))
+        if len(pythons) == 1:
+            return [Bind((f"({pythons[0]},)",), "rt.climb", args)]
+        return [Bind(pythons, "rt.climb", args)]
+
     def _constrained(self) -> list[Stmt]:
         """In a model with constraints of its own, old values that know what is to hold of them."""
         if not self.model.constraints:
@@ -133,21 +170,6 @@ class MStepLowering:
 
     def _solved(self, update: Update) -> tuple[str, ...]:
         return update.solved
-
-    def _fetched(self, s: ScalarLowering) -> tuple[list[Stmt], frozenset[str]]:
-        body: list[Stmt] = []
-        wanted = {k.partition(" ")[2] for k in s.wants if k.startswith("stat ")}
-        for statistic in self.derived.statistics:
-            if statistic.name in wanted:
-                axes = tuple(s.axis(a) for a in statistic.axes)
-                body.append(
-                    Item(s.stat_name(statistic.name), "statistics", quoted(statistic.name), axes)
-                )
-        pivots = {k.partition(" ")[2] for k in s.wants if k.startswith("pivot ")}
-        if self.joint.pivots:
-            body.append(Bind(("pivot",), "", ("statistics.pivot",)))
-        body += [Item(s.pivot_name(name), "pivot", quoted(name)) for name in sorted(pivots)]
-        return body, frozenset(wanted)
 
     def _unpivot(self, name: str, s: ScalarLowering) -> Stmt:
         param = self.model.param(name)
@@ -194,9 +216,16 @@ class MStepLowering:
             case BestOf(roots=roots, objective=objective):
                 lines += self._pooled(update.param, form.pooled, s)
                 lines += self._best(update, roots, objective, name, axes, s)
+            case UnitProduct(logs=logs, powers=powers, power=power):
+                parts = tuple(Whole(s.lower(x), axes, full=True) for x in (logs, powers))
+                lines.append(Bind((name,), "nm.unit_product", (*parts, float(power))))
+            case Eigenvectors() | Planes():
+                lines.append(self._rotation(form, update.param, axes, s))
             case JointForm():
                 lines += self._joint_linear(form, s)
-        if not isinstance(form, JointForm):
+            case Numeric():
+                lines += self._numeric(update, form)
+        if not isinstance(form, JointForm | Numeric):
             lines.append(self._settled(update.param, s))
         for copy in update.copies:
             lines.append(Assign(self.names[copy], Whole(Array(name, axes), axes)))
@@ -218,6 +247,20 @@ class MStepLowering:
             less = Map("mul", (Lit(-1), Array(f"pivot[{quoted(param)}]", kept)))
             stored = Map("add", (stored, less))
         return Whole(stored, cell)
+
+    def _rotation(
+        self, form: Eigenvectors | Planes, param: str, axes: tuple[Axis, ...], s: ScalarLowering
+    ) -> Stmt:
+        """A kernel on the matrices of the quadratic forms, and the rotation so far."""
+        *batch, row, column = axes
+        twin = s.axis(form.twin)
+        name, old = self.names[param], f"params[{quoted(param)}]"
+        if isinstance(form, Planes):
+            matrices = Whole(s.lower(form.matrices), (*batch, row, twin, column), full=True)
+            return Bind((name,), "nm.rotated", (matrices, old))
+        matrix = Whole(s.lower(form.matrix), (*batch, row, twin), full=True)
+        weights = Whole(s.lower(form.weights), (*batch, column), full=True)
+        return Bind((name,), "nm.eigenvectors", (matrix, weights, old))
 
     def _linear(
         self, param: str, form: Linear, axes: tuple[Axis, ...], s: ScalarLowering

@@ -8,7 +8,7 @@ import keyword
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from emdsl.diagnostics import Bug
 
@@ -22,7 +22,7 @@ _TAKEN = frozenset(
         "META", "PROGRAM", "fit", "e_step", "m_step", "log_likelihood", "log_prior", "posterior",
         "predict", "sample", "draw", "load", "init_params", "evidence", "self", "numpy", "scipy",
         "how", "potentials", "ties", "filtered", "most_probable", "posterior_pairs",
-        "row_log_likelihood", "sample_posterior",
+        "row_log_likelihood", "sample_posterior", "weights", "second",
     }
 )  # fmt: skip
 
@@ -40,7 +40,7 @@ _OPTIONS = frozenset(
 _OURS = re.compile(
     r"(f|c|s|h|g|post|rows|possible|message|best|joint|inv|logdet|pivot|parts|term|drawn|all|log|em"
     r"|seen|known|new|old|root|q|features|coefficients|infer|marginals|collect|walk|unary|step|sent"
-    r"|at)_.*"
+    r"|at|live|objective|slopes|potentials|BLOCK|LIVE)_.*"
     r"|.*_centered_*|possible|evidence|direct_rows"
 )
 
@@ -81,6 +81,14 @@ class Names:
 
     def __getitem__(self, name: str) -> str:
         return self._python[name]
+
+    def local(self, stem: str, taken: Collection[str]) -> str:
+        """A variable's name in one function: `stem`, or with a number after it."""
+        name, count = stem, 1
+        while name in self._used or name in taken:
+            count += 1
+            name = f"{stem}_{count}"
+        return name
 
     def fresh(self, stem: str) -> str:
         """A name no one has: `stem`, or with underscores after it."""

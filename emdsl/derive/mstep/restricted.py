@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atom, Elem, Ind, InvOf, LogDetOf, LogInd, SumOf
-from emdsl.derive.statistics import Term
+from emdsl.derive.atoms import Atom, Elem, Ind, InvOf, LogDetOf, LogInd, LogSumExp, SumOf
+from emdsl.derive.live import Live
+from emdsl.derive.statistics import Derived, Term
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import Constraint, Model
 
@@ -95,14 +96,45 @@ def _with(old: Restriction, c: Constraint, across: bool) -> Restriction:
     )
 
 
-def as_one(terms: Iterable[Term], leader: Mapping[str, str], atoms: Atoms) -> tuple[Term, ...]:
+def as_one(derived: Derived, leader: Mapping[str, str]) -> Derived:
     """The terms with each param that equals an earlier one written as that."""
     if not leader:
-        return tuple(terms)
-    return tuple(
-        replace(t, factor=_renamed(t.factor, leader, atoms), basis=_renamed(t.basis, leader, atoms))
-        for t in terms
+        return derived
+    atoms = derived.joint.atoms
+
+    def term(t: Term) -> Term:
+        statistic = t.statistic
+        if statistic is not None and statistic.feature.params:
+            feature = replace(
+                statistic.feature,
+                expr=_renamed(statistic.feature.expr, leader, atoms),
+                params=_names(statistic.feature.params, leader),
+            )
+            statistic = replace(statistic, feature=feature)
+        factor, basis = _renamed(t.factor, leader, atoms), _renamed(t.basis, leader, atoms)
+        return replace(t, factor=factor, basis=basis, statistic=statistic)
+
+    def live(x: Live) -> Live:
+        return replace(
+            x,
+            expr=_renamed(x.expr, leader, atoms),
+            moving=_renamed(x.moving, leader, atoms),
+            still=_renamed(x.still, leader, atoms),
+            basis=_renamed(x.basis, leader, atoms),
+            params=_names(x.params, leader),
+        )
+
+    return replace(
+        derived,
+        terms=tuple(map(term, derived.terms)),
+        priors=tuple(map(term, derived.priors)),
+        live=tuple(map(live, derived.live)),
+        live_terms=tuple(map(term, derived.live_terms)),
     )
+
+
+def _names(names: tuple[str, ...], leader: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sorted({leader.get(n, n) for n in names}))
 
 
 def _renamed(expr: sp.Expr, leader: Mapping[str, str], atoms: Atoms) -> sp.Expr:
@@ -117,7 +149,7 @@ def _atom(atom: Atom, leader: Mapping[str, str], atoms: Atoms) -> Atom:
             return replace(atom, name=leader.get(name, name))
         case LogDetOf(matrix=m) | InvOf(matrix=m) if m.role == "param":
             return replace(atom, matrix=replace(m, name=leader.get(m.name, m.name)))
-        case SumOf(body=body):
+        case SumOf(body=body) | LogSumExp(body=body):
             return replace(atom, body=_renamed(body, leader, atoms))
         case Ind(condition=c):
             return Ind(_renamed(c, leader, atoms))

@@ -12,12 +12,24 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
+from emdsl.derive.atoms import Stat
 from emdsl.derive.display import tidy_axes, without_pivots
-from emdsl.derive.mstep import affine, affine_joint, logdet, scalar, simplex
-from emdsl.derive.mstep.block import Block, Update, block_of, own_atom
+from emdsl.derive.mstep import (
+    affine,
+    affine_joint,
+    logdet,
+    numeric,
+    rotation,
+    scalar,
+    shape,
+    simplex,
+)
+from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom, params_in
+from emdsl.derive.mstep.calculus import Untaken
 from emdsl.derive.mstep.occurrences import entries_in
 from emdsl.derive.mstep.restricted import Restrictions, as_one, restrictions_of
-from emdsl.derive.statistics import Derived, Term
+from emdsl.derive.statistics import Derived
+from emdsl.derive.table import Atoms
 from emdsl.diagnostics import CompileError, Diagnostic, Note
 from emdsl.model.graph import Model, Param
 
@@ -25,6 +37,8 @@ RULES: tuple[Callable[[Block], Update | None], ...] = (
     simplex.solve,
     affine.solve,
     logdet.solve,
+    shape.solve,
+    rotation.solve,
     scalar.solve,
 )
 
@@ -41,29 +55,31 @@ def m_step_of(derived: Derived) -> MStep:
     """Solve every parameter's block. Raises CompileError naming the term in the way of each."""
     model = derived.joint.model
     rules = restrictions_of(model, derived.joint.pivots)
-    terms = as_one((*derived.terms, *derived.priors), rules.leader, derived.joint.atoms)
+    derived = as_one(derived, rules.leader)
+    atoms = derived.joint.atoms
     updates: list[Update] = []
     problems: list[Diagnostic] = []
+    unsolved: dict[str, Block] = {}
+    mixed = {n for x in derived.live for n in x.params}
     for param in model.params:
         if param.name in rules.leader:
             continue
         restricted = rules.of.get(param.name)
-        block = block_of(param, terms, derived.joint.atoms, restricted)
-        if not block.pieces:
+        block = block_of(param, derived.shares, atoms, restricted)
+        if not block.pieces and param.name not in mixed:
             problems.append(_unidentified(param))
             continue
-        for rule in RULES:
-            update = rule(block)
-            if update is not None:
-                under = restricted.texts if restricted is not None else ()
-                copies = rules.copies(param.name)
-                updates.append(replace(update, copies=copies, under=under))
-                break
+        update = None if param.name in mixed else _by_rule(block)
+        if update is not None:
+            updates.append(_under(update, rules))
+        elif param.type.kind in numeric.KINDS:
+            unsolved[param.name] = block
         else:
             problems.append(_unsolved(param, block))
     if problems:
         raise CompileError(model.source, tuple(problems))
-    updates = _together(updates, derived, rules, terms)
+    updates = _numerically(updates, unsolved, derived, rules)
+    updates = _together(updates, derived, rules)
     problems = [_not_joint(group, model) for group in rules.links
                 if not any(group <= set(u.solved) for u in updates)]  # fmt: skip
     if problems:
@@ -71,9 +87,83 @@ def m_step_of(derived: Derived) -> MStep:
     return _ordered(updates)
 
 
-def _together(
-    updates: list[Update], derived: Derived, rules: Restrictions, terms: tuple[Term, ...]
+def _under(update: Update, rules: Restrictions) -> Update:
+    """The update with what is to hold of its parameters, and those that equal them."""
+    solved = (update.param, *update.also)
+    under = dict.fromkeys(t for n in solved if n in rules.of for t in rules.of[n].texts)
+    copies = tuple(c for n in solved for c in rules.copies(n))
+    return replace(update, copies=copies, under=tuple(under))
+
+
+def _by_rule(block: Block) -> Update | None:
+    for rule in RULES:
+        update = rule(block)
+        if update is not None:
+            return update
+    return None
+
+
+def _numerically(
+    updates: list[Update], unsolved: dict[str, Block], derived: Derived, rules: Restrictions
 ) -> list[Update]:
+    """The updates with one for each group of parameters that no rule solves.
+
+    A parameter with a scalar rule that needs the group's values while the group's Q depends on it
+    is put into that Q by its formula, so that both are at their joint maximum; where its formula
+    has sums over rows in it, it joins the group.
+    """
+    atoms, model = derived.joint.atoms, derived.joint.model
+    left, problems = list(unsolved), []
+    while left:
+        (group, *_) = numeric.groups_of(left, derived)
+        left = [n for n in left if n not in group]
+        try:
+            found = numeric.solve(group, derived, (), numeric.culprit(derived, group))
+            circular = [
+                u for u in updates
+                if u.rule == "scalar" and u.needs & set(group) and u.param in found.needs
+            ]  # fmt: skip
+            plain = [u for u in circular if _profitable(u, group, derived)]
+            joining = [u for u in circular if u not in plain]
+            if joining:
+                updates = [u for u in updates if u not in joining]
+                names = {*group, *(u.param for u in joining)}
+                left = [*(p.name for p in model.params if p.name in names), *left]
+                continue
+            if plain:
+                found = numeric.solve(group, derived, tuple(plain), numeric.culprit(derived, group))
+            updates = [*updates, _under(found, rules)]
+        except Untaken as untaken:
+            problems += [_no_slope(model.param(n), untaken.expr, atoms, derived) for n in group]
+    if problems:
+        raise CompileError(model.source, tuple(problems))
+    return updates
+
+
+def _profitable(update: Update, group: tuple[str, ...], derived: Derived) -> bool:
+    """Whether a formula can be put into the group's Q: one value, of statistics alone."""
+    atoms = derived.joint.atoms
+    if not isinstance(update.form, Entries) or update.needs - set(group):
+        return False
+    live = any(isinstance(a, Stat) and a.params for a in atoms.deep(update.form.value))
+    rows = any(update.param in params_in(x.basis, atoms) for x in derived.live)
+    return not live and not rows
+
+
+def _no_slope(param: Param, expr: sp.Basic, atoms: Atoms, derived: Derived) -> Diagnostic:
+    shown = tidy_axes([str(without_pivots(expr, atoms))], atoms)[0]
+    spans = dict.fromkeys(t.span for t in derived.shares if numeric.mentions(t, param.name, atoms))
+    return Diagnostic(
+        "no-closed-form",
+        f"no update of `{param.name}` ({param.type}): no rule solves its share of Q, and Newton's "
+        f"method has no derivative of `{shown}`",
+        param.span,
+        "fix it as a `const`, or write the model with a parameter whose density is smooth",
+        tuple(Note("its density is drawn here", s) for s in spans),
+    )
+
+
+def _together(updates: list[Update], derived: Derived, rules: Restrictions) -> list[Update]:
     """Affine updates that need each other's values, or stand in one equation, as one update."""
     by_name = {u.param: u for u in updates}
     model = derived.joint.model
@@ -85,7 +175,7 @@ def _together(
         if len(group) > 1:
             joint = affine_joint.solve(
                 [model.param(n) for n in group],
-                terms,
+                derived.shares,
                 derived.joint.atoms,
                 [rules.of[n] for n in group if n in rules.of],
             )
@@ -147,14 +237,6 @@ def _unsolved(param: Param, block: Block) -> Diagnostic:
 
 
 def _no_rule(param: Param, block: Block) -> Diagnostic:
-    if param.type.kind == "ordered":
-        return Diagnostic(
-            "no-closed-form",
-            f"no update of `{param.name}` keeps its entries in order: no rule here knows "
-            f"{param.type}",
-            param.span,
-            f"declare it real[{param.type.shape[0]}]: which component is which is only a label",
-        )
     culprits = _in_the_way(block)
     listed = ", ".join(f"`{c}`" for c in culprits)
     spans = dict.fromkeys(p.span for p in block.pieces)

@@ -69,9 +69,8 @@ class Context:
 
     def terms(self) -> tuple[Term, ...]:
         """The terms of Q with the parameter."""
-        every = (*self.derived.terms, *self.derived.priors)
         return tuple(
-            t for t in as_one(every, self.restrictions.leader, self.atoms)
+            t for t in as_one(self.derived, self.restrictions.leader).shares
             if any(own_atom(a, self.param.name) for a in self.atoms.deep(t.basis))
         )  # fmt: skip
 
