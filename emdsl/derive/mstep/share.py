@@ -26,10 +26,24 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Why:
+    """How a block came to be: what the report and the comments say of it.
+
+    `terms` are those no closed form has, `mixed` where they mix data and parameters; `profiled` the
+    parameters put in by their formulas; `common` a positive factor of all terms, left out.
+    """
+
+    terms: tuple[sp.Expr, ...]
+    mixed: bool
+    profiled: tuple[tuple[str, sp.Expr], ...]
+    common: sp.Expr
+
+
+@dataclass(frozen=True)
 class Numeric:
     """Newton's method for some parameters; arrays are over the batch axes, then a cell's own.
 
-    `cells` are each parameter's own axes as a row of the Hessian, `twins` as a column; `order` the
+    `cells` are each parameter's own axes as a row of the Hessian, `twins` as a column; `places` the
     positions of the parameter's dimensions that are batch axes, then those that are its own.
     """
 
@@ -42,3 +56,4 @@ class Numeric:
     gradient: tuple[Share, ...]
     hessian: tuple[tuple[Share, ...], ...]
     concave: bool
+    why: Why
