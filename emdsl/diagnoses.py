@@ -515,8 +515,8 @@ def const_without_value(span: Span, name: str) -> Diagnostic:
     return Diagnostic("type-needed", message, span, hint)
 
 
-def density_type(span: Span, name: str, type_: str, discrete: bool) -> Diagnostic:
-    word = "mass" if discrete else "density"
+def density_type(span: Span, name: str, type_: str, word: str) -> Diagnostic:
+    discrete = word == "mass"
     wanted = "`int`, `count` or `bool`" if discrete else "`real`, `positive` or `unit`"
     return Diagnostic(
         "density-type",

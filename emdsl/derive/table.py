@@ -351,7 +351,7 @@ def _ordered(atom: Atom) -> Atom:
 def _assumptions(atom: Atom) -> dict[str, bool]:
     match atom:
         case Elem(kind=kind):
-            if kind in ("positive", "unit", "simplex"):
+            if kind in ("positive", "unit", "simplex", "shape"):
                 return {"positive": True}
             if kind == "index" and atom.via != "#":
                 return {"real": True}  # -1 where it points to nothing

@@ -1,4 +1,5 @@
 """Expressions as one line of text, in the functions that the language and the books have."""
+# ruff: noqa: N802, N815 (SymPy's printer finds its methods by the names of classes)
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class BlockContext(PieceContext):
                     known.append(Bind((f"known_{self.names[name]}",), "nm.known", (seen, shape)))
             elif kind == "pivot":
                 body.append(Item(s.pivot_name(name), "pivot", quoted(name)))
-        return [*body, *known, *tail]
+        return [*body, *known, *s.flush(), *tail]
 
     def stored(self, name: str, s: ScalarLowering) -> tuple[Axis, ...]:
         """A data array's dimensions as the engine keeps them: the plate last."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.inference.plan import Plan
 from emdsl.lower.names import quoted
@@ -105,6 +106,7 @@ def _plate(plate: Plate) -> str:
 
 def _params(model: Model, m_step: MStep) -> list[str]:
     collapse = {u.param: u.collapse for u in m_step.updates}
+    shift = _shifts(m_step)
     out = []
     for p in model.params:
         parts = [
@@ -119,7 +121,22 @@ def _params(model: Model, m_step: MStep) -> list[str]:
             parts.append(f"collapse=({quoted(unbounded[0])}, {unbounded[1]})")
         if p.prior is not None:
             parts.append("prior=True")
+        elif p.name in shift:
+            parts.append(f"shift={shift[p.name]}")
         out.append(f"rt.Param({', '.join(parts)})")
+    return out
+
+
+def _shifts(m_step: MStep) -> dict[str, int]:
+    """The dimension along which adding one number to a parameter changes nothing, where one is."""
+    out = {}
+    for update in m_step.updates:
+        if isinstance(update.form, Numeric):
+            for name, own, places in zip(
+                update.form.params, update.form.shift, update.form.places, strict=True
+            ):
+                if own is not None:
+                    out[name] = places[len(update.form.batch) + own]
     return out
 
 

@@ -12,10 +12,13 @@ from emdsl.derive.display import tidy_axes
 from emdsl.derive.joint import Joint
 from emdsl.derive.mstep.block import (
     BestOf,
+    Eigenvectors,
     Entries,
     Linear,
     MatrixValue,
     Normalized,
+    Planes,
+    UnitProduct,
     Update,
 )
 from emdsl.derive.mstep.block import (
@@ -186,6 +189,11 @@ class MStepLowering:
                 lines += self._linear(form, name, axes, s)
             case BestOf(roots=roots, objective=objective):
                 lines += self._best(update, roots, objective, name, axes, s)
+            case UnitProduct(logs=logs, powers=powers, power=power):
+                parts = tuple(Whole(s.lower(x), axes, full=True) for x in (logs, powers))
+                lines.append(Bind((name,), "nm.unit_product", (*parts, float(power))))
+            case Eigenvectors() | Planes():
+                lines.append(self._rotation(form, update.param, axes, s))
             case JointForm():
                 return [*lines, *self._joint_linear(form, s)]
             case Numeric():
@@ -205,6 +213,20 @@ class MStepLowering:
         kind = declared.type.kind
         support = (quoted(kind),) if kind in ("positive", "unit") else ()
         return Bind((name,), "nm.settle", (name, Whole(stored, cell), *support))
+
+    def _rotation(
+        self, form: Eigenvectors | Planes, param: str, axes: tuple[Axis, ...], s: ScalarLowering
+    ) -> Stmt:
+        """A kernel on the matrices of the quadratic forms, and the rotation so far."""
+        *batch, row, column = axes
+        twin = s.axis(form.twin)
+        name, old = self.names[param], f"params[{quoted(param)}]"
+        if isinstance(form, Planes):
+            matrices = Whole(s.lower(form.matrices), (*batch, row, twin, column), full=True)
+            return Bind((name,), "nm.rotated", (matrices, old))
+        matrix = Whole(s.lower(form.matrix), (*batch, row, twin), full=True)
+        weights = Whole(s.lower(form.weights), (*batch, column), full=True)
+        return Bind((name,), "nm.eigenvectors", (matrix, weights, old))
 
     def _linear(
         self, form: Linear, name: str, axes: tuple[Axis, ...], s: ScalarLowering

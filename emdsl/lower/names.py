@@ -52,7 +52,8 @@ def quoted(text: str) -> str:
 
 def mathematics(text: str) -> list[str]:
     """A formula as comment lines that fit, later ones indented."""
-    return textwrap.wrap(text.replace("**", "^"), 88, initial_indent="  ", subsequent_indent="      ",
+    text = text.replace("**", "^")
+    return textwrap.wrap(text, 88, initial_indent="  ", subsequent_indent="      ",
                          break_long_words=False, break_on_hyphens=False)  # fmt: skip
 
 

@@ -29,7 +29,19 @@ from emdsl.derive.atoms import (
 from emdsl.derive.table import Atoms
 from emdsl.diagnostics import Bug
 from emdsl.families.vocabulary import LogMultiGamma
-from emdsl.ir.nodes import Array, Axis, Contract, Expr, Gather, Kernel, Lit, Map, Range, Whole
+from emdsl.ir.nodes import (
+    Array,
+    Axis,
+    Contract,
+    Expr,
+    Gather,
+    Kernel,
+    Lit,
+    Map,
+    Range,
+    Stmt,
+    Whole,
+)
 from emdsl.lower.names import Names
 from emdsl.model.graph import Extent, Fixed, Size
 
@@ -46,6 +58,10 @@ class ScalarLowering:
     names: Names
     plates: frozenset[str]
     wants: dict[str, object] = field(default_factory=dict)
+
+    def flush(self) -> list[Stmt]:
+        """The variables made on the way since this was last asked: there are none here."""
+        return []
 
     # -- axes --
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from emdsl.model.kinds import DISCRETE, Kind
+from emdsl.model.kinds import DISCRETE, MATRICES, Kind
 from emdsl.source import Source, Span
 
 # --- extents and types -----------------------------------------------------------------------
@@ -53,7 +53,8 @@ Extent = Size | Fixed | Ragged
 class Type:
     """A type: `shape` holds the event dimensions, `values` the extent of category and index.
 
-    `simplex[K]` has shape (K,), `posdef[D]` shape (D, D), `ordered[K]` shape (K,).
+    `simplex[K]`, `ordered[K]` and `shape[K]` have shape (K,), `posdef[D]` and `orthogonal[D]` shape
+    (D, D).
     """
 
     kind: Kind
@@ -67,7 +68,7 @@ class Type:
     def __str__(self) -> str:
         if self.values is not None:
             inner = [str(self.values), *map(str, self.shape)]
-        elif self.kind == "posdef":
+        elif self.kind in MATRICES:
             inner = [str(self.shape[0])]
         else:
             inner = [str(e) for e in self.shape]
@@ -123,7 +124,7 @@ class SizeRef:
 Op = Literal[
     "add", "sub", "mul", "div", "pow", "neg", "matmul", "dot", "sum",
     "exp", "log", "sqrt", "abs", "sin", "cos", "tanh", "logistic", "softmax", "lgamma",
-    "diag", "eye", "zeros", "ones",
+    "diag", "transpose", "eye", "zeros", "ones",
     "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "if",
 ]  # fmt: skip
 
@@ -284,14 +285,27 @@ class Let:
 
 @dataclass(frozen=True, slots=True)
 class Density:
-    """A user's density or mass; `body` is over `Ref`s of role "argument"."""
+    """A user's density; `body` is over `Ref`s of role "argument".
+
+    `word` is `density` (continuous) or `mass` (discrete), of integral 1; or `likelihood`, what one
+    observation adds to the likelihood whether or not it integrates to anything.
+    """
 
     name: str
-    discrete: bool
+    word: str
     variable: tuple[str, Type]
     parameters: tuple[tuple[str, Type], ...]
     body: Expr
     span: Span
+
+    @property
+    def discrete(self) -> bool:
+        return self.variable[1].discrete
+
+    @property
+    def normalised(self) -> bool:
+        """Whether it claims to integrate to 1."""
+        return self.word != "likelihood"
 
 
 @dataclass(frozen=True, slots=True)

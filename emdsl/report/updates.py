@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from emdsl.derive.joint import Joint
 from emdsl.derive.mstep.block import (
     BestOf,
+    Eigenvectors,
     Entries,
     Linear,
     MatrixValue,
     Normalized,
+    Planes,
+    UnitProduct,
     Update,
 )
 from emdsl.derive.mstep.block import (
@@ -21,7 +24,7 @@ from emdsl.derive.statistics import Derived
 from emdsl.report.forms import expressions
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
-from emdsl.report.rules import entries, logdet, simplex, systems
+from emdsl.report.rules import entries, logdet, rotation, shape, simplex, systems
 from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 
@@ -79,6 +82,10 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
             written = systems.write_joint(context, update.form)
         case MatrixValue():
             written = logdet.write(context, update.form)
+        case UnitProduct():
+            written = shape.write(context, update.form)
+        case Eigenvectors() | Planes():
+            written = rotation.write(context, update.form)
     if not written:
         _write_record(context)
     _write_unpivot(page, joint, (update.param, *update.also))

@@ -42,6 +42,9 @@ class Start:
         if self._full:
             return {name: np.array(value) for name, value in self._given.items()}
         engine = self._engine
+        if not engine.program.meta.latents:  # there is nothing to draw, and no posterior
+            params = {name: np.array(value) for name, value in self._reference.items()}
+            return {**params, **{name: np.array(value) for name, value in self._given.items()}}
         method = self._seeder.method(restart, attempt)
         steer = self._seeder.steer(rng, method, tilted=restart + attempt > 0)
         if self._responsibilities:

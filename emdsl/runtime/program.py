@@ -56,7 +56,8 @@ class Param:
 
     `collapse` says where the likelihood is unbounded in it: ("zero", 2.0) for a standard
     deviation (its square is a variance), ("zero", 1.0) for a variance, ("infinity", 1.0) for a
-    precision or a rate, None where it is bounded.
+    precision or a rate, None where it is bounded. Adding one number to all entries along dimension
+    `shift` changes nothing (a softmax's weights with a row for every class).
     """
 
     name: str
@@ -65,6 +66,7 @@ class Param:
     event: int = 0
     collapse: tuple[Literal["zero", "infinity"], float] | None = None
     prior: bool = False
+    shift: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +331,7 @@ class Program:
     sample: Callable[..., dict[str, NDArray[Any]]]
     structures: tuple[Coupling, ...] = ()
     numeric: tuple[Any, ...] = ()  # blocks of the M-step: see `emdsl.runtime.numeric`
+    exact: bool = False  # whether one thorough M-step is at the maximum of Q
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +348,7 @@ class Statistics:
     pivot: Params
     rows: Mapping[tuple[int, int], tuple[Rows, ...]] = field(default_factory=dict)
     thorough: bool = False
+    notes: list[str] | None = None
 
     def __getitem__(self, name: str) -> Floats:
         return self.values[name]

@@ -41,11 +41,14 @@ def _even(_index: int, _chunk: Chunk) -> None:
 def _maximise(engine: Engine, params: Params) -> tuple[Params, Statistics]:
     """A few M-steps on the statistics of uniform posteriors: blocks may depend on each other."""
     statistics = engine.start(_even)
-    for _ in range(3):
+    for _ in range(1 if engine.program.exact else 3):
         try:
-            params = engine.program.m_step(statistics, params)
+            new = engine.program.m_step(statistics, params)
         except np.linalg.LinAlgError:
             break
+        if all(np.array_equal(new[n], params[n]) for n in new):
+            break
+        params = new
     return params, statistics
 
 

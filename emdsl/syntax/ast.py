@@ -193,10 +193,10 @@ class Argument(Node):
 
 @dataclass(frozen=True, slots=True)
 class Density(Node):
-    """`density Name(x : type; a : type, b : type) = body`; `mass` when `discrete`."""
+    """`density Name(x : type; a : type, b : type) = body`; `word` is what it starts with."""
 
     name: Name
-    discrete: bool
+    word: str
     variable: Argument
     parameters: tuple[Argument, ...]
     body: Expr

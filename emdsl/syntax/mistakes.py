@@ -157,9 +157,9 @@ def _place(line: Line, found: Token) -> Span:
 # --- the start of a line ---------------------------------------------------------------------
 
 _ROLES = ("param", "latent", "data", "input", "const", "let")
-_STATEMENTS = (*_ROLES, "for", "infer", "density", "mass", "model")
+_STATEMENTS = (*_ROLES, "for", "infer", "density", "mass", "likelihood", "model")
 _TYPES = ("real", "positive", "unit", "int", "count", "bool", "category", "index", "simplex",
-          "posdef", "ordered")  # fmt: skip  # fits on two lines
+          "posdef", "ordered", "shape", "orthogonal")  # fmt: skip  # fits on two lines
 _LONG_FOR = {
     "parameter": "param", "parameters": "param", "observed": "data", "obs": "data",
     "hidden": "latent", "variable": "latent", "constant": "const", "plate": "for",
@@ -210,6 +210,7 @@ _START_HINTS = {
     "CASE": "`case` comes after `~` or `else`: `latent z[n] ~ case k[n]:`",
     "INFER": "`infer` stands at the left margin, outside the plates",
     "DENSITY": "a density is declared at the left margin, outside the plates",
+    "LIKELIHOOD": "a likelihood is declared at the left margin, outside the plates",
     "MASS": "a mass is declared at the left margin, outside the plates",
     "USING": "write `infer z using meanfield`",
 }

@@ -136,8 +136,7 @@ class TreeBuilder:
 
     def density(self, parts: Parts) -> ast.Density:
         keyword, name, _, variable, parameters, _, body, _ = parts
-        discrete = keyword.type == "MASS"
-        return ast.Density(_over(parts), name, discrete, variable, parameters or (), body)
+        return ast.Density(_over(parts), name, str(keyword), variable, parameters or (), body)
 
     def variable(self, parts: Parts) -> ast.Argument:
         name, type_ = parts

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.model.graph import Model, Param
+from emdsl.model.kinds import STRUCTURED
 
 Params = dict[str, NDArray[Any]]
 Move = Callable[[NDArray[Any], float], NDArray[Any]]
@@ -20,7 +22,7 @@ def directions(model: Model, params: Mapping[str, Any]) -> Iterator[tuple[str, s
         array = np.asarray(params[p.name], dtype=float)
         event = len(p.type.shape)
         for place in np.ndindex(*array.shape[: array.ndim - event]):
-            if p.type.kind in ("simplex", "posdef", "ordered"):
+            if p.type.kind in STRUCTURED:
                 yield from _structured(p, place, array[place])
             else:
                 for entry in np.ndindex(*array.shape[array.ndim - event :]):
@@ -56,6 +58,12 @@ def _structured(
     elif p.type.kind == "simplex":
         for i in range(size):
             yield p.name, f"{p.name}{[*place, i]}", _tilt(place, i)
+    elif p.type.kind == "shape":
+        for i in range(size):
+            yield p.name, f"{p.name}{[*place, i]}", _stretch(place, i)
+    elif p.type.kind == "orthogonal":
+        for i, j in combinations(range(size), 2):
+            yield p.name, f"{p.name}{[*place, i, j]}", _turn(place, i, j)
     else:
         raise NotImplementedError(f"no coordinates of {p.type}")
 
@@ -83,6 +91,31 @@ def _tilt(place: tuple[int, ...], i: int) -> Move:
         row = out[place].copy()
         row[i] *= np.exp(step)
         out[place] = row / row.sum()
+        return out
+
+    return move
+
+
+def _stretch(place: tuple[int, ...], i: int) -> Move:
+    """s ⇒ s with entry i times e^step, over what keeps the product."""
+
+    def move(array: NDArray[Any], step: float) -> NDArray[Any]:
+        out = np.array(array, dtype=float)
+        out[place][i] *= np.exp(step)
+        out[place] *= np.exp(-step / out.shape[-1])
+        return out
+
+    return move
+
+
+def _turn(place: tuple[int, ...], i: int, j: int) -> Move:
+    """R ⇒ R with columns i and j turned by the angle `step` in their plane."""
+
+    def move(array: NDArray[Any], step: float) -> NDArray[Any]:
+        out = np.array(array, dtype=float)
+        p, q = out[place][:, i].copy(), out[place][:, j].copy()
+        out[place][:, i] = np.cos(step) * p + np.sin(step) * q
+        out[place][:, j] = np.cos(step) * q - np.sin(step) * p
         return out
 
     return move

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Elem, Ind, InvOf, Matrix, Value
+from emdsl.derive.atoms import Elem, Ind, Value
 from emdsl.derive.mstep.block import (
     Block,
     Entries,
@@ -27,6 +27,7 @@ from emdsl.derive.mstep.block import (
     without_common_factor,
 )
 from emdsl.derive.mstep.occurrences import entries_in
+from emdsl.derive.mstep.symmetric import symmetric_factors
 
 
 @dataclass(frozen=True)
@@ -180,40 +181,22 @@ def _without(
     piece: Piece, first: Elem, second: Elem | None, position: int, block: Block
 ) -> tuple[Piece, tuple[Elem, ...], str] | None:
     atoms = block.atoms
-    own_batch = {str(ix) for i, ix in enumerate(first.idx) if i != position}
-    for factor in sp.Mul.make_args(piece.other):
-        if not isinstance(factor, sp.Symbol):
-            continue
-        places = _matrix_entry(atoms.atom(factor))
-        if places is None:
-            continue
-        name, batch, i, j = places
-        if i == j or not set(batch) <= own_batch:
-            continue
-        axis = first.idx[position]
+    axis = first.idx[position]
+    for factor in symmetric_factors(piece, atoms):
+        i, j = factor.rows
         other = j if axis == i else i if axis == j else None
         if other is None or (second is not None and second.idx[position] != other):
             continue
+        names = {str(ix): c for ix, c in zip(first.idx, block.cell, strict=True)}
+        own_batch = {str(ix) for k, ix in enumerate(first.idx) if k != position}
+        if not factor.batch <= own_batch:
+            continue
         # dP/dx at the entry e: the entry moves to where the matrix's other index points
-        rest = replace(piece, other=piece.other / factor)
+        rest = replace(
+            piece, other=piece.other / factor.expr, axes=piece.axes - frozenset(factor.inner)
+        )
         merged = renamed(rest, {str(axis): str(other)}, atoms)
         moved = [replace(e, idx=tuple(other if ix == axis else ix for ix in e.idx))
                  for e in ((first,) if second is None else (first, second))]  # fmt: skip
-        label = (name, *(first.idx.index(b) for b in batch))
-        return merged, tuple(moved), str(label[0])
+        return merged, tuple(moved), factor.label(names, atoms)
     return None
-
-
-def _matrix_entry(atom: object) -> tuple[str, tuple[str, ...], str, str] | None:
-    """A positive definite matrix's or its inverse's entry: (name, batch axes, i, j)."""
-    match atom:
-        case InvOf(matrix=Matrix(name=name, batch=batch), i=str(i), j=str(j)) if all(
-            isinstance(b, str) for b in batch
-        ):
-            return f"inv({name})", tuple(str(b) for b in batch), i, j
-        case Elem(role="param", kind="posdef", name=name, idx=(*batch, str(i), str(j))) if all(
-            isinstance(b, str) for b in batch
-        ):
-            return name, tuple(str(b) for b in batch), i, j
-        case _:
-            return None

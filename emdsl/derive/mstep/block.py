@@ -112,7 +112,43 @@ class Joint:
     right: tuple[sp.Expr, ...]
 
 
-Form = Joint | Entries | Normalized | Linear | MatrixValue | BestOf | Numeric
+@dataclass(frozen=True)
+class UnitProduct:
+    """Over the last axis, the entries t with product 1 at which A log t + B t^power is highest."""
+
+    logs: sp.Expr  # A
+    powers: sp.Expr  # B
+    power: sp.Rational
+
+
+@dataclass(frozen=True)
+class Eigenvectors:
+    """The eigenvectors of `matrix`, the largest eigenvalue's where `weights` is largest.
+
+    The cell's last two axes are the matrix's rows and columns; `matrix` is over `twin` in place
+    of the columns.
+    """
+
+    matrix: sp.Expr
+    weights: sp.Expr
+    twin: str
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Rotated in the plane of each pair of columns r_l, raising sum_l r_l' matrices_l r_l.
+
+    `matrices` is over the cell's row axis, `twin`, and the cell's column axis l.
+    """
+
+    matrices: sp.Expr
+    twin: str
+
+
+Form = (
+    Joint | Entries | Normalized | Linear | MatrixValue | BestOf | UnitProduct | Eigenvectors
+    | Planes | Numeric
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from emdsl.derive.table import Atoms
 
 
 def neat(share: Share, atoms: Atoms) -> Share:
-    """Equal sums added up, common factors outside, signs outside, no second derivative functions."""
+    """Equal sums added up, common factors and signs outside, plain functions."""
     groups: dict[tuple[str, tuple[str, ...], frozenset[str]], list[sp.Expr]] = {}
     for part in share.rows:
         for one in _decided(part, atoms):
@@ -55,7 +55,7 @@ def _place(expr: sp.Expr, axis: str, atoms: Atoms) -> int | None:
 
 
 def plain(expr: sp.Expr) -> sp.Expr:
-    """Without e^-x in Expit, without BesselSlope, numbers outside powers, signs outside products."""
+    """Expit of x and not of -x, no BesselSlope, numbers outside powers, signs outside products."""
     expr = expr.replace(
         lambda e: isinstance(e, BesselSlope),
         lambda e: 1 - BesselRatio(e.args[0]) / e.args[0] - BesselRatio(e.args[0]) ** 2,

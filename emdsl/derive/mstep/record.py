@@ -34,8 +34,7 @@ def record(form: Numeric, derived: Derived) -> tuple[str, ...]:
     for name, value in why.profiled:
         given = ", ".join(form.params)
         lines.append(f"{name} is put in: {_text(plain(value), atoms)} is its maximum given {given}")
-    for s in short.shorts:
-        lines.append(f"{s.symbol} = {_text(s.value, atoms)}")
+    lines += [f"{s.symbol} = {_text(s.value, atoms)}" for s in short.shorts]
     if any(p.latents for s in (short.value, *short.gradient) for p in s.rows):
         lines.append("w: the posterior of each row, times its weight")
     lines.append("Q = " + text_of(short.value, atoms))

@@ -10,7 +10,7 @@ The formulas are short then, and the names say what is computed once for each ro
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement, permutations
 
@@ -21,6 +21,7 @@ from emdsl.derive.mstep.neat import neat
 from emdsl.derive.mstep.share import Numeric, RowPart, Share
 from emdsl.derive.smooth import Expit, LogBessel, Softplus
 from emdsl.derive.table import Atoms
+from emdsl.model.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,11 @@ class _Shortener:
     def _named(
         self,
         shares: list[Share],
-        candidates: object,
+        candidates: Callable[[sp.Expr, str], Iterator[sp.Expr]],
         letters: Sequence[str],
     ) -> list[Share]:
         """Names for the candidates that come back, the smallest first."""
         names = iter(letters)
-        assert callable(candidates)
         found: Counter[tuple[str, sp.Expr]] = Counter()
         for share in shares:
             for part in share.rows:
@@ -120,7 +120,7 @@ class _Shortener:
 
     def _name(self, name: str, value: sp.Expr, plate: str) -> Short:
         axes = self._order(value, plate)
-        kind = "positive" if value.is_positive else "real"
+        kind: Kind = "positive" if value.is_positive else "real"
         symbol = self.atoms.symbol(Elem("data", name, (plate, *axes), kind))
         short = Short(symbol, value, plate, axes)
         self.shorts.append(short)

@@ -14,7 +14,16 @@ import sympy as sp
 
 from emdsl.derive.atoms import Stat, Weight
 from emdsl.derive.display import tidy_axes, without_pivots
-from emdsl.derive.mstep import affine, affine_joint, logdet, numeric, scalar, simplex
+from emdsl.derive.mstep import (
+    affine,
+    affine_joint,
+    logdet,
+    numeric,
+    rotation,
+    scalar,
+    shape,
+    simplex,
+)
 from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom, params_in
 from emdsl.derive.mstep.calculus import Untaken
 from emdsl.derive.mstep.occurrences import entries_in
@@ -28,6 +37,8 @@ RULES: tuple[Callable[[Block], Update | None], ...] = (
     simplex.solve,
     affine.solve,
     logdet.solve,
+    shape.solve,
+    rotation.solve,
     scalar.solve,
 )
 
