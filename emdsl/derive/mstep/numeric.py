@@ -19,7 +19,7 @@ from emdsl.derive.live import Live
 from emdsl.derive.mstep.block import Entries, Update, params_in
 from emdsl.derive.mstep.calculus import Summand, slope
 from emdsl.derive.mstep.record import record
-from emdsl.derive.mstep.share import Numeric, RowPart, Share, Why
+from emdsl.derive.mstep.share import Formula, Numeric, RowPart, Share, Why
 from emdsl.derive.smooth import smooth
 from emdsl.derive.statistics import Derived, Term
 from emdsl.derive.table import Atoms
@@ -154,9 +154,9 @@ def solve(group: tuple[str, ...], derived: Derived, profiled: tuple[Update, ...]
     return Update(group[0], "numeric", cells[0], form, needs, lines, None, group[1:])
 
 
-def _formula(update: Update) -> tuple[str, sp.Expr]:
+def _formula(update: Update) -> Formula:
     assert isinstance(update.form, Entries)
-    return update.param, update.form.value
+    return Formula(update.param, update.cell, update.form.value)
 
 
 def _own(cell: tuple[str, ...], batch: tuple[int, ...]) -> tuple[str, ...]:

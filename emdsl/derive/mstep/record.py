@@ -31,9 +31,10 @@ def record(form: Numeric, derived: Derived) -> tuple[str, ...]:
     lines = [f"no closed form: {terms} {verb}"]
     if why.common != 1:
         lines.append(f"the positive factor {_text(why.common, atoms)} of all terms cancels")
-    for name, value in why.profiled:
+    for f in why.profiled:
+        name = f"{f.param}[{', '.join(f.cell)}]" if f.cell else f.param
         given = ", ".join(form.params)
-        lines.append(f"{name} is put in: {_text(plain(value), atoms)} is its maximum given {given}")
+        lines.append(f"given {given}, the maximum is at {name} = {_text(plain(f.value), atoms)}")
     lines += [f"{s.symbol} = {_text(s.value, atoms)}" for s in short.shorts]
     if any(p.latents for s in (short.value, *short.gradient) for p in s.rows):
         lines.append("w: the posterior of each row, times its weight")

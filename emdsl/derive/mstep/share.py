@@ -26,6 +26,15 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Formula:
+    """A parameter's entry at the axes `cell`, as a formula."""
+
+    param: str
+    cell: tuple[str, ...]
+    value: sp.Expr
+
+
+@dataclass(frozen=True)
 class Why:
     """How a block came to be: what the report and the comments say of it.
 
@@ -35,7 +44,7 @@ class Why:
 
     terms: tuple[sp.Expr, ...]
     mixed: bool
-    profiled: tuple[tuple[str, sp.Expr], ...]
+    profiled: tuple[Formula, ...]
     common: sp.Expr
 
 
