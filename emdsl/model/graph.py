@@ -316,6 +316,45 @@ class Infer:
     span: Span
 
 
+ConstraintKind = Literal["fixed", "tie", "linear", "bound"]
+Relation = Literal["==", ">=", "<="]
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """`coefficient * name[index]` in a constraint: each entry that the index leaves, or their sum.
+
+    `shape` is what the index leaves; `index` are whole numbers.
+    """
+
+    name: str
+    index: tuple[int, ...]
+    coefficient: float
+    summed: bool
+    shape: tuple[Extent, ...]
+    span: Span
+
+    def __str__(self) -> str:
+        inner = ", ".join(map(str, self.index))
+        name = f"{self.name}[{inner}]" if inner else self.name
+        return f"sum({name})" if self.summed else name
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """The sum of the terms `relation` the value, for each entry; `text` as written.
+
+    `kind` says what it comes to: an entry fixed, two that are tied, a linear equation, a bound.
+    """
+
+    kind: ConstraintKind
+    terms: tuple[Entries, ...]
+    relation: Relation
+    value: float
+    text: str
+    span: Span
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A whole model. Tuples keep the order of the file."""
@@ -331,6 +370,7 @@ class Model:
     lets: tuple[Let, ...]
     densities: tuple[Density, ...]
     infer: tuple[Infer, ...]
+    constraints: tuple[Constraint, ...] = ()
 
     def plate(self, axis: str) -> Plate:
         return next(p for p in self.plates if p.axis == axis)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime import special
+from emdsl.runtime.constraints import shared_out
+from emdsl.runtime.held import Held
 from emdsl.runtime.linear import inverse as inverse
 from emdsl.runtime.linear import logdet as logdet
 from emdsl.runtime.linear import safe_inverse as safe_inverse
-from emdsl.runtime.linear import solve as solve
-from emdsl.runtime.linear import solve_blocks as solve_blocks
 from emdsl.runtime.linear import symmetric as symmetric
 from emdsl.runtime.one_hot import OneHot as OneHot
 from emdsl.runtime.one_hot import one_hot as one_hot
@@ -23,6 +23,11 @@ from emdsl.runtime.pairs import pairs as pairs
 from emdsl.runtime.pairs import unfold as unfold
 from emdsl.runtime.pairs import upper as upper
 from emdsl.runtime.pairs import upper_rows as upper_rows
+from emdsl.runtime.pooling import bounded as bounded
+from emdsl.runtime.pooling import pooled as pooled
+from emdsl.runtime.pooling import pooled_shares as pooled_shares
+from emdsl.runtime.restricted import solve as solve
+from emdsl.runtime.restricted import solve_blocks as solve_blocks
 from emdsl.runtime.rotations import eigenvectors as eigenvectors
 from emdsl.runtime.rotations import rotated as rotated
 from emdsl.runtime.rows import Strips as Strips
@@ -122,8 +127,11 @@ def settle(new: Floats, old: Floats, kind: str = "real") -> Floats:
     """The update, except where its statistics are empty (0 / 0): there the old value stays.
 
     A "positive" or "unit" value whose stationary point lies outside goes to the edge of its
-    support, where a concave objective is highest.
+    support, where a concave objective is highest. Entries of `old` that are held stay too; the rest
+    of a simplex shares what they leave.
     """
+    if isinstance(old, Held):
+        return _settle_held(new, old, kind)
     new = np.broadcast_to(new, old.shape)
     if kind == "positive":
         new = np.maximum(new, 0.0)
@@ -131,6 +139,19 @@ def settle(new: Floats, old: Floats, kind: str = "real") -> Floats:
         new = np.clip(new, 0.0, 1.0)
     undefined = ~np.isfinite(new)
     return np.where(undefined, old, new) if undefined.any() else np.array(new)
+
+
+def _settle_held(new: Floats, old: Held, kind: str) -> Floats:
+    fixed, stays = old.fixed(), old.plain
+    if fixed.all():
+        return np.array(stays)
+    rules = old.rules()
+    new = np.where(fixed, stays, np.broadcast_to(new, old.shape))
+    if rules.spans[old.name].kind == "simplex":
+        new = shared_out(new, fixed)
+        lost = ~np.isfinite(new).all(axis=-1, keepdims=True)
+        return np.where(lost, stays, new)
+    return np.where(fixed, stays, settle(new, stays, kind))
 
 
 def best(roots: tuple[Floats, ...], objective: tuple[Floats, ...], kind: str) -> Floats:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from emdsl.runtime.cells import CellError, read_cells
+from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.errors import ParamsError, near
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.program import Floats, Meta, Param, Params
@@ -55,13 +56,17 @@ def _neutral_param(param: Param, shape: tuple[int, ...]) -> Floats:
     return 0.1 + 0.1 * np.arange(count).reshape(shape) / max(count, 1)
 
 
-def free_params(meta: Meta, sizes: Mapping[str, int]) -> int:
+def free_params(
+    meta: Meta, sizes: Mapping[str, int], constraints: Constraints | None = None
+) -> int:
     """How many numbers are estimated.
 
     A simplex[D] and a shape[D] have D - 1, a posdef[D] D (D + 1) / 2, an orthogonal[D]
     D (D - 1) / 2. A softmax's weights with a row for every class count as with one class for
-    reference.
+    reference. Under constraints, what these leave of them.
     """
+    if constraints is not None:
+        return constraints.free()
     total = 0
     for param in meta.params:
         shape = param_shape(param, sizes)

@@ -57,7 +57,8 @@ class Param:
     `collapse` says where the likelihood is unbounded in it: ("zero", 2.0) for a standard
     deviation (its square is a variance), ("zero", 1.0) for a variance, ("infinity", 1.0) for a
     precision or a rate, None where it is bounded. Adding one number to all entries along dimension
-    `shift` changes nothing (a softmax's weights with a row for every class).
+    `shift` changes nothing (a softmax's weights with a row for every class). `together` is a
+    dimension along which the update holds only where all entries or none are fixed.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Param:
     collapse: tuple[Literal["zero", "infinity"], float] | None = None
     prior: bool = False
     shift: int | None = None
+    together: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,20 @@ class Latent:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraint:
+    """sum of coefficient * entries, `relation` ("==", ">=" or "<=") `value`; `text` as written.
+
+    A term is (parameter, index, coefficient, summed): the entries that an index leaves are meant
+    one by one, or their sum.
+    """
+
+    text: str
+    terms: tuple[tuple[str, tuple[int, ...], float, bool], ...]
+    relation: Literal["==", ">=", "<="]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Meta:
     """Everything about the model that is not mathematics."""
 
@@ -119,6 +135,7 @@ class Meta:
     objective: Literal["log likelihood", "log posterior"]
     constants: tuple[tuple[str, Any], ...] = ()  # const arrays whose values the file gives
     plates: tuple[Plate, ...] = ()  # in file order
+    constraints: tuple[Constraint, ...] = ()
 
     def param(self, name: str) -> Param:
         return next(p for p in self.params if p.name == name)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.compiler import Compiled
-from emdsl.verify.coordinates import Params, gradient, jittered
+from emdsl.verify.coordinates import Params, gradient, jittered, restricted_gradient
 from emdsl.verify.enumeration import (
     Exact,
     elements,
@@ -26,6 +26,7 @@ from emdsl.verify.enumeration import (
     log_likelihood,
     marginals,
 )
+from emdsl.verify.feasible import Feasible, wandered
 from emdsl.verify.world import Arrays
 
 _REPEATS = 200  # of an M-step that takes a few of Newton's steps
@@ -183,12 +184,14 @@ def check_m_step(
             wrong.append(f"{p.name} is {new[p.name]}")
     if wrong or collapsed(case, new):
         return wrong
+    if model.constraints:
+        wrong += [f"{text} after the M-step" for text in Feasible(model, new).broken(new)]
     scale = max(1.0, abs(case.q(found, old)))
     at = dict(old)
     steps = case.compiled.derivation.m_step
     numeric = any(update.rule == "numeric" for update in steps.updates)
     for update in steps.updates:
-        names = frozenset({update.param, *update.also})
+        names = frozenset(update.solved)
         before = case.q(found, at, names)
         at = {**at, **{n: new[n] for n in names}}
         here = case.q(found, at, names)
@@ -241,6 +244,11 @@ def _stationary(
     rule: str,
 ) -> list[str]:
     slopes: dict[str, float] = {}
+    if case.compiled.model.constraints:
+        slopes = restricted_gradient(
+            partial(_q, case, found, names), case.compiled.model, at, names
+        )  # fmt: skip
+        names = frozenset()
     for name in names:
         own = frozenset({name})
         slopes |= gradient(partial(_q, case, found, own), case.compiled.model, at, own)
@@ -261,8 +269,14 @@ def _highest(
     tolerance: float,
 ) -> list[str]:
     top = case.q(found, at, names)
+    model = case.compiled.model
     for i in range(moves):
-        moved = jittered(case.compiled.model, at, rng, 10.0 ** -(i % 4))
+        scale = 10.0 ** -(i % 4)
+        moved = (
+            wandered(model, at, rng, scale, names)
+            if model.constraints
+            else jittered(model, at, rng, scale)
+        )
         there = case.q(found, {**at, **{n: moved[n] for n in names}}, names)
         if there > top + tolerance:
             return [f"Q is {top!r} at the update of {sorted(names)}, but {there!r} nearby"]
