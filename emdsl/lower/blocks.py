@@ -59,10 +59,12 @@ class BlockContext(PieceContext):
         centred = [(v[0], v[1]) for k, v in s.wants.items()
                    if k.startswith("centered ") and isinstance(v, tuple)]  # fmt: skip
         tail: list[Stmt] = []
+        # what data are centred by stands before the function's own variables
+        early = ScalarLowering(s.atoms, s.names, s.plates, s.wants)
         for name, atom in centred:
             assert isinstance(atom, Centered)
-            elem = s.lower(self.atoms.symbol(atom.of))
-            offset = s.lower(-atom.offset)
+            elem = early.lower(self.atoms.symbol(atom.of))
+            offset = early.lower(-atom.offset)
             whole: Expr = Map(atom.through, (elem,)) if atom.through else elem
             value = Map("add", (whole, offset))
             tail.append(Assign(name, Whole(value, axes_of(elem))))

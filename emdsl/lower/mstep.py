@@ -21,7 +21,7 @@ from emdsl.derive.mstep.block import (
 from emdsl.derive.mstep.block import (
     Joint as JointForm,
 )
-from emdsl.derive.mstep.share import Numeric
+from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived, Statistic
 from emdsl.ir.nodes import (
@@ -74,7 +74,7 @@ class MStepLowering:
             lines = self._update(update, s)
             old = sorted((update.needs - done) & {p.name for p in self.model.params})
             early: list[Stmt] = []
-            if isinstance(update.form, Numeric):  # starts from where it was
+            if isinstance(update.form, Numeric | Absolute):  # starts from where it was
                 old = sorted({*old, *(n for n in self._solved(update) if n not in done)})
             for name in old:
                 early.append(fetch_param(name, s, self.model, self.names, self.joint.pivots))
@@ -137,14 +137,15 @@ class MStepLowering:
         inner = ", ".join(f"{quoted(n)}: {self.names[n]}" for n in names)
         return f"{{{inner}}}"
 
-    def _numeric(self, update: Update, form: Numeric) -> list[Stmt]:
+    def _numeric(self, update: Update, form: Numeric | Absolute) -> list[Stmt]:
+        func = "rt.climb" if isinstance(form, Numeric) else "rt.least_deviations"
         names = [n for n in (p.name for p in self.model.params)
                  if n in update.needs or n in form.params]  # fmt: skip
         pythons = tuple(self.names[p] for p in form.params)
         args = (f"BLOCK_{block_label(form)}", "statistics", self._values(names))
         if len(pythons) == 1:
-            return [Bind((f"({pythons[0]},)",), "rt.climb", args)]
-        return [Bind(pythons, "rt.climb", args)]
+            return [Bind((f"({pythons[0]},)",), func, args)]
+        return [Bind(pythons, func, args)]
 
     def _solved(self, update: Update) -> tuple[str, ...]:
         return (update.param, *update.also)
@@ -188,7 +189,7 @@ class MStepLowering:
                 lines += self._best(update, roots, objective, name, axes, s)
             case JointForm():
                 return [*lines, *self._joint_linear(form, s)]
-            case Numeric():
+            case Numeric() | Absolute():
                 return [*lines, *self._numeric(update, form)]
         lines.append(self._settled(update.param, s))
         return lines

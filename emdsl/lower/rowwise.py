@@ -187,6 +187,11 @@ class RowScalars(ScalarLowering):
             return made
         return Map("mul", (self.lower(g.outside), made))
 
+    def times_weight(self, expr: sp.Expr, axes: tuple[Axis, ...]) -> Expr:
+        """A row's factor with its posterior weight, row by row; zero where the weight is."""
+        weights = [x for x in expr.free_symbols if isinstance(self.atoms.atom(x), Weight)]
+        return self._weighted(expr, weights, axes)
+
     def _weighted(self, total: sp.Expr, weights: list[sp.Symbol], axes: tuple[Axis, ...]) -> Expr:
         """f w, which is 0 where the weight is, whatever f is there."""
         if len(weights) != 1:

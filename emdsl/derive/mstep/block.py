@@ -15,7 +15,7 @@ from typing import Literal
 import sympy as sp
 
 from emdsl.derive.atoms import Atom, Elem, InvOf, Ix, LogDetOf, Matrix, Stat
-from emdsl.derive.mstep.share import Numeric
+from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.statistics import Term
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import Param
@@ -112,7 +112,7 @@ class Joint:
     right: tuple[sp.Expr, ...]
 
 
-Form = Joint | Entries | Normalized | Linear | MatrixValue | BestOf | Numeric
+Form = Joint | Entries | Normalized | Linear | MatrixValue | BestOf | Numeric | Absolute
 
 
 @dataclass(frozen=True)

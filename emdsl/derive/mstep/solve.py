@@ -14,7 +14,7 @@ import sympy as sp
 
 from emdsl.derive.atoms import Stat
 from emdsl.derive.display import tidy_axes, without_pivots
-from emdsl.derive.mstep import affine, affine_joint, logdet, numeric, scalar, simplex
+from emdsl.derive.mstep import absolute, affine, affine_joint, logdet, numeric, scalar, simplex
 from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom, params_in
 from emdsl.derive.mstep.calculus import Untaken
 from emdsl.derive.mstep.occurrences import entries_in
@@ -86,6 +86,12 @@ def _numerically(
     left, problems = list(unsolved), []
     while left:
         (group, *_) = numeric.groups_of(left, derived)
+        corners = absolute.updates_among(group, derived)
+        if corners:
+            solved = {n for u in corners for n in (u.param, *u.also)}
+            updates = [*updates, *corners]
+            left = [n for n in left if n not in solved]
+            continue
         left = [n for n in left if n not in group]
         try:
             found = numeric.solve(group, derived, (), numeric.culprit(derived, group))
