@@ -9,7 +9,6 @@ from emdsl.lower.live import LiveLowering
 from emdsl.lower.meta import tuple_literal
 from emdsl.lower.names import quoted
 from emdsl.lower.numeric import NumericLowering, Written
-from emdsl.lower.rowwise import RowScalars
 from emdsl.lower.scalar import ScalarLowering
 
 
@@ -88,10 +87,7 @@ def _parts(
         names.append(f"design_{i}")
         axes = (*lead, *(s.axis(a) for a in own), *tail)
         out.append(Assign(names[-1], Whole(s.lower(entry), axes)))
-    before: list[Stmt] = []
-    if isinstance(s, RowScalars):
-        before, s.body = s.body, []
-    return [*before, *out], tuple(names)
+    return [*s.flush(), *out], tuple(names)
 
 
 def _slope(name: str, form: Absolute, numeric: NumericLowering) -> Function:

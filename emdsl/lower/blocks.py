@@ -59,12 +59,10 @@ class BlockContext(PieceContext):
         centred = [(v[0], v[1]) for k, v in s.wants.items()
                    if k.startswith("centered ") and isinstance(v, tuple)]  # fmt: skip
         tail: list[Stmt] = []
-        # what data are centred by stands before the function's own variables
-        early = ScalarLowering(s.atoms, s.names, s.plates, s.wants)
         for name, atom in centred:
             assert isinstance(atom, Centered)
-            elem = early.lower(self.atoms.symbol(atom.of))
-            offset = early.lower(-atom.offset)
+            elem = s.lower(self.atoms.symbol(atom.of))
+            offset = s.lower(-atom.offset)
             whole: Expr = Map(atom.through, (elem,)) if atom.through else elem
             value = Map("add", (whole, offset))
             tail.append(Assign(name, Whole(value, axes_of(elem))))
@@ -90,7 +88,7 @@ class BlockContext(PieceContext):
                     known.append(Bind((f"known_{self.names[name]}",), "nm.known", (seen, shape)))
             elif kind == "pivot":
                 body.append(Item(s.pivot_name(name), "pivot", quoted(name)))
-        return [*body, *known, *tail]
+        return [*body, *known, *s.flush(), *tail]
 
     def stored(self, name: str, s: ScalarLowering) -> tuple[Axis, ...]:
         """A data array's dimensions as the engine keeps them: the plate last."""

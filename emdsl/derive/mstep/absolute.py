@@ -300,8 +300,8 @@ def _record(form: Absolute, common: sp.Expr, atoms: Atoms) -> tuple[str, ...]:
     if form.is_median:
         what = "quantile that the linear term asks for" if tilted else "median"
         lines.append(
-            f"so {entries[0]} is the weighted {what} (Koenker 2005, section 1.3); between two that are as good, "
-            "their midpoint"
+            f"so {entries[0]} is the weighted {what} (Koenker 2005, section 1.3); between two that "
+            "are as good, their midpoint"
         )
     else:
         lines.append(

@@ -42,6 +42,7 @@ class Numeric:
     gradient: tuple[Share, ...]
     hessian: tuple[tuple[Share, ...], ...]
     concave: bool
+    shift: tuple[int | None, ...]  # own axes along which adding one number changes nothing
 
 
 @dataclass(frozen=True)

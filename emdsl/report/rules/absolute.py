@@ -9,6 +9,8 @@ from emdsl.derive.mstep.share import Absolute, Deviation
 from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 
+_MIDPOINT = "between two that are as good, their midpoint (Koenker 2005, section 1.3)"
+
 
 def write(c: Context, form: Absolute) -> bool:
     """Q in the parameters, and how the highest of its corners is found."""
@@ -35,12 +37,12 @@ def write(c: Context, form: Absolute) -> bool:
         what = "median" if form.slope[0] == 0 else "quantile"
         if more or design != 1:
             page.say(
-                f"It is the weighted {what} of the values at which one deviation is zero; between "
-                "two that are as good, their midpoint (Koenker 2005, section 1.3)."
+                f"It is the weighted {what} of the values at which one deviation is zero; "
+                f"{_MIDPOINT}."
             )
         else:
             page.say(f"It is the weighted {what} of ", Math(c.show(d.target)),
-                     "; between two that are as good, their midpoint (Koenker 2005, section 1.3).")  # fmt: skip
+                     f"; {_MIDPOINT}.")  # fmt: skip
     else:
         page.say(
             "There as many deviations are zero as there are unknowns. From such a corner the one "
