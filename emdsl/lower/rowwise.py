@@ -19,6 +19,7 @@ from emdsl.lower.scalar import ScalarLowering
 
 _STEMS = {
     "exp": "exp", "log": "log", "Softplus": "softplus", "Expit": "expit", "loggamma": "lgamma",
+    "AbsPower": "power",
     "polygamma": "digamma", "LogBessel": "log_bessel", "BesselRatio": "bessel", "Pow": "power",
 }  # fmt: skip
 

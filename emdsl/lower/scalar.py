@@ -328,6 +328,7 @@ _FUNCTIONS = {
     "LogBessel": "log_i0",
     "BesselRatio": "bessel_ratio",
     "BesselSlope": "bessel_slope",
+    "AbsPower": "abs_power",
     "sign": "sign",
     "atan2": "atan2",
     "Equality": "eq",

@@ -20,7 +20,7 @@ from emdsl.derive.live import Live
 from emdsl.derive.mstep.block import Entries, Update, params_in
 from emdsl.derive.mstep.calculus import Summand, slope
 from emdsl.derive.mstep.share import Absolute, Numeric, RowPart, Share
-from emdsl.derive.smooth import smooth
+from emdsl.derive.smooth import AbsPower, smooth
 from emdsl.derive.statistics import Derived, Term
 from emdsl.derive.table import Atoms
 
@@ -43,6 +43,21 @@ def groups_of(unsolved: Iterable[str], derived: Derived) -> list[tuple[str, ...]
         out.append(tuple(n for n in left if n in group))
         left = [n for n in left if n not in group]
     return out
+
+
+def without_corners(group: tuple[str, ...], derived: Derived) -> tuple[str, ...]:
+    """The part of a group to be solved first, where powers of absolute values are in its Q.
+
+    What is inside them is a block of its own: at a corner of Q no step that moves it is upward,
+    and the other parameters would be stuck with it.
+    """
+    atoms = derived.joint.atoms
+    inside: frozenset[str] = frozenset()
+    for part in share_of(group, derived, ()):
+        for power in part.summand.expr.atoms(AbsPower):
+            inside |= params_in(power.args[0], atoms)
+    first = tuple(n for n in group if n in inside)
+    return first or group
 
 
 def mentions(term: Term, name: str, atoms: Atoms) -> bool:

@@ -123,6 +123,7 @@ def _numerically(
             updates = [*updates, *(_under(u, rules) for u in corners)]
             left = [n for n in left if n not in solved]
             continue
+        group = numeric.without_corners(group, derived)
         left = [n for n in left if n not in group]
         try:
             found = numeric.solve(group, derived, (), numeric.culprit(derived, group))
