@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,9 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.diagnosis import diagnose
 from emdsl.runtime.medians import deviation, least_absolute, weighted_median
 from emdsl.runtime.numeric import RowSum, each_block
-from emdsl.runtime.objective import Floats
+from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Statistics
 
 _WORSE = 1e-12  # relative: a sum this much larger than at the start is no better for rounding
@@ -57,12 +59,18 @@ def least_deviations(
              for n, p in zip(block.params, block.places, strict=True)]  # fmt: skip
     batch = start[0].shape[: block.batch]
     own = tuple(x.shape[block.batch :] for x in start)
-    here = np.concatenate([x.reshape(*batch, -1) for x in start], axis=-1)
+    here = np.concatenate([np.reshape(x, (*batch, -1)) for x in start], axis=-1)
     table = _table(block, statistics, values, own)
     slope = np.zeros_like(here)
     if block.slope is not None:
         given = block.slope(statistics, values)
         slope = np.concatenate([np.reshape(g, (*batch, -1)) for g in given], axis=-1)
+    if statistics.notes is not None:
+        squares = _Squares(table, here.shape)
+        point = _split(here, block, own)
+        statistics.notes.extend(
+            diagnose(squares, point, ("real",) * len(own), block.params, block.batch)
+        )
     found = here.copy()
     orders: dict[tuple[int, ...], _Sorted] = {}
     for at in np.ndindex(*batch):
@@ -77,12 +85,18 @@ def least_deviations(
             new = 0.5 * here[at]  # it is highest at zero, where no positive parameter is
         if not _is_worse(table, at, slope[at], new, here[at]):
             found[at] = new
-    ends = np.cumsum([int(np.prod(o)) for o in own])[:-1]
-    parts = np.split(found, ends, axis=-1)
     return tuple(
-        np.array(np.transpose(np.reshape(part, (*batch, *o)), np.argsort(p)), order="C")
-        for part, o, p in zip(parts, own, block.places, strict=True)
+        np.array(np.transpose(part, np.argsort(p)), order="C")
+        for part, p in zip(_split(found, block, own), block.places, strict=True)
     )
+
+
+def _split(flat: Floats, block: Absolute, own: tuple[Any, ...]) -> Point:
+    """The parameters (batch..., own...) of all of a problem's unknowns together."""
+    ends = np.cumsum([math.prod(o) for o in own])[:-1]
+    parts = np.split(flat, ends, axis=-1)
+    return tuple(np.reshape(x, (*flat.shape[: block.batch], *o))
+                 for x, o in zip(parts, own, strict=True))  # fmt: skip
 
 
 class _Table(NamedTuple):
@@ -101,6 +115,55 @@ class _Table(NamedTuple):
 
 def _place(x: Floats, problem: tuple[int, ...], count: int) -> tuple[int, ...]:
     return tuple(i if n > 1 else 0 for i, n in zip(problem, x.shape[:count], strict=True))
+
+
+class _Squares:
+    """The deviations squared, an `Objective`: it leaves the same unknowns undetermined."""
+
+    def __init__(self, table: _Table, shape: tuple[int, ...]) -> None:
+        self.table = table
+        self.shape = shape
+
+    def _flat(self, point: Point) -> Floats:
+        batch = self.shape[:-1]
+        return np.concatenate([np.reshape(x, (*batch, -1)) for x in point], axis=-1)
+
+    def value(self, point: Point) -> Floats:
+        flat = self._flat(point)
+        out = np.empty(self.shape[:-1])
+        for at in np.ndindex(*self.shape[:-1]):
+            weight, target, design = _counted(self.table, at)
+            out[at] = -0.5 * weight @ (target - flat[at] @ design) ** 2
+        return out
+
+    def slopes(self, point: Point, second: bool) -> Slopes:
+        flat = self._flat(point)
+        ends = np.cumsum([math.prod(x.shape[len(self.shape) - 1 :]) for x in point])[:-1]
+        gradient, hessian = np.empty(self.shape), np.empty((*self.shape, self.shape[-1]))
+        for at in np.ndindex(*self.shape[:-1]):
+            weight, target, design = _counted(self.table, at)
+            gradient[at] = (weight * (target - flat[at] @ design)) @ design.T
+            hessian[at] = -(weight * design) @ design.T
+        owns = [x.shape[len(self.shape) - 1 :] for x in point]
+        batch = self.shape[:-1]
+        parts = np.split(gradient, ends, axis=-1)
+        first = tuple(np.reshape(g, (*batch, *o)) for g, o in zip(parts, owns, strict=True))
+        if not second:
+            return Slopes(first, None)
+        rows = np.split(hessian, ends, axis=-2)
+        grid = tuple(
+            tuple(np.reshape(part, (*batch, *o, *t))
+                  for part, t in zip(np.split(row, ends, axis=-1), owns, strict=True))
+            for row, o in zip(rows, owns, strict=True)
+        )  # fmt: skip
+        return Slopes(first, grid)
+
+
+def _counted(table: _Table, at: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
+    """The rows of one problem that have a weight."""
+    weight, target, design = table.at(at)
+    sound = (weight > 0.0) & np.isfinite(target) & np.isfinite(design).all(axis=0)
+    return weight[sound], target[sound], design[:, sound]
 
 
 # --- one unknown ----------------------------------------------------------------------------------
@@ -135,18 +198,15 @@ def _median(
 
 
 def _regression(table: _Table, at: tuple[int, ...], slope: Floats, here: Floats) -> Floats | None:
-    weight, target, design = table.at(at)
+    weight, target, design = _counted(table, at)
     start = np.where(np.isfinite(here), here, 0.0)
-    sound = (weight > 0.0) & np.isfinite(target) & np.isfinite(design).all(axis=0)
-    return least_absolute(design[:, sound], target[sound], weight[sound], slope, start)
+    return least_absolute(design, target, weight, slope, start)
 
 
 def _is_worse(table: _Table, at: tuple[int, ...], slope: Floats, new: Floats, old: Floats) -> bool:
     """Whether rounding made a place worse than the one before."""
-    weight, target, design = table.at(at)
-    sound = weight > 0.0
-    rows = design[:, sound], target[sound], weight[sound], slope
-    before, after = deviation(*rows, old), deviation(*rows, new)
+    weight, target, design = _counted(table, at)
+    before, after = (deviation(design, target, weight, slope, x) for x in (old, new))
     return bool(after > before + _WORSE * abs(before))
 
 
@@ -165,7 +225,7 @@ def _table(
         else:
             parts.append(_flat(d.source(statistics, values), block.batch, d.sums, own))
     if not parts:
-        unknowns = sum(int(np.prod(o)) for o in own)
+        unknowns = sum(math.prod(o) for o in own)
         one = (1,) * block.batch
         return _Table(np.zeros((*one, 0)), np.zeros((*one, 0)), np.zeros((*one, unknowns, 0)))
     if len(parts) == 1:
@@ -196,7 +256,7 @@ def _flat(found: tuple[Any, ...], batch: int, tail: int, own: tuple[Any, ...]) -
 
     def merged(x: Floats, shape: tuple[int, ...]) -> Floats:
         return np.broadcast_to(x, (*x.shape[:batch], *shape, *ends)).reshape(
-            *x.shape[:batch], *([int(np.prod(shape))] if shape else []), int(np.prod(ends))
+            *x.shape[:batch], *([math.prod(shape)] if shape else []), math.prod(ends)
         )
 
     every = [merged(x, o or (1,)) if o else merged(x, ())[..., None, :]
