@@ -328,6 +328,7 @@ _FUNCTIONS = {
     "LogBessel": "log_i0",
     "BesselRatio": "bessel_ratio",
     "BesselSlope": "bessel_slope",
+    "AbsPower": "abs_power",
     "sign": "sign",
     "LogInside": "log_inside",
     "atan2": "atan2",

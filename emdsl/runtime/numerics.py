@@ -38,6 +38,7 @@ from emdsl.runtime.rows import expected as expected
 from emdsl.runtime.rows import ready as ready
 from emdsl.runtime.rows import rows as rows
 from emdsl.runtime.shapes import unit_product as unit_product
+from emdsl.runtime.special import abs_power as abs_power
 from emdsl.runtime.special import bessel_ratio as bessel_ratio
 from emdsl.runtime.special import bessel_slope as bessel_slope
 from emdsl.runtime.special import digamma as digamma

@@ -15,6 +15,7 @@ import sympy as sp
 from emdsl.derive.atoms import Stat, Weight
 from emdsl.derive.display import tidy_axes, without_pivots
 from emdsl.derive.mstep import (
+    absolute,
     affine,
     affine_joint,
     logdet,
@@ -118,6 +119,13 @@ def _numerically(
     left, problems = list(unsolved), []
     while left:
         (group, *_) = numeric.groups_of(left, derived)
+        corners = absolute.updates_among(group, derived)
+        if corners:
+            solved = {n for u in corners for n in (u.param, *u.also)}
+            updates = [*updates, *(_under(u, rules) for u in corners)]
+            left = [n for n in left if n not in solved]
+            continue
+        group = numeric.without_corners(group, derived)
         left = [n for n in left if n not in group]
         try:
             found = numeric.solve(group, derived)
