@@ -65,7 +65,7 @@ class BlockContext(PieceContext):
             offset = s.lower(-atom.offset)
             whole: Expr = Map(atom.through, (elem,)) if atom.through else elem
             value = Map("add", (whole, offset))
-            tail.append(Assign(name, Whole(value, axes_of(elem))))
+            tail += [*s.drained(), Assign(name, Whole(value, axes_of(elem)))]
         known: list[Stmt] = []
         for key in sorted(s.wants):
             kind, _, name = key.partition(" ")

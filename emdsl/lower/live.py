@@ -82,9 +82,7 @@ class LiveLowering(BlockContext):
         parts = tuple(s.lower(self.atoms.sum(x.sums, x.expr)) for x in live)
         value = parts[0] if len(parts) == 1 else Map("add", parts)
         axes = (*(s.axis(a) for a in latents), self.plate)
-        body += s.body
-        s.body = []
-        body.append(Assign(name, Whole(value, axes, full=True)))
+        body += [*s.drained(), Assign(name, Whole(value, axes, full=True))]
         return name
 
     # -- the M-step --
@@ -94,7 +92,7 @@ class LiveLowering(BlockContext):
         s = self.rows()
         axes = tuple(s.axis(a) for a in batch)
         value = s.over_rows(self._terms(share), batch, batch)
-        body = [*s.body, Assign("total", Whole(value, axes, full=True))]
+        body = [*s.drained(), Assign("total", Whole(value, axes, full=True))]
         return self._summing(
             f"objective_{label}_{self.suffix}", "Any",
             "This block's share of Q: what data and parameters together add.", body, "total", s,
@@ -110,13 +108,12 @@ class LiveLowering(BlockContext):
         """The derivatives of the same, in the parameters' own coordinates."""
         s = self.rows()
         first = self._outputs("g", gradient, batch, s)
-        lead = [*s.body, *first]
-        s.body = []
+        lead = [*s.drained(), *first]
         second = self._outputs("h", hessian, batch, s)
         body = [
             *lead,
             When("not second", (Return((_tuple("g", len(gradient)), "None")),)),
-            *s.body,
+            *s.drained(),
             *second,
         ]
         return self._summing(
@@ -138,8 +135,7 @@ class LiveLowering(BlockContext):
             terms = self._terms(share)
             if terms:
                 value = s.over_rows(terms, (*batch, *own), batch)
-                out += [*s.body, Assign(f"{stem}_{i}", Whole(value, axes, full=True))]
-                s.body = []
+                out += [*s.drained(), Assign(f"{stem}_{i}", Whole(value, axes, full=True))]
             else:
                 out.append(Bind((f"{stem}_{i}",), "", ("0.0",)))
         return out
@@ -155,7 +151,7 @@ class LiveLowering(BlockContext):
             statistic.scope,
         )  # fmt: skip
         whole = Whole(value, tuple(s.axis(a) for a in axes), full=True)
-        body = [*s.body, Assign("total", whole)]
+        body = [*s.drained(), Assign("total", whole)]
         return self._summing(
             f"live_{statistic.name}", "Any", "A statistic with parameters in it.", body, "total", s
         )

@@ -50,6 +50,10 @@ class RowScalars(ScalarLowering):
             self.body.append(Assign(name, whole))
         return Array(self.made[key][0], tuple(self.axis(a) for a in axes))
 
+    def drained(self) -> list[Stmt]:
+        made, self.body = self.body, []
+        return made
+
     def temporary(self, stem: str) -> str:
         """A variable's name that nothing in the function has."""
         name = self.names.local(stem, self.taken)

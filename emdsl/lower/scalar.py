@@ -29,7 +29,19 @@ from emdsl.derive.atoms import (
 from emdsl.derive.table import Atoms
 from emdsl.diagnostics import Bug
 from emdsl.families.vocabulary import LogMultiGamma
-from emdsl.ir.nodes import Array, Axis, Contract, Expr, Gather, Kernel, Lit, Map, Range, Whole
+from emdsl.ir.nodes import (
+    Array,
+    Axis,
+    Contract,
+    Expr,
+    Gather,
+    Kernel,
+    Lit,
+    Map,
+    Range,
+    Stmt,
+    Whole,
+)
 from emdsl.lower.names import Names
 from emdsl.model.graph import Extent, Fixed, Size
 
@@ -96,6 +108,10 @@ class ScalarLowering:
         if name is not None:
             return Map(name, tuple(self.lower(a) for a in expr.args))
         raise Bug(f"no array form of {type(expr).__name__}: {expr}")
+
+    def drained(self) -> list[Stmt]:
+        """The variables made since this was last asked; they go before what uses them."""
+        return []
 
     def _number(self, expr: sp.Basic) -> Lit:
         if expr.is_Integer:
