@@ -53,11 +53,10 @@ def _structured(
         for i in range(size):
             for j in range(i + 1):
                 yield p.name, f"{p.name}{[*place, i, j]}", _congruence(place, i, j)
-    elif p.type.kind == "simplex":
-        for i in range(size):
-            yield p.name, f"{p.name}{[*place, i]}", _tilt(place, i)
     else:
-        raise NotImplementedError(f"no coordinates of {p.type}")
+        move = _tilt if p.type.kind == "simplex" else _widen
+        for i in range(size):
+            yield p.name, f"{p.name}{[*place, i]}", move(place, i)
 
 
 def _congruence(place: tuple[int, ...], i: int, j: int) -> Move:
@@ -83,6 +82,19 @@ def _tilt(place: tuple[int, ...], i: int) -> Move:
         row = out[place].copy()
         row[i] *= np.exp(step)
         out[place] = row / row.sum()
+        return out
+
+    return move
+
+
+def _widen(place: tuple[int, ...], i: int) -> Move:
+    """The gap below entry i times e^step; all entries moved where there is none below."""
+
+    def move(array: NDArray[Any], step: float) -> NDArray[Any]:
+        out = np.array(array, dtype=float)
+        row = out[place]
+        gap = 0.1 * step * max(1.0, abs(row[0]))
+        out[place][i:] += gap if i == 0 else (row[i] - row[i - 1]) * np.expm1(step)
         return out
 
     return move
