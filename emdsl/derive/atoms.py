@@ -158,6 +158,23 @@ class Weight:
     """A row's weight times the posterior of the latents' values at `idx[:-1]`; the row is last."""
 
     idx: tuple[Ix, ...]
+    name: str = "w"
+
+
+@dataclass(frozen=True)
+class Coef:
+    """The coefficient of one basis function in a parameter's share of Q, entry by entry.
+
+    It stands for a sum of statistics where tied entries add theirs up first.
+    """
+
+    letter: str
+    param: str
+    idx: tuple[Ix, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.letter}_{self.param}"
 
 
 Atom = (
@@ -174,6 +191,7 @@ Atom = (
     | SumOf
     | LogSumExp
     | Stat
+    | Coef
     | Weight
 )
 Ix = str | int | Elem  # an axis, a fixed place, or an observed index (a gather)

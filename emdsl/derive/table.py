@@ -13,6 +13,7 @@ from emdsl.derive.atoms import (
     Atom,
     AxisInfo,
     Centered,
+    Coef,
     Elem,
     Ind,
     InvOf,
@@ -97,7 +98,10 @@ class Atoms:
                 return self.deep(e)
             case Centered(of=elem, offset=e):
                 return self.deep(e) | {elem} | self._inside(elem)
-            case Elem(idx=idx) | Pivot(idx=idx) | Seen(idx=idx) | Stat(idx=idx) | Weight(idx=idx):
+            case (
+                Elem(idx=idx) | Pivot(idx=idx) | Seen(idx=idx) | Stat(idx=idx) | Coef(idx=idx)
+                | Weight(idx=idx)
+            ):  # fmt: skip
                 inner = {ix for ix in idx if isinstance(ix, Elem)}
                 return frozenset(inner).union(*(self._inside(ix) for ix in inner))
             case _:
@@ -124,7 +128,10 @@ class Atoms:
 
     def axes_of_atom(self, atom: Atom) -> frozenset[str]:
         match atom:
-            case Elem(idx=idx) | Pivot(idx=idx) | Seen(idx=idx) | Stat(idx=idx) | Weight(idx=idx):
+            case (
+                Elem(idx=idx) | Pivot(idx=idx) | Seen(idx=idx) | Stat(idx=idx) | Coef(idx=idx)
+                | Weight(idx=idx)
+            ):  # fmt: skip
                 return self._axes_of_ix(idx)
             case Centered(of=elem, offset=offset):
                 return self.axes_of_atom(elem) | self.axes_of(offset)
@@ -174,7 +181,7 @@ class Atoms:
             return tuple(ix(i) for i in idx)
 
         match atom:
-            case Elem() | Pivot() | Seen() | Stat() | Weight():
+            case Elem() | Pivot() | Seen() | Stat() | Coef() | Weight():
                 return replace(atom, idx=ixs(atom.idx))
             case Centered(of=elem, offset=offset, through=through):
                 new = self.rename_atom(elem, names)
@@ -305,9 +312,10 @@ class Atoms:
                 return name
             case Elem(name=name, idx=(_, *idx), via=via) if via:
                 return f"{name}[{', '.join([via, *([ixs(tuple(idx))] if idx else [])])}]"
-            case Weight(idx=idx):
-                return f"w[{ixs(idx)}]"
-            case Elem(name=name, idx=idx) | Stat(name=name, idx=idx):
+            case (
+                Elem(name=name, idx=idx) | Stat(name=name, idx=idx) | Coef(name=name, idx=idx)
+                | Weight(name=name, idx=idx)
+            ):  # fmt: skip
                 return f"{name}[{ixs(idx)}]" if idx else name
             case Centered(of=elem, through=through):
                 name = f"{elem.name}~[{ixs(elem.idx)}]" if elem.idx else f"{elem.name}~"
@@ -351,7 +359,7 @@ def _ordered(atom: Atom) -> Atom:
 def _assumptions(atom: Atom) -> dict[str, bool]:
     match atom:
         case Elem(kind=kind):
-            if kind in ("positive", "unit", "simplex"):
+            if kind in ("positive", "unit", "simplex", "shape"):
                 return {"positive": True}
             if kind == "index" and atom.via != "#":
                 return {"real": True}  # -1 where it points to nothing

@@ -65,7 +65,7 @@ class BlockContext(PieceContext):
             offset = s.lower(-atom.offset)
             whole: Expr = Map(atom.through, (elem,)) if atom.through else elem
             value = Map("add", (whole, offset))
-            tail += [*s.drained(), Assign(name, Whole(value, axes_of(elem)))]
+            tail.append(Assign(name, Whole(value, axes_of(elem))))
         known: list[Stmt] = []
         for key in sorted(s.wants):
             kind, _, name = key.partition(" ")
@@ -88,7 +88,7 @@ class BlockContext(PieceContext):
                     known.append(Bind((f"known_{self.names[name]}",), "nm.known", (seen, shape)))
             elif kind == "pivot":
                 body.append(Item(s.pivot_name(name), "pivot", quoted(name)))
-        return [*body, *known, *tail]
+        return [*body, *known, *s.flush(), *tail]
 
     def stored(self, name: str, s: ScalarLowering) -> tuple[Axis, ...]:
         """A data array's dimensions as the engine keeps them: the plate last."""

@@ -82,7 +82,8 @@ class LiveLowering(BlockContext):
         parts = tuple(s.lower(self.atoms.sum(x.sums, x.expr)) for x in live)
         value = parts[0] if len(parts) == 1 else Map("add", parts)
         axes = (*(s.axis(a) for a in latents), self.plate)
-        body += [*s.drained(), Assign(name, Whole(value, axes, full=True))]
+        body += s.flush()
+        body.append(Assign(name, Whole(value, axes, full=True)))
         return name
 
     # -- the M-step --
@@ -92,7 +93,7 @@ class LiveLowering(BlockContext):
         s = self.rows()
         axes = tuple(s.axis(a) for a in batch)
         value = s.over_rows(self._terms(share), batch, batch)
-        body = [*s.drained(), Assign("total", Whole(value, axes, full=True))]
+        body = [*s.flush(), Assign("total", Whole(value, axes, full=True))]
         return self._summing(
             f"objective_{label}_{self.suffix}", "Any",
             "This block's share of Q: what data and parameters together add.", body, "total", s,
@@ -108,12 +109,12 @@ class LiveLowering(BlockContext):
         """The derivatives of the same, in the parameters' own coordinates."""
         s = self.rows()
         first = self._outputs("g", gradient, batch, s)
-        lead = [*s.drained(), *first]
+        lead = [*s.flush(), *first]
         second = self._outputs("h", hessian, batch, s)
         body = [
             *lead,
             When("not second", (Return((_tuple("g", len(gradient)), "None")),)),
-            *s.drained(),
+            *s.flush(),
             *second,
         ]
         return self._summing(
@@ -135,7 +136,7 @@ class LiveLowering(BlockContext):
             terms = self._terms(share)
             if terms:
                 value = s.over_rows(terms, (*batch, *own), batch)
-                out += [*s.drained(), Assign(f"{stem}_{i}", Whole(value, axes, full=True))]
+                out += [*s.flush(), Assign(f"{stem}_{i}", Whole(value, axes, full=True))]
             else:
                 out.append(Bind((f"{stem}_{i}",), "", ("0.0",)))
         return out
@@ -151,7 +152,7 @@ class LiveLowering(BlockContext):
             statistic.scope,
         )  # fmt: skip
         whole = Whole(value, tuple(s.axis(a) for a in axes), full=True)
-        body = [*s.drained(), Assign("total", whole)]
+        body = [*s.flush(), Assign("total", whole)]
         return self._summing(
             f"live_{statistic.name}", "Any", "A statistic with parameters in it.", body, "total", s
         )

@@ -29,7 +29,7 @@ _TAKEN = frozenset(
 # what a generated module's functions take beside the sizes of the header
 _OPTIONS = frozenset(
     {
-        "restarts", "max_iter", "tol", "init", "options", "degenerate", "floor", "progress",
+        "restarts", "max_iter", "tol", "init", "fix", "options", "degenerate", "floor", "progress",
         "on_iteration", "n", "inputs", "lengths",
     }
 )  # fmt: skip
@@ -39,8 +39,8 @@ _OPTIONS = frozenset(
 # gets a prefix, so that the two can't meet
 _OURS = re.compile(
     r"(f|c|s|h|g|post|rows|possible|message|best|joint|inv|logdet|pivot|parts|term|drawn|all|log|em"
-    r"|seen|known|new|root|q|features|coefficients|infer|marginals|collect|walk|unary|step|sent"
-    r"|at|live|objective|slopes|potentials|BLOCK)_.*"
+    r"|seen|known|new|old|root|q|features|coefficients|infer|marginals|collect|walk|unary|step|sent"
+    r"|at|live|objective|slopes|potentials|BLOCK|LIVE)_.*"
     r"|.*_centered_*|possible|evidence|direct_rows"
 )
 

@@ -98,6 +98,8 @@ class NumericLowering:
             f"    objective=objective_{label},",
             f"    slopes=slopes_{label},",
         ]
+        if any(i is not None for i in form.shift):
+            lines.append(f"    shift={tuple_literal([str(i) for i in form.shift])},")
         if rows:
             lines += ["    rows=(", *(f"        {r}," for r in rows), "    ),"]
         return [*lines, ")", "", ""]

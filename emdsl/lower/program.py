@@ -21,6 +21,8 @@ def program_lines(
     couplings: tuple[Coupling, ...],
     numeric: list[str],
     kept: Mapping[int, Collection[int]],
+    *,
+    exact: bool,
 ) -> list[str]:
     """The lines of `PROGRAM = rt.Program(...)`."""
     lines = ["PROGRAM = rt.Program(", "    meta=META,", "    pieces=("]
@@ -40,6 +42,7 @@ def program_lines(
         lines.append("    ),")
     if numeric:
         lines.append(f"    numeric={tuple_literal(numeric)},")
+        lines += ["    exact=True,"] * exact
     return [*lines, ")"]
 
 

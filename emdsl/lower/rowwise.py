@@ -31,6 +31,10 @@ class RowScalars(ScalarLowering):
     made: dict[str, tuple[str, int]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
+    def flush(self) -> list[Stmt]:
+        made, self.body = self.body, []
+        return made
+
     def lower(self, expr: sp.Basic) -> Expr:
         if not self._costs(expr):
             return super().lower(expr)
@@ -49,10 +53,6 @@ class RowScalars(ScalarLowering):
             self.made[key] = name, len(axes)
             self.body.append(Assign(name, whole))
         return Array(self.made[key][0], tuple(self.axis(a) for a in axes))
-
-    def drained(self) -> list[Stmt]:
-        made, self.body = self.body, []
-        return made
 
     def temporary(self, stem: str) -> str:
         """A variable's name that nothing in the function has."""
@@ -168,28 +168,52 @@ class RowScalars(ScalarLowering):
         has = self.atoms.axes_of(total) | self.atoms.axes_of(g.left)
         lead = tuple(self.axis(a) for a in out if a in has)
         value = self._weighted(total, weights, (*lead, *over))
+        made: Expr
+        squared = self._squared(g, out)
+        if squared is not None:
+            one, two = squared
+            own = tuple(self.axis(a) for a in one)
+            kept = tuple(a for a in lead if a not in own)
+            made = Kernel(
+                "weighted_gram",
+                (Whole(value, (*kept, *over), True), Whole(self.lower(g.left), (*own, *over))),
+                (*kept, *own, *(self.axis(a) for a in two)),
+            )
+            return made if g.outside == 1 else Map("mul", (self.lower(g.outside), made))
         if g.left != 1:
             value = Map("mul", (value, self.lower(g.left)))
         if g.right == 1:
-            made: Expr = Kernel("over_rows", (Whole(value, (*lead, *over), True), len(over)), lead)
+            made = Kernel("over_rows", (Whole(value, (*lead, *over), True), len(over)), lead)
         else:
             tail = tuple(self.axis(a) for a in out if a in self.atoms.axes_of(g.right))
             shared = tuple(a for a in lead if a in tail)
-            one = (*shared, *(a for a in lead if a not in shared), *over)
-            two = (*shared, *(a for a in tail if a not in shared), *over)
+            rows = (*shared, *(a for a in lead if a not in shared), *over)
+            columns = (*shared, *(a for a in tail if a not in shared), *over)
             made = Kernel(
                 "gram",
                 (
-                    Whole(value, one, True),
-                    Whole(self.lower(g.right), two, True),
+                    Whole(value, rows, True),
+                    Whole(self.lower(g.right), columns, True),
                     len(over),
                     len(shared),
                 ),
-                (*one[: -len(over)], *two[len(shared) : -len(over)]),
+                (*rows[: -len(over)], *columns[len(shared) : -len(over)]),
             )
         if g.outside == 1:
             return made
         return Map("mul", (self.lower(g.outside), made))
+
+    def _squared(
+        self, g: _Group, out: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+        """The axes of left and right, where these are one function of the rows: u[p] u[p']."""
+        one = tuple(a for a in out if a in self.atoms.axes_of(g.left))
+        two = tuple(a for a in out if a in self.atoms.axes_of(g.right))
+        plain = self.atoms.axes_of(sp.Add(*g.plain))
+        if g.axes or not one or len(one) != len(two) or plain & {*one, *two}:
+            return None
+        names: dict[str, Ix] = dict(zip(one, two, strict=True))
+        return (one, two) if self.atoms.rename(g.left, names) == g.right else None
 
     def _weighted(self, total: sp.Expr, weights: list[sp.Symbol], axes: tuple[Axis, ...]) -> Expr:
         """f w, which is 0 where the weight is, whatever f is there."""

@@ -11,6 +11,7 @@ from sympy.functions.special.bessel import besseli
 
 from emdsl.derive.atoms import (
     Centered,
+    Coef,
     Elem,
     Ind,
     InvOf,
@@ -58,6 +59,10 @@ class ScalarLowering:
     names: Names
     plates: frozenset[str]
     wants: dict[str, object] = field(default_factory=dict)
+
+    def flush(self) -> list[Stmt]:
+        """The variables made on the way since this was last asked: there are none here."""
+        return []
 
     # -- axes --
 
@@ -108,10 +113,6 @@ class ScalarLowering:
         if name is not None:
             return Map(name, tuple(self.lower(a) for a in expr.args))
         raise Bug(f"no array form of {type(expr).__name__}: {expr}")
-
-    def drained(self) -> list[Stmt]:
-        """The variables made since this was last asked; they go before what uses them."""
-        return []
 
     def _number(self, expr: sp.Basic) -> Lit:
         if expr.is_Integer:
@@ -202,10 +203,13 @@ class ScalarLowering:
             case InvOf(matrix=m, i=i, j=j):
                 self.wants[f"inv {m.name}"] = atom
                 return self._entry(f"inv_{self.names[m.name]}", (*m.batch, i, j))
-            case Weight(idx=idx):
-                return self._entry("weights", idx)
+            case Coef(idx=idx) | Weight(idx=idx):
+                return self._entry(self._own_name(atom), idx)
             case SumOf(axes=axes, body=body) | LogSumExp(axes=axes, body=body):
                 return self.total(symbol, tuple(self.axis(a) for a in axes), body)
+
+    def _own_name(self, atom: Coef | Weight) -> str:
+        return self.coef_name(atom.letter, atom.param) if isinstance(atom, Coef) else "weights"
 
     def total(self, symbol: sp.Symbol, bound: tuple[Axis, ...], body: sp.Expr) -> Expr:
         """A sum over axes, or the log of one of exponentials."""
@@ -267,6 +271,9 @@ class ScalarLowering:
 
     def stat_name(self, name: str) -> str:
         return f"s_{name}"
+
+    def coef_name(self, letter: str, param: str) -> str:
+        return f"c_{letter}_{self.names[param]}"
 
     def pivot_name(self, name: str) -> str:
         return f"pivot_{self.names[name]}"

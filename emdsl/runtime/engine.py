@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from emdsl.runtime.constraints import Constraints
+from emdsl.runtime.held import restricted
 from emdsl.runtime.how import EXPECT, How
 from emdsl.runtime.links import Levels, added_up
 from emdsl.runtime.pieces import (
@@ -60,8 +62,10 @@ class Engine:
         pivot: Params | None = None,
         *,
         collapse: bool = True,
+        constraints: Constraints | None = None,
     ) -> None:
-        self.program = program
+        self.program = program = restricted(program, constraints)
+        self.constraints = constraints
         self.bound = bound
         self.layout: Layout = bound.layout
         self.levels = Levels(program.meta, bound)

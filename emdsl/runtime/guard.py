@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.program import Floats, Meta, Param, Params, Program, Statistics
+from emdsl.runtime.shapes import held
 
 COLLAPSED = 1e-10  # rounding in pivoted second moments is about 1e-14
 _CONTINUOUS = ("real", "positive", "unit")
@@ -98,6 +99,8 @@ class Guard:
                 new = np.maximum(value, edge) if watch.to_zero else np.minimum(value, edge)
                 if np.array_equal(new, value):
                     continue
+                if watch.param.kind == "shape":
+                    new = held(value, edge) if watch.to_zero else 1.0 / held(1 / value, 1 / edge)
                 out[name] = new
             raised.append(name)
         return out, tuple(raised)

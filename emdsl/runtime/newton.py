@@ -25,7 +25,10 @@ _ROUNDING = 64 * np.finfo(np.float64).eps  # of a value: a sum of many terms of 
 _ARMIJO = 1e-4  # Nocedal and Wright 2006, section 3.1
 _SHORTEST = 1e-20  # part of a step
 _MOST = 1e6  # of a value: more gain than this is a curvature that has vanished by the wayside
+_AS_PROMISED = 0.05  # of the promised gain: so little off, the Hessian serves once more
+_SLOWEST = 0.04  # of the gain promised before: a chord step that promises more is not taken
 _NOTHING = 1e-7 * _ROUNDING  # of a value: too little to be worth finding the value after the step
+_LESS = 1e-8 * _NOTHING  # a chord step doesn't square the error that is left
 
 
 def maximise(
@@ -69,49 +72,83 @@ def maximise(
 
 
 def _newton(objective: Objective, frame: Coordinates, steps: int, tol: float) -> Floats:
-    """The flat parameters after at most `steps` steps, (B, n)."""
+    """The flat parameters after at most `steps` steps, (B, n).
+
+    Where a step gained what its Hessian promised, the next one is along the new gradient by the
+    same Hessian (a chord step), as long as each promises far less than the one before it.
+    """
     here, flat = frame.first()
     values = frame.values(objective, flat)
     first, first_values = flat, values
     active: Mask = np.isfinite(values)
+    curvature: Floats | None = None
+    promised: Floats | None = None
     for _ in range(steps):
         if not active.any():
             break
-        slopes = objective.slopes(frame.point(flat), True)
-        step, gain = _step(frame, flat, slopes, active)
-        active = active & (gain > _NOTHING * np.abs(values))
+        found = _Found.of(frame, flat, objective.slopes(frame.point(flat), curvature is None),
+                          curvature)  # fmt: skip
+        step, gain = found.step(frame, active)
+        if promised is not None and (active & (gain > _SLOWEST * promised)).any():
+            found = _Found.of(frame, flat, objective.slopes(frame.point(flat), True), None)
+            step, gain = found.step(frame, active)
+            promised = None
+        least = _NOTHING if promised is None else _LESS
+        active = active & (gain > least * np.abs(values))
         if not active.any():
             break
         step[~active] = 0.0
         size = 1.0 + np.abs(values)
-        last = gain <= 2.0 * tol * size
-        if (gain > _MOST * size).any():
+        if promised is None:  # the error after it is the square of what it is
+            last = gain <= 2.0 * tol * size
+        else:  # the error falls as it did
+            last = gain * (gain / promised) <= 0.01 * tol**2 * size
+        whole = not (gain > _MOST * size).any()
+        if not whole:
             shorter = np.minimum(1.0, _MOST * size / np.maximum(gain, size))
             step, gain = step * shorter[:, None], gain * shorter
         at = _Place(here, flat, values)
         (here, flat, values), went = _search(objective, frame, at, step, gain, active)
         active = went & ~last
+        off = np.abs(values - at.values - 0.5 * gain) - _ROUNDING * np.abs(values)
+        good = whole and not (active & (off > _AS_PROMISED * gain)).any()
+        curvature, promised = (found.curvature, gain) if good else (None, None)
     lower = values < first_values
     return np.where(lower[:, None], first, flat) if lower.any() else flat
 
 
-def _step(frame: Coordinates, flat: Floats, slopes: Slopes, active: Mask) -> tuple[Floats, Floats]:
-    """The step of each problem (B, m), and the slope of its value along it (B,); 0 where none."""
-    gradient, curvature = frame.gradient(flat, slopes), frame.curvature(flat, slopes)
-    sound = np.isfinite(gradient).all(axis=-1) & np.isfinite(curvature).all(axis=(-2, -1))
-    sound &= active
-    curvature = frame.settled(curvature)
-    if sound.all():
-        step = direction(curvature, gradient)
-    else:
-        step = np.zeros_like(gradient)
-        step[sound] = direction(curvature[sound], gradient[sound])
-    if frame.jumps is not None:
-        longest = (np.abs(frame.moved(step)) / frame.jumps).max(axis=-1)
-        if longest.max() > 1.0:
-            step /= np.maximum(longest, 1.0)[:, None]
-    gain = (gradient * step).sum(axis=-1)
-    return step, np.where(sound & np.isfinite(gain), gain, 0.0)
+class _Found(NamedTuple):
+    """Derivatives in free coordinates: the gradient (B, m), the negative Hessian (B, m, m)."""
+
+    gradient: Floats
+    curvature: Floats
+    sound: Mask
+
+    @classmethod
+    def of(cls, frame: Coordinates, flat: Floats, slopes: Slopes, known: Floats | None) -> _Found:
+        """`known` is the curvature of an earlier step, to be used again."""
+        gradient = frame.gradient(flat, slopes)
+        sound = np.asarray(np.isfinite(gradient).all(axis=-1))
+        if known is None:
+            known = frame.curvature(flat, slopes)
+            sound &= np.isfinite(known).all(axis=(-2, -1))
+            known = frame.settled(known)
+        return cls(gradient, known, sound)
+
+    def step(self, frame: Coordinates, active: Mask) -> tuple[Floats, Floats]:
+        """The step of each problem (B, m), and the slope of its value along it; 0 where none."""
+        sound = self.sound & active
+        if sound.all():
+            step = direction(self.curvature, self.gradient)
+        else:
+            step = np.zeros_like(self.gradient)
+            step[sound] = direction(self.curvature[sound], self.gradient[sound])
+        if frame.jumps is not None:
+            longest = (np.abs(frame.moved(step)) / frame.jumps).max(axis=-1)
+            if longest.max() > 1.0:
+                step /= np.maximum(longest, 1.0)[:, None]
+        gain = (self.gradient * step).sum(axis=-1)
+        return step, np.where(sound & np.isfinite(gain), gain, 0.0)
 
 
 class _Place(NamedTuple):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from emdsl.runtime.newton import maximise
+from emdsl.runtime.newton import diagnose, maximise
 from emdsl.runtime.objective import Floats, Point, Slopes
-from emdsl.runtime.program import Dim, Params, Statistics
+from emdsl.runtime.program import Dim, Params, Rows, Statistics
 
 FEW = 3  # steps in one M-step: a generalised EM step is enough
 ALL = 100  # where nothing is latent, the M-step is the whole fit
+_MANY = 20_000  # rows from which a start is first looked for on a part of them
+_PARTS = 8  # blocks of rows in that part
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Numeric:
     objective: Callable[..., Any]
     slopes: Callable[..., Any]
     rows: tuple[RowSum, ...] = ()
+    shift: tuple[int | None, ...] | None = None
 
 
 def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> tuple[Floats, ...]:
@@ -58,10 +61,18 @@ def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> 
     values : every parameter the block's functions take, its own where they are now.
     """
     share = Share(block, statistics, values)
-    steps = ALL if statistics.thorough else block.steps
-    found = maximise(share, share.start(), block.kinds, block.batch, steps=steps)
-    if statistics.thorough:
-        found = _higher(share, found, _from_zero(share, steps))
+    if statistics.notes is not None:
+        statistics.notes.extend(share.wrong())
+        return share.stored(share.start())
+    if not statistics.thorough:
+        return share.stored(share.climb(share.start(), block.steps))
+    start = share.start()
+    begun = share.higher(start, share.zero())
+    if share.count > _MANY:
+        begun = share.higher(begun, share.part().climb(begun, ALL))
+    found = share.climb(begun, ALL)
+    if share.unmoved(begun, found) and not share.unmoved(begun, start):
+        found = share.higher(found, share.climb(start, ALL))
     return share.stored(found)
 
 
@@ -71,27 +82,6 @@ def live_sum(rows: RowSum, statistics: Statistics, values: Mapping[str, Any]) ->
     return np.asarray(total[0])
 
 
-def _from_zero(share: Share, steps: int) -> Point:
-    """The maximum found from real parameters at zero: where predictors don't overflow."""
-    block = share.block
-    start = tuple(
-        np.zeros_like(x) if kind == "real" else x
-        for x, kind in zip(share.start(), block.kinds, strict=True)
-    )
-    return maximise(share, start, block.kinds, block.batch, steps=steps)
-
-
-def _higher(share: Share, one: Point, other: Point) -> Point:
-    """For each problem the better of two points."""
-    first, second = share.value(one), share.value(other)
-    better = (second > first) | (~np.isfinite(first) & np.isfinite(second))
-    out = []
-    for a, b in zip(one, other, strict=True):
-        mask = better.reshape(better.shape + (1,) * (a.ndim - better.ndim))
-        out.append(np.where(mask, b, a))
-    return tuple(out)
-
-
 class Share:
     """A block's share of Q as an `Objective`."""
 
@@ -99,6 +89,52 @@ class Share:
         self.block = block
         self.statistics = statistics
         self.values = dict(values)
+
+        self.scale = 1.0  # of sums over rows: those of a part stand for all
+        self.count = sum(int(a["block width"]) for r in block.rows for a, _ in self._blocks(r))
+
+    def _blocks(self, rows: RowSum) -> tuple[Rows, ...]:
+        return self.statistics.rows.get((rows.piece, rows.cluster), ())
+
+    def part(self) -> Share:
+        """The same with some of the rows, in place of all: near enough to start from."""
+        few = {key: blocks[:: max(len(blocks) // _PARTS, 1)]
+               for key, blocks in self.statistics.rows.items()}  # fmt: skip
+        part = Share(self.block, replace(self.statistics, rows=few), self.values)
+        part.scale = self.count / part.count
+        return part
+
+    def climb(self, start: Point, steps: int) -> Point:
+        block = self.block
+        return maximise(self, start, block.kinds, block.batch, steps=steps, shift=block.shift)
+
+    def wrong(self) -> tuple[str, ...]:
+        """What is wrong with a maximum here: entries not determined, or without a finite value."""
+        block = self.block
+        return diagnose(
+            self, self.start(), block.kinds, block.params, block.batch, shift=block.shift
+        )
+
+    def zero(self) -> Point:
+        """Real parameters at zero, where predictors don't overflow."""
+        return tuple(
+            np.zeros_like(x) if kind == "real" else x
+            for x, kind in zip(self.start(), self.block.kinds, strict=True)
+        )
+
+    def higher(self, one: Point, other: Point) -> Point:
+        """For each problem the better of two points."""
+        first, second = self.value(one), self.value(other)
+        better = (second > first) | (~np.isfinite(first) & np.isfinite(second))
+        out = []
+        for a, b in zip(one, other, strict=True):
+            mask = better.reshape(better.shape + (1,) * (a.ndim - better.ndim))
+            out.append(np.where(mask, b, a))
+        return tuple(out)
+
+    def unmoved(self, one: Point, other: Point) -> bool:
+        """Whether two points are the same: Newton's method stays at a saddle."""
+        return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
     def start(self) -> Point:
         """Where the block's parameters are, batch axes first."""
@@ -122,7 +158,7 @@ class Share:
         params = self._at(point)
         total = np.asarray(self.block.objective(self.statistics, params), dtype=np.float64)
         for rows in self.block.rows:
-            total = total + sum_rows(rows, rows.value, self.statistics, params)[0]
+            total = total + self.scale * sum_rows(rows, rows.value, self.statistics, params)[0]
         return np.asarray(total)
 
     def slopes(self, point: Point, second: bool) -> Slopes:
@@ -132,8 +168,8 @@ class Share:
         for rows in self.block.rows:
             assert rows.slopes is not None
             more, both = sum_rows(rows, rows.slopes, self.statistics, params, second)
-            gradient = [a + b for a, b in zip(gradient, more, strict=True)]
-            pairs = [a + b for a, b in zip(pairs, both or (), strict=True)]
+            gradient = [a + self.scale * b for a, b in zip(gradient, more, strict=True)]
+            pairs = [a + self.scale * b for a, b in zip(pairs, both or (), strict=True)]
         return Slopes(tuple(gradient), self._square(pairs) if second else None)
 
     def _square(self, upper: list[Floats]) -> tuple[tuple[Floats, ...], ...]:

@@ -56,7 +56,9 @@ class Param:
 
     `collapse` says where the likelihood is unbounded in it: ("zero", 2.0) for a standard
     deviation (its square is a variance), ("zero", 1.0) for a variance, ("infinity", 1.0) for a
-    precision or a rate, None where it is bounded.
+    precision or a rate, None where it is bounded. Adding one number to all entries along dimension
+    `shift` changes nothing (a softmax's weights with a row for every class). `together` is a
+    dimension along which the update holds only where all entries or none are fixed.
     """
 
     name: str
@@ -65,6 +67,8 @@ class Param:
     event: int = 0
     collapse: tuple[Literal["zero", "infinity"], float] | None = None
     prior: bool = False
+    shift: int | None = None
+    together: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,20 @@ class Latent:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraint:
+    """sum of coefficient * entries, `relation` ("==", ">=" or "<=") `value`; `text` as written.
+
+    A term is (parameter, index, coefficient, summed): the entries that an index leaves are meant
+    one by one, or their sum.
+    """
+
+    text: str
+    terms: tuple[tuple[str, tuple[int, ...], float, bool], ...]
+    relation: Literal["==", ">=", "<="]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Meta:
     """Everything about the model that is not mathematics."""
 
@@ -117,6 +135,7 @@ class Meta:
     objective: Literal["log likelihood", "log posterior"]
     constants: tuple[tuple[str, Any], ...] = ()  # const arrays whose values the file gives
     plates: tuple[Plate, ...] = ()  # in file order
+    constraints: tuple[Constraint, ...] = ()
 
     def param(self, name: str) -> Param:
         return next(p for p in self.params if p.name == name)
@@ -329,6 +348,7 @@ class Program:
     sample: Callable[..., dict[str, NDArray[Any]]]
     structures: tuple[Coupling, ...] = ()
     numeric: tuple[Any, ...] = ()  # blocks of the M-step: see `emdsl.runtime.numeric`
+    exact: bool = False  # whether one thorough M-step is at the maximum of Q
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +365,7 @@ class Statistics:
     pivot: Params
     rows: Mapping[tuple[int, int], tuple[Rows, ...]] = field(default_factory=dict)
     thorough: bool = False
+    notes: list[str] | None = None
 
     def __getitem__(self, name: str) -> Floats:
         return self.values[name]

@@ -32,6 +32,10 @@ def moved(value: Floats, kind: str, rng: np.random.Generator, scale: float) -> F
         turn = expm(scale * direction)
         near = turn @ value @ np.swapaxes(turn, -1, -2)
         return (near + np.swapaxes(near, -1, -2)) / 2
+    if kind == "shape":
+        return value * np.exp(scale * (direction - direction.mean(-1, keepdims=True)))
+    if kind == "orthogonal":
+        return value @ expm(scale * (direction - np.swapaxes(direction, -1, -2)))
     return value + scale * direction * np.maximum(np.std(value), np.abs(value).max() / 10)
 
 

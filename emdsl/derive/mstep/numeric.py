@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Elem, Ind, Ix, Value
+from emdsl.derive.atoms import Elem, Ind, Ix, LogSumExp, Value
 from emdsl.derive.display import tidy_axes, without_pivots
 from emdsl.derive.live import Live
 from emdsl.derive.mstep.block import Entries, Update, params_in
@@ -144,7 +144,12 @@ def solve(
             for row in hessians
         ),
         _certified(hessians, atoms),
-    )
+        tuple(
+            _shift(n, own, shares, atoms)
+            for n, own in zip(group, ((*b, *(i for i in range(len(c)) if i not in b))[len(b) :]
+                                      for c, b in zip(cells, batch, strict=True)), strict=True)
+        ),
+    )  # fmt: skip
     needs = _needs(form, atoms) - set(group)
     record = _record(form, group, profiled, why, common, atoms)
     return Update(group[0], "numeric", cells[0], form, needs, record, None, group[1:])
@@ -304,6 +309,32 @@ def _renamed(q: _Q, names: dict[str, Ix], atoms: Atoms) -> _Q:
             if ends[0] is not None and ends[0] == ends[1]:
                 expr = expr / factor
     return replace(q, summand=Summand(atoms.rename(expr, names), q.summand.axes))
+
+
+def _shift(name: str, own: tuple[int, ...], shares: list[_Q], atoms: Atoms) -> int | None:
+    """The own axis that softmaxes normalise over: one number added along it drops out of Q.
+
+    Only what is linear in the parameter may stand beside them (the runtime looks again).
+    """
+    found: set[int] = set()
+    for q in shares:
+        for symbol in q.summand.expr.free_symbols:
+            atom = atoms.atom(symbol)
+            if isinstance(atom, LogSumExp):
+                inside = [
+                    a
+                    for a in atoms.deep(atom.body)
+                    if isinstance(a, Elem) and a.role == "param" and a.name == name
+                ]
+                places = {i for a in inside for i, ix in enumerate(a.idx) if ix in atom.axes}
+                if inside and len(places) != 1:
+                    return None
+                found |= places
+            elif name in params_in(symbol, atoms) and sp.diff(q.summand.expr, symbol, 2) != 0:
+                return None
+    if len(found) != 1 or not found <= set(own):
+        return None
+    return own.index(found.pop())
 
 
 # --- the result ---------------------------------------------------------------------------------

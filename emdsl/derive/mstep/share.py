@@ -42,3 +42,4 @@ class Numeric:
     gradient: tuple[Share, ...]
     hessian: tuple[tuple[Share, ...], ...]
     concave: bool
+    shift: tuple[int | None, ...]  # own axes along which adding one number changes nothing

@@ -8,25 +8,37 @@ the other held (conditional maximisation, Meng and Rubin 1993), which never lowe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
 from emdsl.derive.atoms import Stat
 from emdsl.derive.display import tidy_axes, without_pivots
-from emdsl.derive.mstep import affine, affine_joint, logdet, numeric, scalar, simplex
+from emdsl.derive.mstep import (
+    affine,
+    affine_joint,
+    logdet,
+    numeric,
+    rotation,
+    scalar,
+    shape,
+    simplex,
+)
 from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom, params_in
 from emdsl.derive.mstep.calculus import Untaken
 from emdsl.derive.mstep.occurrences import entries_in
+from emdsl.derive.mstep.restricted import Restrictions, as_one, restrictions_of
 from emdsl.derive.statistics import Derived
 from emdsl.derive.table import Atoms
 from emdsl.diagnostics import CompileError, Diagnostic, Note
-from emdsl.model.graph import Param
+from emdsl.model.graph import Model, Param
 
 RULES: tuple[Callable[[Block], Update | None], ...] = (
     simplex.solve,
     affine.solve,
     logdet.solve,
+    shape.solve,
+    rotation.solve,
     scalar.solve,
 )
 
@@ -42,27 +54,45 @@ class MStep:
 def m_step_of(derived: Derived) -> MStep:
     """Solve every parameter's block. Raises CompileError naming the term in the way of each."""
     model = derived.joint.model
+    rules = restrictions_of(model, derived.joint.pivots)
+    derived = as_one(derived, rules.leader)
     atoms = derived.joint.atoms
     updates: list[Update] = []
     problems: list[Diagnostic] = []
     unsolved: dict[str, Block] = {}
     mixed = {n for x in derived.live for n in x.params}
     for param in model.params:
-        block = block_of(param, derived.shares, atoms)
+        if param.name in rules.leader:
+            continue
+        restricted = rules.of.get(param.name)
+        block = block_of(param, derived.shares, atoms, restricted)
         if not block.pieces and param.name not in mixed:
             problems.append(_unidentified(param))
             continue
         update = None if param.name in mixed else _by_rule(block)
         if update is not None:
-            updates.append(update)
+            updates.append(_under(update, rules))
         elif param.type.kind in numeric.KINDS:
             unsolved[param.name] = block
         else:
-            problems.append(_no_rule(param, block))
+            problems.append(_unsolved(param, block))
     if problems:
         raise CompileError(model.source, tuple(problems))
-    updates = _numerically(updates, unsolved, derived)
-    return _ordered(_together(updates, derived))
+    updates = _numerically(updates, unsolved, derived, rules)
+    updates = _together(updates, derived, rules)
+    problems = [_not_joint(group, model) for group in rules.links
+                if not any(group <= set(u.solved) for u in updates)]  # fmt: skip
+    if problems:
+        raise CompileError(model.source, tuple(problems))
+    return _ordered(updates)
+
+
+def _under(update: Update, rules: Restrictions) -> Update:
+    """The update with what is to hold of its parameters, and those that equal them."""
+    solved = (update.param, *update.also)
+    under = dict.fromkeys(t for n in solved if n in rules.of for t in rules.of[n].texts)
+    copies = tuple(c for n in solved for c in rules.copies(n))
+    return replace(update, copies=copies, under=tuple(under))
 
 
 def _by_rule(block: Block) -> Update | None:
@@ -74,7 +104,7 @@ def _by_rule(block: Block) -> Update | None:
 
 
 def _numerically(
-    updates: list[Update], unsolved: dict[str, Block], derived: Derived
+    updates: list[Update], unsolved: dict[str, Block], derived: Derived, rules: Restrictions
 ) -> list[Update]:
     """The updates with one for each group of parameters that no rule solves.
 
@@ -102,7 +132,7 @@ def _numerically(
                 continue
             if plain:
                 found = numeric.solve(group, derived, tuple(plain), numeric.culprit(derived, group))
-            updates = [*updates, found]
+            updates = [*updates, _under(found, rules)]
         except Untaken as untaken:
             problems += [_no_slope(model.param(n), untaken.expr, atoms, derived) for n in group]
     if problems:
@@ -133,27 +163,34 @@ def _no_slope(param: Param, expr: sp.Basic, atoms: Atoms, derived: Derived) -> D
     )
 
 
-def _together(updates: list[Update], derived: Derived) -> list[Update]:
-    """Affine updates that need each other's values, as one joint update."""
+def _together(updates: list[Update], derived: Derived, rules: Restrictions) -> list[Update]:
+    """Affine updates that need each other's values, or stand in one equation, as one update."""
     by_name = {u.param: u for u in updates}
     model = derived.joint.model
     left = [u.param for u in updates if u.rule == "affine"]
     out = [u for u in updates if u.rule != "affine"]
     while left:
-        group = _circle(left[0], left, by_name)
+        group = _circle(left[0], left, by_name, rules)
         joint = None
         if len(group) > 1:
             joint = affine_joint.solve(
                 [model.param(n) for n in group],
                 derived.shares,
                 derived.joint.atoms,
+                [rules.of[n] for n in group if n in rules.of],
             )
+        if joint is not None:
+            under = dict.fromkeys(t for n in group for t in by_name[n].under)
+            copies = tuple(c for n in group for c in by_name[n].copies)
+            joint = replace(joint, under=tuple(under), copies=copies)
         out += [joint] if joint is not None else [by_name[n] for n in group]
         left = [n for n in left if n not in group]
     return out
 
 
-def _circle(start: str, among: list[str], by_name: dict[str, Update]) -> list[str]:
+def _circle(
+    start: str, among: list[str], by_name: dict[str, Update], rules: Restrictions
+) -> list[str]:
     """The parameters among these that reach `start` and are reached from it by their needs."""
 
     def reached(name: str) -> set[str]:
@@ -161,7 +198,7 @@ def _circle(start: str, among: list[str], by_name: dict[str, Update]) -> list[st
         todo = [name]
         while todo:
             here = todo.pop()
-            for other in by_name[here].needs & set(among):
+            for other in (by_name[here].needs | rules.linked(here)) & set(among):
                 if other not in seen:
                     seen.add(other)
                     todo.append(other)
@@ -171,6 +208,17 @@ def _circle(start: str, among: list[str], by_name: dict[str, Update]) -> list[st
     return [n for n in among if n == start or (n in forward and start in reached(n))]
 
 
+def _not_joint(group: frozenset[str], model: Model) -> Diagnostic:
+    about = [c for c in model.constraints if {t.name for t in c.terms} & group]
+    listed = " and ".join(f"`{n}`" for n in sorted(group))
+    return Diagnostic(
+        "no-closed-form",
+        f"no closed-form update of {listed} together, which `{about[0].text}` asks for",
+        about[0].span,
+        "an equation of several params is solved where Q is quadratic in all of them",
+    )
+
+
 def _unidentified(param: Param) -> Diagnostic:
     return Diagnostic(
         "unidentified-parameter",
@@ -178,6 +226,14 @@ def _unidentified(param: Param) -> Diagnostic:
         param.span,
         "remove it, use it, or give it a prior",
     )
+
+
+def _unsolved(param: Param, block: Block) -> Diagnostic:
+    """What is in the way: the constraints, if it is they alone."""
+    free = replace(block, restricted=None)
+    if block.restricted is not None and any(rule(free) is not None for rule in RULES):
+        return _under_constraints(param, block.restricted.texts)
+    return _no_rule(param, block)
 
 
 def _no_rule(param: Param, block: Block) -> Diagnostic:
@@ -192,6 +248,17 @@ def _no_rule(param: Param, block: Block) -> Diagnostic:
         param.span,
         "fix it as a `const`, or write the model with another parameter whose update is closed",
         tuple(Note("its density is drawn here", s) for s in spans),
+    )
+
+
+def _under_constraints(param: Param, texts: tuple[str, ...]) -> Diagnostic:
+    listed = ", ".join(f"`{t}`" for t in texts)
+    return Diagnostic(
+        "no-closed-form",
+        f"no closed-form update of `{param.name}` ({param.type}) under {listed}",
+        param.span,
+        "fixed and tied entries are solved for wherever the update is closed; bounds where Q has "
+        "one peak in an entry; linear equations where Q is quadratic",
     )
 
 
@@ -220,12 +287,12 @@ def _in_the_way(block: Block) -> list[str]:
 
 def _ordered(updates: list[Update]) -> MStep:
     """Updates after those they need; where that is a circle, in the order of the file."""
-    solved = {n for u in updates for n in (u.param, *u.also)}
+    solved = {n for u in updates for n in u.solved}
     todo = list(updates)
     done: list[Update] = []
     cyclic: set[str] = set()
     while todo:
-        known = {n for u in done for n in (u.param, *u.also)}
+        known = {n for u in done for n in u.solved}
         ready = [u for u in todo if not (u.needs & solved) - known - {u.param}]
         if not ready:
             # of the circle, take the one fewest others wait for a new value of
