@@ -315,9 +315,15 @@ def _text(d: Deviation, form: Absolute, entries: list[str], atoms: Atoms) -> str
     over = ", ".join((*([d.plate] if d.plate else []), *d.sums))
     target = str(without_pivots(d.target, atoms))
     parts = []
-    for entry, own, a in zip(entries, form.cells, d.design, strict=True):
+    for shown_entry, own, a in zip(entries, form.cells, d.design, strict=True):
         shown = str(without_pivots(a, atoms))
-        product = entry if a == 1 else f"({shown}) {entry}" if a.is_Add else f"{shown} {entry}"
+        product = (
+            shown_entry
+            if a == 1
+            else f"({shown}) {shown_entry}"
+            if a.is_Add
+            else f"{shown} {shown_entry}"
+        )
         parts.append(f"sum_{{{', '.join(own)}}} {product}" if own else product)
     inside = " - ".join([target, *parts])
     weight = without_pivots(d.weight, atoms)
