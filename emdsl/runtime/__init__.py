@@ -2,6 +2,9 @@
 
 from emdsl.runtime import numerics as numerics
 from emdsl.runtime import sampling as sampling
+from emdsl.runtime.absolute import Absolute as Absolute
+from emdsl.runtime.absolute import Deviations as Deviations
+from emdsl.runtime.absolute import least_deviations as least_deviations
 from emdsl.runtime.api import e_step as e_step
 from emdsl.runtime.api import filtered as filtered
 from emdsl.runtime.api import fit as fit

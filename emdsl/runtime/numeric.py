@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -208,16 +208,27 @@ def sum_rows(
     *more: Any,
 ) -> tuple[Any, Any]:
     """What a function gives, added up over the blocks of rows; a pair, where it is one."""
-    sizes = statistics.layout.sizes
-    dims = tuple(sizes[d] if isinstance(d, str) else d for d in rows.dims)
     total: Any = None
-    for arrays, weights in statistics.rows.get((rows.piece, rows.cluster), ()):
-        shaped = _weights(weights, dims, rows.kept, int(arrays["block width"]))
-        part = function(arrays, shaped, params, statistics.layout, statistics.pivot, *more)
+    for part in each_block(rows, function, statistics, params, *more):
         total = part if total is None else _added(total, part)
     if total is None:
         total = 0.0
     return total if isinstance(total, tuple) else (total, None)
+
+
+def each_block(
+    rows: RowSum,
+    function: Callable[..., Any],
+    statistics: Statistics,
+    params: Mapping[str, Any],
+    *more: Any,
+) -> Iterator[Any]:
+    """What a function gives for each block of rows."""
+    sizes = statistics.layout.sizes
+    dims = tuple(sizes[d] if isinstance(d, str) else d for d in rows.dims)
+    for arrays, weights in statistics.rows.get((rows.piece, rows.cluster), ()):
+        shaped = _weights(weights, dims, rows.kept, int(arrays["block width"]))
+        yield function(arrays, shaped, params, statistics.layout, statistics.pivot, *more)
 
 
 def _weights(

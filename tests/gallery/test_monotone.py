@@ -17,7 +17,11 @@ ITERATIONS = 60
 DECREASE = 1e-9  # relative
 # data are covariates too: far away, a column of them is one of ones
 FAR = {"autoregressive_hmm", "autoregression"}
-ANGLES = {"animal_movement", "von_mises", "von_mises_mixture"}  # a turn isn't smaller in other units
+ANGLES = {
+    "animal_movement",
+    "von_mises",
+    "von_mises_mixture",
+}  # a turn isn't smaller in other units
 
 
 def sequences(path: Path, arrays: dict[str, Any]) -> list[NDArray[np.intp]]:
