@@ -13,6 +13,7 @@ from emdsl.derive.mstep.block import (
     BestOf,
     Entries,
     Linear,
+    MatrixQuadratic,
     MatrixValue,
     Normalized,
     Update,
@@ -163,6 +164,14 @@ class MStepLowering:
                 if invert:
                     whole = Kernel("safe_inverse", (Whole(whole, axes),), axes)
                 lines.append(Assign(name, Whole(whole, axes)))
+            case MatrixQuadratic(count=count, plain=plain, inverse=inverse):
+                batch = axes[: len(axes) - 2]
+                parts = (
+                    Whole(s.lower(count), batch, full=True),
+                    Whole(s.lower(plain), axes, full=True),
+                    Whole(s.lower(inverse), axes, full=True),
+                )
+                lines.append(Assign(name, Whole(Kernel("matrix_quadratic", parts, axes), axes)))
             case Linear():
                 lines += self._linear(form, name, axes, s)
             case BestOf(roots=roots, objective=objective):

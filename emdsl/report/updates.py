@@ -9,6 +9,7 @@ from emdsl.derive.mstep.block import (
     BestOf,
     Entries,
     Linear,
+    MatrixQuadratic,
     MatrixValue,
     Normalized,
     Update,
@@ -21,7 +22,7 @@ from emdsl.derive.statistics import Derived
 from emdsl.report.forms import expressions
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
-from emdsl.report.rules import entries, logdet, simplex, systems
+from emdsl.report.rules import entries, logdet, matrix_quadratic, simplex, systems
 from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 
@@ -79,6 +80,8 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
             written = systems.write_joint(context, update.form)
         case MatrixValue():
             written = logdet.write(context, update.form)
+        case MatrixQuadratic():
+            written = matrix_quadratic.write(context, update.form)
     if not written:
         _write_record(context)
     _write_unpivot(page, joint, (update.param, *update.also))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.linear import inverse as inverse
 from emdsl.runtime.linear import logdet as logdet
+from emdsl.runtime.linear import matrix_quadratic as matrix_quadratic
 from emdsl.runtime.linear import safe_inverse as safe_inverse
 from emdsl.runtime.linear import solve as solve
 from emdsl.runtime.linear import solve_blocks as solve_blocks

@@ -88,6 +88,15 @@ class MatrixValue:
 
 
 @dataclass(frozen=True)
+class MatrixQuadratic:
+    """The positive definite S with S `plain` S - `count` S - `inverse` = 0."""
+
+    count: sp.Expr
+    plain: sp.Expr
+    inverse: sp.Expr
+
+
+@dataclass(frozen=True)
 class BestOf:
     """The root in the support with the highest objective, chosen at run time."""
 
@@ -111,7 +120,7 @@ class Joint:
     right: tuple[sp.Expr, ...]
 
 
-Form = Joint | Entries | Normalized | Linear | MatrixValue | BestOf
+Form = Joint | Entries | Normalized | Linear | MatrixValue | MatrixQuadratic | BestOf
 
 
 @dataclass(frozen=True)

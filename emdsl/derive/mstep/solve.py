@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from emdsl.derive.display import tidy_axes, without_pivots
-from emdsl.derive.mstep import affine, affine_joint, logdet, scalar, simplex
+from emdsl.derive.mstep import affine, affine_joint, logdet, matrix_quadratic, scalar, simplex
 from emdsl.derive.mstep.block import Block, Update, block_of, own_atom
 from emdsl.derive.mstep.occurrences import entries_in
 from emdsl.derive.statistics import Derived
@@ -24,6 +24,7 @@ RULES: tuple[Callable[[Block], Update | None], ...] = (
     simplex.solve,
     affine.solve,
     logdet.solve,
+    matrix_quadratic.solve,
     scalar.solve,
 )
 
