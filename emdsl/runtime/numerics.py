@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.linear import inverse as inverse
 from emdsl.runtime.linear import logdet as logdet
-from emdsl.runtime.linear import matrix_quadratic as matrix_quadratic
 from emdsl.runtime.linear import safe_inverse as safe_inverse
 from emdsl.runtime.linear import solve as solve
 from emdsl.runtime.linear import solve_blocks as solve_blocks
 from emdsl.runtime.linear import symmetric as symmetric
+from emdsl.runtime.matrix_quadratic import matrix_quadratic as matrix_quadratic
 from emdsl.runtime.one_hot import OneHot as OneHot
 from emdsl.runtime.one_hot import one_hot as one_hot
 from emdsl.runtime.pairs import Pairs as Pairs

@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.optimize import minimize
 
 from emdsl.compiler import compile_source, load
-from emdsl.runtime.linear import matrix_quadratic
+from emdsl.runtime.matrix_quadratic import matrix_quadratic
 from emdsl.source import Source
 
 RNG = np.random.default_rng(8)
