@@ -24,6 +24,7 @@ from emdsl.backends.module import module as print_module
 from emdsl.backends.standalone import standalone as make_standalone
 from emdsl.derive.joint import Joint, joint_of
 from emdsl.derive.mstep.solve import MStep, m_step_of
+from emdsl.derive.normalisation import check_densities
 from emdsl.derive.statistics import Derived, statistics_of
 from emdsl.derive.user_density import family_of
 from emdsl.diagnostics import Bug, CompileError, Diagnostic
@@ -73,6 +74,7 @@ def compile_source(source: Source, *, standalone: bool = False) -> Compiled:
         model, warnings = build(parse(source), source)
         matches = choose(model)
         derivation = derive(model, matches)
+        warnings = (*warnings, *check_densities(model))
         plan = plan_of(derivation.derived, matches)
         warnings = (*warnings, *cautions_of(plan))
         ir = module_of(plan, derivation.m_step, families_of(model), __version__)

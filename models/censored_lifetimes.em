@@ -1,5 +1,5 @@
 # emdsl fit models/censored_lifetimes.em models/data/lung.csv --data died=event
-density Lifetime(t : positive; rate : positive, died : count) = rate^died * exp(-rate * t)
+likelihood Lifetime(t : positive; rate : positive, died : count) = rate^died * exp(-rate * t)
 
 model CensoredLifetimes
     "Exponential lifetimes, some cut short: the dead give a density, the others only survival."

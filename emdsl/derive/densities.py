@@ -165,11 +165,34 @@ class DensityOf:
                 if condition in (sp.true, sp.false):
                     return certain(sp.Integer(0) if condition == sp.true else -sp.oo)
                 return certain(s.atoms.symbol(LogInd(condition)))
+            case sp.Piecewise():
+                return self._cases(tree, place)
             case _ if not tree.args:
                 return certain(tree)
             case _:
                 parts = [self._eval(a, place) for a in tree.args]
                 return combine(parts, log_gamma if tree.func is sp.loggamma else tree.func)
+
+    def _cases(self, tree: sp.Piecewise, place: tuple[Ix, ...]) -> Guarded:
+        """The cases of a density written with `if`, each under its own condition."""
+        s = self.scalarizer
+        out: list[tuple[sp.Basic, sp.Expr]] = []
+        before: sp.Basic = sp.false
+        for value, test in tree.args:
+            condition = self._boolean(test, place)
+            if any(s.atoms.has_param(x) for x in condition.free_symbols):
+                raise Refused(
+                    "moving-case",
+                    f"where the cases of {self.family.name} change depends on a parameter: its "
+                    "likelihood has jumps or kinks there, and no rule of calculus finds its "
+                    "maximum",
+                    self.draw.span,
+                    "make what the test is about a `const` or an `input`; write a kink as `abs`",
+                )
+            here = sp.And(condition, sp.Not(before))
+            out += [(sp.And(here, c), v) for c, v in self._eval(value, place)]
+            before = sp.Or(before, condition)
+        return tuple((c, v) for c, v in out if c != sp.false)
 
     def _leaf(self, symbol: sp.Symbol, place: tuple[Ix, ...]) -> Guarded:
         if self.override is not None:

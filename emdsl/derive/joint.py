@@ -16,6 +16,7 @@ import sympy as sp
 from emdsl.derive.atoms import Elem, Ix, LogInd, Seen, SumOf
 from emdsl.derive.densities import DensityOf, Variate, branches
 from emdsl.derive.levels import Level, Levels
+from emdsl.derive.links import linked
 from emdsl.derive.location import (
     CARRIER,
     Linear,
@@ -238,6 +239,7 @@ class _Deriver:
         family = self.families[draw.family]
         self._fits(draw, family, ref)
         self._adds_to_one(draw, family, s)
+        draw = linked(draw, family)
         density = DensityOf(family, draw, Variate(ref, axis), s)
         location = location_of(family, tuple(n for n, _ in draw.args)) if observed else None
         if location is not None and axis is None:

@@ -19,17 +19,17 @@ def family_of(density: Density, model: Model) -> Family:
         **{p: symbol(p, t.kind) for p, t in density.parameters},
     }
     scalarizer = Scalarizer(model, Atoms(), Levels(model, ()), arguments=dict(arguments))
-    body = scalarizer.scalar(density.body)
-    log_density = (
-        sp.log(body[0][1])
-        if len(body) == 1
-        else sp.Piecewise(*((sp.log(value), condition) for condition, value in body))
-    )
+    body = [(_log(value), condition) for condition, value in scalarizer.scalar(density.body)]
+    log_density = body[0][0] if len(body) == 1 else sp.Piecewise(*body, evaluate=False)
     return Family(
         name=density.name,
         doc=f"Declared in the model file, line {density.span.line}.",
         variable=arguments[name],
         kind=type_.kind,
         parameters=tuple(Parameter(p, t.kind, event=len(t.shape)) for p, t in density.parameters),
-        log_density=sp.expand_log(log_density, force=True),
+        log_density=log_density,
     )
+
+
+def _log(value: sp.Expr) -> sp.Expr:
+    return sp.expand_log(sp.log(value), force=True)

@@ -17,12 +17,22 @@ from emdsl.families.positive import (
     HALF_NORMAL,
     INVERSE_GAMMA,
     INVERSE_GAUSSIAN,
+    LOG_LOGISTIC,
     LOG_NORMAL,
     PARETO,
     RAYLEIGH,
     WEIBULL,
 )
-from emdsl.families.real_line import CAUCHY, LAPLACE, NORMAL, STUDENT_T, UNIFORM
+from emdsl.families.real_line import (
+    CAUCHY,
+    GENERALIZED_NORMAL,
+    GUMBEL,
+    LAPLACE,
+    LOGISTIC,
+    NORMAL,
+    STUDENT_T,
+    UNIFORM,
+)
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
@@ -35,13 +45,17 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "Dirichlet": DIRICHLET,
         "Exponential": EXPONENTIAL,
         "Gamma": GAMMA,
+        "GeneralizedNormal": GENERALIZED_NORMAL,
         "Geometric": GEOMETRIC,
+        "Gumbel": GUMBEL,
         "HalfNormal": HALF_NORMAL,
         "InverseGamma": INVERSE_GAMMA,
         "InverseGaussian": INVERSE_GAUSSIAN,
         "InverseWishart": INVERSE_WISHART,
         "Laplace": LAPLACE,
+        "LogLogistic": LOG_LOGISTIC,
         "LogNormal": LOG_NORMAL,
+        "Logistic": LOGISTIC,
         "Multinomial": MULTINOMIAL,
         "MvNormal": MV_NORMAL,
         "NegativeBinomial": NEGATIVE_BINOMIAL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Eq, Integer, exp, log, loggamma
+from sympy import Eq, Expr, Integer, exp, log, loggamma
 
 from emdsl.families.family import Alternative, Family, Parameter, symbol
 from emdsl.families.vocabulary import At, Dim, LogIndicator, Total
@@ -56,6 +56,18 @@ CATEGORICAL = Family(
     values=Dim(_probs),
 )
 
+_SOFTMAX = exp(_logits) / Total(exp(_logits))
+
+
+def _of_logits(n: Expr) -> Expr:
+    return (
+        loggamma(n + 1)
+        - Total(loggamma(_COUNT + 1))
+        + Total(_COUNT * _logits)
+        - n * log(Total(exp(_logits)))
+    )
+
+
 MULTINOMIAL = Family(
     name="Multinomial",
     # SciPy's order. Stan reads n off the counts: so does leaving it out, Multinomial(p = theta).
@@ -65,7 +77,11 @@ MULTINOMIAL = Family(
     parameters=(_N, _PROBS),
     log_density=loggamma(_n + 1) - Total(loggamma(_COUNT + 1)) + Total(_COUNT * log(_probs)),
     event=1,
-    alternatives=(Alternative((), (("n", Total(_COUNT)),)),),
+    alternatives=(
+        Alternative((), (("n", Total(_COUNT)),)),
+        Alternative((_LOGITS,), (("p", _SOFTMAX),), _of_logits(_n)),
+        Alternative((_LOGITS,), (("n", Total(_COUNT)), ("p", _SOFTMAX)), _of_logits(Total(_COUNT))),
+    ),
     condition=Eq(Total(_COUNT), _n),
     sampler="multinomial",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import exp, log, loggamma
+from sympy import Expr, exp, log, loggamma
 
 from emdsl.families.family import Alternative, Family, Parameter, symbol
 
@@ -16,10 +16,14 @@ _LOGIT = Parameter("logit", "real", doc="log p - log(1 - p)")
 _ALPHA = Parameter("alpha", "positive", doc="the shape of the rate's Gamma")
 _BETA = Parameter("beta", "positive", doc="the rate of the rate's Gamma")
 _MU = Parameter("mu", "positive", doc="the mean")
+_MEAN = Parameter("mean", "positive", doc="the mean")
+_SHAPE = Parameter("shape", "positive", doc="the variance is mean + mean^2 / shape")
+_DISPERSION = Parameter("dispersion", "positive", doc="1 / shape")
 _PHI = Parameter("phi", "positive", doc="the variance is mu + mu^2 / phi")
 
 _p, _trials, _size, _rate, _logit = (p.symbol for p in (_P, _TRIALS, _SIZE, _RATE, _LOGIT))
 _alpha, _beta, _mu, _phi = (p.symbol for p in (_ALPHA, _BETA, _MU, _PHI))
+_log, _mean, _shape, _dispersion = (p.symbol for p in (_LOG, _MEAN, _SHAPE, _DISPERSION))
 
 _CHOOSE = loggamma(_trials + 1) - loggamma(_x + 1) - loggamma(_trials - _x + 1)
 
@@ -71,6 +75,37 @@ POISSON = Family(
     sampler="poisson",
 )
 
+
+def _of_shape(shape: Expr, log_mean: Expr, mean: Expr) -> Expr:
+    """The log mass by mean and shape; with 1 / dispersion for a shape, by the dispersion.
+
+    (mean / (mean + shape))^x is written with log mean apart: it is what a regression is linear in.
+    """
+    return (
+        loggamma(_x + shape)
+        - loggamma(shape)
+        - loggamma(_x + 1)
+        + shape * log(shape)
+        + _x * log_mean
+        - (_x + shape) * log(mean + shape)
+    )
+
+
+def _of_dispersion(log_mean: Expr, mean: Expr) -> Expr:
+    return (
+        loggamma(_x + 1 / _dispersion)
+        - loggamma(1 / _dispersion)
+        - loggamma(_x + 1)
+        + _x * log(_dispersion)
+        + _x * log_mean
+        - (_x + 1 / _dispersion) * log(1 + _dispersion * mean)
+    )
+
+
+def _by_mean(mean: Expr, shape: Expr) -> tuple[tuple[str, Expr], ...]:
+    return ("n", shape), ("p", shape / (mean + shape))
+
+
 NEGATIVE_BINOMIAL = Family(
     name="NegativeBinomial",
     doc="Failures before success n; a Poisson of Gamma rate. Johnson et al. 2005, chapter 5.",
@@ -93,15 +128,21 @@ NEGATIVE_BINOMIAL = Family(
             + _alpha * log(_beta)
             - (_x + _alpha) * log(1 + _beta),
         ),
+        Alternative((_MU, _PHI), _by_mean(_mu, _phi), _of_shape(_phi, log(_mu), _mu)),
+        # The NB2 of regressions: Cameron and Trivedi 2013, section 3.3; R's size is the shape.
+        Alternative((_MEAN, _SHAPE), _by_mean(_mean, _shape), _of_shape(_shape, log(_mean), _mean)),
         Alternative(
-            (_MU, _PHI),
-            (("n", _phi), ("p", _phi / (_mu + _phi))),
-            loggamma(_x + _phi)
-            - loggamma(_phi)
-            - loggamma(_x + 1)
-            + _phi * log(_phi)
-            + _x * log(_mu)
-            - (_x + _phi) * log(_mu + _phi),
+            (_LOG, _SHAPE), _by_mean(exp(_log), _shape), _of_shape(_shape, _log, exp(_log))
+        ),
+        Alternative(
+            (_MEAN, _DISPERSION),
+            _by_mean(_mean, 1 / _dispersion),
+            _of_dispersion(log(_mean), _mean),
+        ),
+        Alternative(
+            (_LOG, _DISPERSION),
+            _by_mean(exp(_log), 1 / _dispersion),
+            _of_dispersion(_log, exp(_log)),
         ),
     ),
     sampler="negative_binomial",

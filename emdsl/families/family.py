@@ -33,7 +33,8 @@ class Parameter:
 class Alternative:
     """Other names for some parameters: `canonical` gives each replaced one from the new ones.
 
-    `Normal(m, var = v)`: parameters (var,), canonical (("sd", sqrt(var)),).
+    `Normal(m, var = v)`: parameters (var,), canonical (("sd", sqrt(var)),). The arguments it
+    doesn't replace may occur there too: `Gamma(shape, mean = m)` has rate shape / mean.
 
     `log_density` is given where putting `canonical` into the family's would cancel digits or hide
     a sum: log(1 - p) at p = 1/(1 + exp(-logit)) is minus infinity from a logit of 37 on, while

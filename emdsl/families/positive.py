@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import log, loggamma, pi, sqrt
+from sympy import exp, log, loggamma, pi, sqrt
 
 from emdsl.families.family import Alternative, Family, Parameter, symbol
 
@@ -13,6 +13,7 @@ _SD = Parameter("sd", "positive", doc="the standard deviation before folding")
 _VAR = Parameter("var", "positive", doc="the square of the standard deviation")
 _PRECISION = Parameter("precision", "positive", doc="1 / var")
 _MEAN = Parameter("mean", "positive", doc="the mean")
+_LOG = Parameter("log", "real", doc="the log of the mean")
 _SHAPE = Parameter("shape", "positive", doc="the shape")
 _RATE = Parameter("rate", "positive", doc="the rate, 1 / scale")
 _SCALE = Parameter("scale", "positive", doc="the scale")
@@ -20,6 +21,7 @@ _DISPERSION = Parameter("dispersion", "positive", doc="1 / shape; the variance i
 _RATIO = Parameter("mu", "positive", doc="the mean over the scale")
 
 _mu, _sigma, _sd, _mean = (p.symbol for p in (_MU, _SIGMA, _SD, _MEAN))
+_log = _LOG.symbol
 _shape, _rate, _scale = (p.symbol for p in (_SHAPE, _RATE, _SCALE))
 
 LOG_NORMAL = Family(
@@ -57,7 +59,10 @@ EXPONENTIAL = Family(
     kind="positive",
     parameters=(_RATE,),
     log_density=log(_rate) - _rate * _x,
-    alternatives=(Alternative((_SCALE,), (("rate", 1 / _scale),)),),
+    alternatives=(
+        Alternative((_SCALE,), (("rate", 1 / _scale),)),
+        Alternative((_LOG,), (("rate", exp(-_log)),)),
+    ),
     sampler="exponential",
 )
 
@@ -68,7 +73,28 @@ GAMMA = Family(
     kind="positive",
     parameters=(_SHAPE, _RATE),
     log_density=_shape * log(_rate) - loggamma(_shape) + (_shape - 1) * log(_x) - _rate * _x,
-    alternatives=(Alternative((_SCALE,), (("rate", 1 / _scale),)),),
+    alternatives=(
+        Alternative((_SCALE,), (("rate", 1 / _scale),)),
+        # As in generalised linear models; each power apart, so that the sums separate.
+        Alternative(
+            (_MEAN,),
+            (("rate", _shape / _mean),),
+            _shape * log(_shape)
+            - _shape * log(_mean)
+            - loggamma(_shape)
+            + (_shape - 1) * log(_x)
+            - _shape * _x / _mean,
+        ),
+        Alternative(
+            (_LOG,),
+            (("rate", _shape * exp(-_log)),),
+            _shape * log(_shape)
+            - _shape * _log
+            - loggamma(_shape)
+            + (_shape - 1) * log(_x)
+            - _shape * _x * exp(-_log),
+        ),
+    ),
     sampler="gamma",
 )
 
@@ -96,6 +122,7 @@ INVERSE_GAUSSIAN = Family(
         # McCullagh and Nelder's GLM dispersion, then SciPy's invgauss(mu, scale = scale).
         Alternative((_DISPERSION,), (("shape", 1 / _DISPERSION.symbol),)),
         Alternative((_RATIO, _SCALE), (("mean", _RATIO.symbol * _scale), ("shape", _scale))),
+        Alternative((_LOG,), (("mean", exp(_log)),)),
     ),
     sampler="inverse_gaussian",
 )
@@ -112,6 +139,19 @@ WEIBULL = Family(
     + (_shape - 1) * log(_x)
     - _x**_shape * _scale ** (-_shape),
     sampler="weibull",
+)
+
+LOG_LOGISTIC = Family(
+    name="LogLogistic",
+    doc="exp of a logistic, Fisk's distribution. Johnson et al. 1995, section 23.11.",
+    variable=_x,
+    kind="positive",
+    parameters=(_SCALE, _SHAPE),
+    log_density=log(_shape)
+    - _shape * log(_scale)
+    + (_shape - 1) * log(_x)
+    - 2 * log(1 + _x**_shape * _scale ** (-_shape)),
+    sampler="log_logistic",
 )
 
 RAYLEIGH = Family(

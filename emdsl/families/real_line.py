@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Abs, And, log, loggamma, pi, sqrt
+from sympy import Abs, And, exp, log, loggamma, pi, sqrt
 
 from emdsl.families.family import Alternative, Family, Parameter, symbol
 
@@ -13,11 +13,13 @@ _SD = Parameter("sd", "positive", doc="the standard deviation")
 _VAR = Parameter("var", "positive", doc="the variance")
 _PRECISION = Parameter("precision", "positive", doc="1 / variance")
 _SCALE = Parameter("scale", "positive", doc="the scale")
+_SHAPE = Parameter("shape", "positive", doc="the power of the distance from the centre")
 _NU = Parameter("nu", "positive", doc="the degrees of freedom")
 _LOWER = Parameter("lower", "real", doc="the least value")
 _UPPER = Parameter("upper", "real", doc="the greatest value")
 
 _mean, _sd, _loc, _scale, _nu = (p.symbol for p in (_MEAN, _SD, _LOC, _SCALE, _NU))
+_shape = _SHAPE.symbol
 _lower, _upper = _LOWER.symbol, _UPPER.symbol
 
 NORMAL = Family(
@@ -67,6 +69,42 @@ CAUCHY = Family(
     parameters=(_LOC, _SCALE),
     log_density=-log(pi) - log(_scale) - log(1 + (_x - _loc) ** 2 / _scale**2),
     sampler="cauchy",
+)
+
+LOGISTIC = Family(
+    name="Logistic",
+    doc="The logistic. Johnson, Kotz and Balakrishnan 1995, chapter 23.",
+    variable=_x,
+    kind="real",
+    parameters=(_LOC, _SCALE),
+    log_density=-(_x - _loc) / _scale - log(_scale) - 2 * log(1 + exp(-(_x - _loc) / _scale)),
+    sampler="logistic",
+)
+
+GUMBEL = Family(
+    name="Gumbel",
+    doc="Largest values, type I. Johnson, Kotz and Balakrishnan 1995, chapter 22.",
+    variable=_x,
+    kind="real",
+    parameters=(_LOC, _SCALE),
+    log_density=-(_x - _loc) / _scale - log(_scale) - exp(-(_x - _loc) / _scale),
+    sampler="gumbel",
+)
+
+GENERALIZED_NORMAL = Family(
+    name="GeneralizedNormal",
+    # Shape 1 is Laplace's, shape 2 a normal with standard deviation scale / sqrt 2.
+    doc="The exponential power distribution. Subbotin 1923; Nadarajah 2005, (2).",
+    variable=_x,
+    kind="real",
+    parameters=(_LOC, _SCALE, _SHAPE),
+    # The power is written apart, so that expanding finds scale^-shape as a factor.
+    log_density=log(_shape)
+    - log(2)
+    - log(_scale)
+    - loggamma(1 / _shape)
+    - Abs(_x - _loc) ** _shape * _scale ** (-_shape),
+    sampler="generalized_normal",
 )
 
 UNIFORM = Family(

@@ -149,6 +149,7 @@ OPERATIONS: Mapping[str, Callable[[list[Any]], Any]] = {
     "cos": lambda a: math.cos(a[0]),
     "tanh": lambda a: math.tanh(a[0]),
     "lgamma": lambda a: math.lgamma(a[0]),
+    "xlogy": lambda a: a[0] * math.log(a[1]) if a[0] else 0.0,
     "atan2": lambda a: math.atan2(*a),
     "i0": lambda a: _i0(a[0]),
     "log_i0": lambda a: math.log(_i0(a[0])),

@@ -129,7 +129,7 @@ class DrawValues:
                 assert alternative is not None
                 values.append(self._canonical(p.name, family, alternative, args, batch, own))
         if family.sampler is None:
-            return self._from_density(family, draw, batch)
+            return self._from_density(draw, batch)
         size = ", ".join(str(a.dim) for a in batch)
         shape = f"({size}{',' * (len(batch) == 1)})"
         parts: list[Whole | str] = ["rng"]
@@ -190,7 +190,8 @@ class DrawValues:
         formula = dict(alternative.canonical)[name]  # type: ignore[attr-defined] # Alternative
         by_symbol = {
             family.symbol(q.name): self._arg(args[q.name], q.event, batch, own)
-            for q in alternative.parameters  # type: ignore[attr-defined] # Alternative
+            for q in (*alternative.parameters, *family.parameters)  # type: ignore[attr-defined] # Alternative
+            if q.name in args
         }
         return self._formula(formula, by_symbol)
 
@@ -211,9 +212,13 @@ class DrawValues:
         ops = {"Add": "add", "Mul": "mul", "Pow": "pow", "exp": "exp", "log": "log"}
         return Map(ops[name], tuple(self._formula(a, known) for a in tree.args))
 
-    def _from_density(self, family: Family, draw: g.Draw, batch: tuple[Axis, ...]) -> Expr:
+    def _from_density(self, draw: g.Draw, batch: tuple[Axis, ...]) -> Expr:
         """A user's density: inversion of its numerically integrated distribution function."""
-        density = next(d for d in self.model.densities if d.name == family.name)
+        density = next(d for d in self.model.densities if d.name == draw.family)
+        if not density.normalised:
+            name = self._temporary()
+            self.body.append(Bind((name,), "nm.no_density", (quoted(density.name),)))
+            return Array(name, batch)
         args = dict(draw.args)
         size = ", ".join(str(a.dim) for a in batch)
         parts: list[Whole | str] = []

@@ -112,5 +112,4 @@ def warn_unused(table: Table) -> None:
             table.report(diagnoses.unused(size.span, name, "size"))
     for name, density in table.families.items():
         if name not in table.used:
-            word = "mass" if density.discrete else "density"
-            table.report(diagnoses.unused(density.name.span, name, word))
+            table.report(diagnoses.unused(density.name.span, name, density.word))

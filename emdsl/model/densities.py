@@ -18,7 +18,7 @@ _SCALARS: frozenset[Kind] = frozenset({"real", "positive", "unit", "int", "count
 
 
 def resolve_densities(table: Table) -> None:
-    """Check every `density` and `mass` of the file."""
+    """Check every `density`, `mass` and `likelihood` of the file."""
     for node in table.families.values():
         density = _resolve(node, table)
         if density is not None:
@@ -42,9 +42,10 @@ def _resolve(node: ast.Density, table: Table) -> g.Density | None:
         # A broken type stands as real, so that the body is still looked at.
         arguments[name] = type_ or g.Type("real")
     variable = arguments[node.variable.name.id]
-    if fine and (variable.kind in DISCRETE) != node.discrete:
+    wanted = {"density": False, "mass": True}.get(node.word)
+    if fine and wanted is not None and (variable.kind in DISCRETE) != wanted:
         span, name = node.variable.type.span, node.variable.name.id
-        table.report(diagnoses.density_type(span, name, str(variable), node.discrete))
+        table.report(diagnoses.density_type(span, name, str(variable), node.word))
         fine = False
     body = resolve(node.body, Place(Scope(), node.name.id, arguments), table)
     if body is None or not fine:
@@ -57,7 +58,7 @@ def _resolve(node: ast.Density, table: Table) -> g.Density | None:
     parameters = tuple((p.name.id, arguments[p.name.id]) for p in node.parameters)
     name = node.name.id
     first = (node.variable.name.id, variable)
-    return g.Density(name, node.discrete, first, parameters, body, node.span)
+    return g.Density(name, node.word, first, parameters, body, node.span)
 
 
 def _scalar_type(argument: ast.Argument, table: Table) -> g.Type | None:

@@ -285,14 +285,27 @@ class Let:
 
 @dataclass(frozen=True, slots=True)
 class Density:
-    """A user's density or mass; `body` is over `Ref`s of role "argument"."""
+    """A user's density; `body` is over `Ref`s of role "argument".
+
+    `word` is `density` (continuous) or `mass` (discrete), of integral 1; or `likelihood`, what one
+    observation adds to the likelihood whether or not it integrates to anything.
+    """
 
     name: str
-    discrete: bool
+    word: str
     variable: tuple[str, Type]
     parameters: tuple[tuple[str, Type], ...]
     body: Expr
     span: Span
+
+    @property
+    def discrete(self) -> bool:
+        return self.variable[1].discrete
+
+    @property
+    def normalised(self) -> bool:
+        """Whether it claims to integrate to 1."""
+        return self.word != "likelihood"
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +313,45 @@ class Infer:
     targets: tuple[str, ...]
     method: str
     args: tuple[Expr, ...]
+    span: Span
+
+
+ConstraintKind = Literal["fixed", "tie", "linear", "bound"]
+Relation = Literal["==", ">=", "<="]
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """`coefficient * name[index]` in a constraint: each entry that the index leaves, or their sum.
+
+    `shape` is what the index leaves; `index` are whole numbers.
+    """
+
+    name: str
+    index: tuple[int, ...]
+    coefficient: float
+    summed: bool
+    shape: tuple[Extent, ...]
+    span: Span
+
+    def __str__(self) -> str:
+        inner = ", ".join(map(str, self.index))
+        name = f"{self.name}[{inner}]" if inner else self.name
+        return f"sum({name})" if self.summed else name
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """The sum of the terms `relation` the value, for each entry; `text` as written.
+
+    `kind` says what it comes to: an entry fixed, two that are tied, a linear equation, a bound.
+    """
+
+    kind: ConstraintKind
+    terms: tuple[Entries, ...]
+    relation: Relation
+    value: float
+    text: str
     span: Span
 
 
@@ -318,6 +370,7 @@ class Model:
     lets: tuple[Let, ...]
     densities: tuple[Density, ...]
     infer: tuple[Infer, ...]
+    constraints: tuple[Constraint, ...] = ()
 
     def plate(self, axis: str) -> Plate:
         return next(p for p in self.plates if p.axis == axis)

@@ -137,15 +137,15 @@ def show(model: g.Model) -> str:
     for let in model.lets:
         lines.append(f"let {_indexed(let.name, list(let.plates))} = {show_expr(let.value)}")
     for density in model.densities:
-        word = "mass" if density.discrete else "density"
         name, type_ = density.variable
         rest = ", ".join(f"{n} : {t}" for n, t in density.parameters)
         head = f"{name} : {type_}; {rest}" if rest else f"{name} : {type_}"
-        lines.append(f"{word} {density.name}({head}) = {show_expr(density.body)}")
+        lines.append(f"{density.word} {density.name}({head}) = {show_expr(density.body)}")
     for infer in model.infer:
         args = ", ".join(show_expr(a) for a in infer.args)
         method = f"{infer.method}({args})" if args else infer.method
         lines.append(f"infer {', '.join(infer.targets)} using {method}")
+    lines += [f"constrain {constraint.text}" for constraint in model.constraints]
     return "\n".join(lines) + "\n"
 
 

@@ -20,12 +20,15 @@ def write_model(page: Page, model: g.Model) -> None:
     if model.params or model.consts:
         page.say("Parameters and constants:")
         page.table([*map(_param, model.params), *map(_const, model.consts)])
+    if model.constraints:
+        page.say("Constraints:")
+        for constraint in model.constraints:
+            page.item(constraint.text)
     page.say("Nodes:")
     page.table([_node(v) for v in model.variables])
     for d in model.densities:
-        word = "mass" if d.discrete else "density"
         inner = ", ".join(n for n, _ in d.parameters)
-        page.say(f"Own {word}: {d.name}({d.variable[0]}; {inner}) = {show_expr(d.body)}")
+        page.say(f"Own {d.word}: {d.name}({d.variable[0]}; {inner}) = {show_expr(d.body)}")
     for let in model.lets:
         page.say(f"{_indexed(let.name, let.plates)} stands for {show_expr(let.value)}.")
     page.say("Graph (each node after its parents):")

@@ -16,12 +16,14 @@ from sympy.logic.boolalg import Boolean
 from emdsl.derive.atoms import (
     Atom,
     Centered,
+    Coef,
     Elem,
     Ind,
     InvOf,
     Ix,
     LogDetOf,
     LogInd,
+    LogSumExp,
     Matrix,
     Pivot,
     Seen,
@@ -29,6 +31,7 @@ from emdsl.derive.atoms import (
     Stat,
     SumOf,
     Value,
+    Weight,
 )
 from emdsl.derive.joint import Joint
 from emdsl.derive.levels import Level, Link
@@ -338,9 +341,18 @@ class Printer:
                 return style.at(style.inverse(self.matrix(m)), self.indices((i, j))), ATOM
             case Stat(name=name, idx=idx):
                 return style.at(style.statistic(name), self.indices(idx)), ATOM
-            case SumOf(axes=axes, body=body):
-                shown = [self.index(a) for a in axes]
-                return f"{style.sum(shown)} {self.show(body, PRODUCT)}", PRODUCT
+            case SumOf() | LogSumExp() as total:
+                return self._total(total), PRODUCT
+            case Coef(letter=name, idx=idx) | Weight(name=name, idx=idx):
+                return style.at(style.name(name), self.indices(idx)), ATOM
+
+    def _total(self, total: SumOf | LogSumExp) -> str:
+        """A sum over axes, or the log of one of exponentials."""
+        style, shown = self.style, [self.index(a) for a in total.axes]
+        if isinstance(total, SumOf):
+            return f"{style.sum(shown)} {self.show(total.body, PRODUCT)}"
+        inner = style.function("exp", self.show(total.body), bare=False)
+        return style.function("log", f"{style.sum(shown)} {inner}", bare=False)
 
     def matrix(self, m: Matrix) -> str:
         """A whole matrix."""

@@ -24,7 +24,15 @@ from emdsl.derive.statistics import Derived
 from emdsl.report.forms import expressions
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
-from emdsl.report.rules import entries, logdet, rotation, shape, simplex, systems
+from emdsl.report.rules import (
+    constraints,
+    entries,
+    logdet,
+    rotation,
+    shape,
+    simplex,
+    systems,
+)
 from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 
@@ -44,7 +52,7 @@ def write_updates(page: Page, derived: Derived, m_step: MStep) -> None:
     page.say(f"Each parameter maximises {kind}, with the statistics held fixed, in this order:")
     done: list[str] = []
     for number, update in enumerate(m_step.updates, 1):
-        own = (update.param, *update.also)
+        own = update.solved
         needs = update.needs - set(own)
         model = derived.joint.model
         when = _When(
@@ -67,7 +75,7 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
     printer = Printer(page.style, joint)
     context = Context(page, printer, derived, update)
     shown: list[str] = []
-    for i, name in enumerate((update.param, *update.also)):
+    for i, name in enumerate(update.solved):
         shown += [", " if i else "", Math(page.style.name(name))]
     page.heading(f"{number}. ", *shown, f"  ({update.rule})")
     written = False
@@ -75,19 +83,20 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
         case Normalized():
             written = simplex.write(context, update.form)
         case Entries() | BestOf():
-            written = entries.write(context, update.form)
+            written = entries.write(context, constraints.plain(update.form))  # type: ignore[arg-type] # the same kind
         case Linear():
             written = systems.write(context, update.form)
         case JointForm():
             written = systems.write_joint(context, update.form)
         case MatrixValue():
-            written = logdet.write(context, update.form)
+            written = logdet.write(context, constraints.plain(update.form))  # type: ignore[arg-type] # the same kind
         case UnitProduct():
             written = shape.write(context, update.form)
         case Eigenvectors() | Planes():
             written = rotation.write(context, update.form)
     if not written:
         _write_record(context)
+    constraints.write(context)
     _write_unpivot(page, joint, (update.param, *update.also))
 
 

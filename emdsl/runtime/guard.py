@@ -125,11 +125,17 @@ def undefined(program: Program, statistics: Statistics, params: Params) -> list[
 
 
 def stuck(program: Program, statistics: Statistics, params: Params) -> list[str]:
-    """Real parameters none of whose entries has a finite update: they are where they began."""
+    """Real parameters none of whose entries has a finite update: they are where they began.
+
+    Newton's method only ever moves to where Q is finite.
+    """
+    numeric = {name for block in program.numeric for name in block.params}
     return [
         p.name
         for p in program.meta.params
-        if p.kind == "real" and np.all(_without_update(program, statistics, params, p))
+        if p.kind == "real"
+        and p.name not in numeric
+        and np.all(_without_update(program, statistics, params, p))
     ]
 
 

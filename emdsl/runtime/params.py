@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from emdsl.runtime.cells import CellError, read_cells
+from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.errors import ParamsError, near
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.program import Floats, Meta, Param, Params
-from emdsl.runtime.rotations import nearest_rotation
+from emdsl.runtime.rotations import exact
 from emdsl.runtime.supports import MATRICES, violation
 
 
@@ -55,12 +56,17 @@ def _neutral_param(param: Param, shape: tuple[int, ...]) -> Floats:
     return 0.1 + 0.1 * np.arange(count).reshape(shape) / max(count, 1)
 
 
-def free_params(meta: Meta, sizes: Mapping[str, int]) -> int:
+def free_params(
+    meta: Meta, sizes: Mapping[str, int], constraints: Constraints | None = None
+) -> int:
     """How many numbers are estimated.
 
     A simplex[D] and a shape[D] have D - 1, a posdef[D] D (D + 1) / 2, an orthogonal[D]
-    D (D - 1) / 2.
+    D (D - 1) / 2. A softmax's weights with a row for every class count as with one class for
+    reference. Under constraints, what these leave of them.
     """
+    if constraints is not None:
+        return constraints.free()
     total = 0
     for param in meta.params:
         shape = param_shape(param, sizes)
@@ -68,6 +74,8 @@ def free_params(meta: Meta, sizes: Mapping[str, int]) -> int:
             total += math.prod(shape[:-1]) * (shape[-1] - 1)
         elif param.kind == "posdef":
             total += math.prod(shape[:-2]) * (shape[-1] * (shape[-1] + 1) // 2)
+        elif param.shift is not None:
+            total += math.prod(shape) - math.prod(shape) // shape[param.shift]
         elif param.kind == "orthogonal":
             total += math.prod(shape[:-2]) * (shape[-1] * (shape[-1] - 1) // 2)
         else:
@@ -154,8 +162,4 @@ def _check_param(
         total = found.sum(axis=-1, keepdims=True)
         if np.abs(total - 1.0).max(initial=0.0) > 1e-12:  # printed digits: make it exact
             found /= total
-    elif param.kind == "shape":
-        found /= np.exp(np.log(found).mean(axis=-1, keepdims=True))
-    elif param.kind == "orthogonal":
-        found = nearest_rotation(found)
-    return found
+    return exact(param.kind, found)

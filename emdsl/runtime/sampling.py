@@ -44,6 +44,24 @@ def cauchy(rng: Generator, loc: Any, scale: Any, size: Size) -> Array:
     return np.asarray(loc + scale * rng.standard_cauchy(size))
 
 
+def logistic(rng: Generator, loc: Any, scale: Any, size: Size) -> Array:
+    return np.asarray(rng.logistic(loc, scale, size))
+
+
+def gumbel(rng: Generator, loc: Any, scale: Any, size: Size) -> Array:
+    return np.asarray(rng.gumbel(loc, scale, size))
+
+
+def generalized_normal(rng: Generator, loc: Any, scale: Any, shape: Any, size: Size) -> Array:
+    """(abs(x - loc) / scale)^shape is Gamma(1 / shape), and both signs are as likely.
+
+    Gamma(a)^a is Gamma(a + 1)^a U, which doesn't underflow (Marsaglia and Tsang 2000, section 6).
+    """
+    a = 1.0 / np.asarray(shape, dtype=float)
+    away = rng.standard_gamma(a + 1.0, size) ** a * rng.random(size)
+    return np.asarray(loc + scale * np.where(rng.random(size) < 0.5, -away, away))
+
+
 def uniform(rng: Generator, lower: Any, upper: Any, size: Size) -> Array:
     return np.asarray(rng.uniform(lower, upper, size))
 
@@ -82,6 +100,10 @@ def inverse_gaussian(rng: Generator, mean: Any, shape: Any, size: Size) -> Array
 
 def weibull(rng: Generator, shape: Any, scale: Any, size: Size) -> Array:
     return np.asarray(scale * rng.weibull(shape, size))
+
+
+def log_logistic(rng: Generator, scale: Any, shape: Any, size: Size) -> Array:
+    return np.asarray(scale * np.exp(rng.logistic(0.0, 1.0, size) / shape))
 
 
 def rayleigh(rng: Generator, scale: Any, size: Size) -> Array:

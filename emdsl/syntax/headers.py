@@ -10,7 +10,7 @@ from emdsl.syntax.layout import Line, read_layout
 from emdsl.syntax.words import problem_of, shown
 
 _START = Span(1, 1, 1, 1)
-_BEFORE_HEADER = ("MODEL", "DENSITY", "MASS")
+_BEFORE_HEADER = ("MODEL", "DENSITY", "MASS", "LIKELIHOOD")
 
 
 def empty_file() -> Diagnostic:
@@ -38,7 +38,7 @@ def check_headers(lines: Sequence[Line]) -> tuple[list[Line], list[Diagnostic]]:
     if early is not None and early.span < headers[0].span:
         found = f"expected the header `model Name` first, found {shown(early.tokens[0])}"
         note = Note("the header is here", headers[0].span)
-        hint = "move the header up; only `density` and `mass` may stand before it"
+        hint = "move the header up; only densities may stand before it"
         if not early.broken and problem_of(early) is None:
             problems.append(Diagnostic("no-model", found, early.span, hint, (note,)))
         return [*_stand_in_header(), *_without(lines, headers)], problems

@@ -26,7 +26,7 @@ CLOSER = {"LPAR": "RPAR", "LSQB": "RSQB"}
 _WRITTEN = {"LPAR": "(", "RPAR": ")", "LSQB": "[", "RSQB": "]"}
 _STARTS_A_LINE = (
     *("MODEL", "PARAM", "LATENT", "DATA", "INPUT", "CONST", "LET"),
-    *("FOR", "INFER", "DENSITY", "MASS"),
+    *("FOR", "INFER", "DENSITY", "MASS", "LIKELIHOOD"),
 )
 
 

@@ -80,7 +80,7 @@ def _pieces(tokens: Sequence[Token]) -> Iterator[Piece]:
 def _type_colons(tokens: Sequence[Token]) -> frozenset[int]:
     """Where `:` introduces a type and so has a space before it."""
     colons = [i for i, token in enumerate(tokens) if token.type == "COLON"]
-    if tokens[0].type in ("DENSITY", "MASS"):
+    if tokens[0].type in ("DENSITY", "MASS", "LIKELIHOOD"):
         return frozenset(colons)
     return frozenset(colons[:1] if tokens[0].type in _TYPED and _has_type(tokens) else ())
 

@@ -108,6 +108,10 @@ class TreeBuilder:
         _, targets, _, method, _, args, _, _ = parts
         return ast.Infer(_over(parts), targets, method, args or ())
 
+    def constrain(self, parts: Parts) -> ast.Constrain:
+        _, relation, _ = parts
+        return ast.Constrain(_over(parts), relation)
+
     def targets(self, parts: Parts) -> tuple[ast.Target, ...]:
         return tuple(parts)
 
@@ -136,8 +140,7 @@ class TreeBuilder:
 
     def density(self, parts: Parts) -> ast.Density:
         keyword, name, _, variable, parameters, _, body, _ = parts
-        discrete = keyword.type == "MASS"
-        return ast.Density(_over(parts), name, discrete, variable, parameters or (), body)
+        return ast.Density(_over(parts), name, str(keyword), variable, parameters or (), body)
 
     def variable(self, parts: Parts) -> ast.Argument:
         name, type_ = parts

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from emdsl.model.graph import Model, Param
 from emdsl.model.kinds import STRUCTURED
+from emdsl.verify.feasible import Feasible, wandered
 
 Params = dict[str, NDArray[Any]]
 Move = Callable[[NDArray[Any], float], NDArray[Any]]
@@ -143,10 +144,35 @@ def gradient(
     return out
 
 
+def restricted_gradient(
+    objective: Callable[[Params], float],
+    model: Model,
+    params: Mapping[str, Any],
+    names: frozenset[str] | None = None,
+    step: float = 1e-3,
+) -> dict[str, float]:
+    """The same along a basis of the moves that the constraints leave the named parameters."""
+    base: Params = {n: np.asarray(v, dtype=float) for n, v in params.items()}
+    space = Feasible(model, base)
+    flat = space.flat(base)
+    out: dict[str, float] = {}
+    for number, direction in enumerate(space.directions(base, names)):
+
+        def at(h: float, direction: NDArray[Any] = direction) -> float:
+            return objective({**base, **space.back(flat + h * direction)})
+
+        near = at(step) - at(-step)
+        far = at(2.0 * step) - at(-2.0 * step)
+        out[f"move {number}"] = (8.0 * near - far) / (12.0 * step)
+    return out
+
+
 def jittered(
     model: Model, params: Mapping[str, Any], rng: np.random.Generator, scale: float
 ) -> Params:
-    """Parameters moved at random along every coordinate."""
+    """Parameters moved at random along every coordinate that constraints leave free."""
+    if model.constraints:
+        return wandered(model, params, rng, scale)
     out: Params = {n: np.asarray(v, dtype=float) for n, v in params.items()}
     for name, _, move in directions(model, out):
         out[name] = move(out[name], scale * float(rng.uniform(-1.0, 1.0)))

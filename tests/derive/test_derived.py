@@ -61,9 +61,9 @@ def updated(text: str, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def density(body: str, kind: str = "positive", x: str = "positive") -> str:
-    """A model of one density, which need not integrate to one for its update to be derived."""
+    """A model of one likelihood, which need not integrate to one for its update to be derived."""
     return (
-        f"density Home(x : {x}; t : {kind}) = {body}\nmodel M\nparam t : {kind}\n"
+        f"likelihood Home(x : {x}; t : {kind}) = {body}\nmodel M\nparam t : {kind}\n"
         f"for n in N:\n    data x[n] : {x} ~ Home(t)\n"
     )
 
@@ -140,7 +140,7 @@ def test_a_likelihood_that_only_grows_is_refused() -> None:
 def test_a_mixture_of_a_density_of_no_library() -> None:
     """The same rule under a latent, with a parameter for each of its values."""
     text = (
-        "density Home(x : positive; t : positive) = t^2 * exp(-x * t^3)\n"
+        "likelihood Home(x : positive; t : positive) = t^2 * exp(-x * t^3)\n"
         "model M(K = 2)\nparam w : simplex[K]\nparam t[K] : positive\n"
         "for n in N:\n    latent z[n] ~ Categorical(w)\n    data x[n] ~ Home(t[z[n]])\n"
     )

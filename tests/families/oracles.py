@@ -18,7 +18,11 @@ SCALAR: dict[str, list[tuple[tuple[float, ...], Any]]] = {
     "Delta": [((v,), stats.rv_discrete(values=([v], [1.0]))()) for v in (0, 3)],
     "Exponential": [((r,), stats.expon(scale=1 / r)) for r in (0.2, 5.0)],
     "Gamma": [((a, b), stats.gamma(a, scale=1 / b)) for a, b in ((0.7, 2.0), (9.0, 0.4))],
+    "GeneralizedNormal": [
+        ((m, s, b), stats.gennorm(b, m, s)) for m, s, b in ((0, 1, 2.0), (-2, 0.3, 0.6), (5, 2, 7))
+    ],
     "Geometric": [((p,), stats.geom(p, loc=-1)) for p in (0.07, 0.6)],
+    "Gumbel": [((m, s), stats.gumbel_r(m, s)) for m, s in ((0.0, 1.0), (-3.0, 0.4))],
     "HalfNormal": [((s,), stats.halfnorm(scale=s)) for s in (0.5, 3.0)],
     "InverseGamma": [((a, b), stats.invgamma(a, scale=b)) for a, b in ((1.5, 2.0), (8.0, 0.4))],
     "InverseGaussian": [
@@ -26,6 +30,8 @@ SCALAR: dict[str, list[tuple[tuple[float, ...], Any]]] = {
     ],
     "Laplace": [((m, s), stats.laplace(m, s)) for m, s in ((0.0, 1.0), (2.5, 0.2))],
     "LogNormal": [((m, s), stats.lognorm(s, scale=np.exp(m))) for m, s in ((0, 1), (-1, 0.3))],
+    "LogLogistic": [((s, k), stats.fisk(k, scale=s)) for s, k in ((1.0, 0.8), (3.0, 6.0))],
+    "Logistic": [((m, s), stats.logistic(m, s)) for m, s in ((0.0, 1.0), (4.0, 0.3))],
     "NegativeBinomial": [((n, p), stats.nbinom(n, p)) for n, p in ((0.7, 0.2), (12.5, 0.6))],
     "Normal": [((m, s), stats.norm(m, s)) for m, s in ((0.0, 1.0), (-3.0, 0.2), (10.0, 4.0))],
     "Pareto": [((m, a), stats.pareto(a, scale=m)) for m, a in ((1.0, 3.0), (0.2, 1.5))],

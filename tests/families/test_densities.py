@@ -191,6 +191,15 @@ def test_an_alternative_agrees_with_the_canonical(family: Family, alternative: A
         ("InverseGaussian", {"mu": 0.5, "scale": 3}, stats.invgauss(0.5, scale=3)),
         ("InverseGaussian", {"mean": 2, "dispersion": 0.5}, stats.invgauss(1, scale=2)),
         ("Beta", {"mean": 0.25, "precision": 8}, stats.beta(2, 6)),
+        ("Beta", {"logit": -np.log(3), "precision": 8}, stats.beta(2, 6)),
+        ("Exponential", {"log": np.log(3)}, stats.expon(scale=3)),
+        ("Gamma", {"shape": 2, "mean": 3}, stats.gamma(2, scale=1.5)),
+        ("Gamma", {"shape": 2, "log": np.log(3)}, stats.gamma(2, scale=1.5)),
+        ("InverseGaussian", {"log": np.log(2), "shape": 2}, stats.invgauss(1, scale=2)),
+        ("NegativeBinomial", {"mean": 3, "shape": 2}, stats.nbinom(2, 0.4)),
+        ("NegativeBinomial", {"log": np.log(3), "shape": 2}, stats.nbinom(2, 0.4)),
+        ("NegativeBinomial", {"mean": 3, "dispersion": 0.5}, stats.nbinom(2, 0.4)),
+        ("NegativeBinomial", {"log": np.log(3), "dispersion": 0.5}, stats.nbinom(2, 0.4)),
         ("Bernoulli", {"logit": 0.7}, stats.bernoulli(expit(0.7))),
         ("Binomial", {"n": 8, "logit": -0.7}, stats.binom(8, expit(-0.7))),
         ("Geometric", {"logit": -0.7}, stats.geom(expit(-0.7), loc=-1)),
@@ -224,7 +233,17 @@ def test_the_logits_of_a_categorical() -> None:
     np.testing.assert_allclose(np.exp(actual), softmax(logit))
 
 
+def test_the_logits_of_a_multinomial() -> None:
+    family, logit, x = FAMILIES["Multinomial"], np.array([0.3, -1.0, 2.0]), [2, 0, 3]
+    expected = log_probability(stats.multinomial(5, softmax(logit)), x)
+    assert log_density(family, x, {"n": 5, "logit": logit}) == pytest.approx(expected)
+    assert log_density(family, x, {"logit": logit}) == pytest.approx(expected)
+
+
 def test_far_logits_lose_nothing() -> None:
+    beta = log_density(FAMILIES["Beta"], 0.5, {"logit": 50.0, "precision": 2.0})
+    near = log_density(FAMILIES["Beta"], 0.5, {"alpha": 2.0, "beta": 2 * np.exp(-50.0)})
+    assert beta == pytest.approx(near)
     assert log_density(FAMILIES["Bernoulli"], 0, {"logit": 50.0}) == pytest.approx(-50)
     assert log_density(FAMILIES["Bernoulli"], 1, {"logit": -50.0}) == pytest.approx(-50)
 

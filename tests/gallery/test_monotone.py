@@ -15,7 +15,8 @@ from tests.gallery.models import data, each_fitted, module, sizes
 SEEDS = 200
 ITERATIONS = 60
 DECREASE = 1e-9  # relative
-FAR = {"autoregressive_hmm"}  # data are covariates too: far away, a column of them is one of ones
+# data are covariates too: far away, a column of them is one of ones
+FAR = {"autoregressive_hmm", "autoregression"}
 
 
 def sequences(path: Path, arrays: dict[str, Any]) -> list[NDArray[np.intp]]:

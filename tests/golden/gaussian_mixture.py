@@ -43,7 +43,7 @@ META = rt.Meta(
     ),
     params=(
         rt.Param("weight", ("K",), "simplex", event=1),
-        rt.Param("mean", ("K", "D"), "real", event=1),
+        rt.Param("mean", ("K", "D"), "real", event=1, together=1),
         rt.Param("cov", ("K", "D", "D"), "posdef", event=2, collapse=("zero", 1.0)),
     ),
     arrays=(

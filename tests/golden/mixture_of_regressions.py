@@ -188,7 +188,7 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
         #   -H x = g with g = z_u_y[k, p]
         #   H = -z_u_u[k, p, p']
         #   a maximum: Q is concave, H being minus a weighted sum of squares
-        beta = nm.solve(s_z_u_u, s_z_u_y, 1)  # (K, P)
+        beta = nm.solve(s_z_u_u, s_z_u_y, 1, params["beta"] - pivot["beta"])  # (K, P)
         beta = nm.settle(beta, params["beta"] - pivot["beta"])
 
         # sd: scalar

@@ -88,7 +88,7 @@ def test_statements() -> None:
     """What each declaration holds."""
     tree = parse(Source(GALLERY["Everything"]))
     density, last = tree.densities
-    assert (density.discrete, last.discrete) == (True, False)
+    assert (density.word, last.word) == ("mass", "density")
     assert [argument.name.id for argument in density.parameters] == ["p", "q"]
     assert [argument.type.name for argument in density.parameters] == ["unit", "unit"]
     assert [written(hyper) for hyper in tree.hyper] == ["K = 2", "L = (K + 1)", "M"]

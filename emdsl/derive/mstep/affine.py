@@ -27,6 +27,7 @@ from emdsl.derive.mstep.block import (
     without_common_factor,
 )
 from emdsl.derive.mstep.occurrences import entries_in
+from emdsl.derive.mstep.restricted import Restriction
 from emdsl.derive.mstep.symmetric import symmetric_factors
 
 
@@ -57,9 +58,10 @@ def solve(block: Block) -> Update | None:
     pairs, lones = sorted_pieces
     if not pairs:
         return None
-    canceled = _cancel_matrix(pairs, lones, block)
+    rules = block.restricted
+    canceled = _cancel_matrix(pairs, lones, block) if rules is None else None
     if canceled is not None:
-        pairs, lones, matrix = canceled
+        pairs, lones, matrix, together = canceled
     coupled = tuple(
         i for i in range(len(block.cell))
         if any(p.first.idx[i] != p.second.idx[i] for p in pairs)
@@ -71,7 +73,8 @@ def solve(block: Block) -> Update | None:
     quadratic = tuple(_at_pair(p, block, twin_all) for p in pairs)
     linear = tuple(_at_lone(p, block) for p in lones)
     batch = tuple(a for i, a in enumerate(block.cell) if i not in coupled)
-    both, common = without_common_factor((*quadratic, *linear), batch, atoms)
+    apart = batch if rules is None or rules.apart else ()
+    both, common = without_common_factor((*quadratic, *linear), apart, atoms)
     quadratic, linear = both[: len(quadratic)], both[len(quadratic) :]
     right = coefficient(linear, block.cell, atoms)
     wide = (*block.cell, *(t for t in twin_all if t not in block.cell))
@@ -85,14 +88,15 @@ def solve(block: Block) -> Update | None:
         if half.is_nonnegative:
             return None  # convex: the stationary point is a minimum
         value = quotient(-right, 2 * half)
+        record += [f"dQ/d{block.entry} = ({right}) + 2 ({half}) {block.entry} = 0"]
         record += [
-            f"dQ/d{block.entry} = ({right}) + 2 ({half}) {block.entry} = 0",
-            f"so {block.entry} = {value}",
+            f"so {block.entry} = {value}" if rules is None else "-H x = g with a diagonal H",
             "a maximum: the quadratic term is negative"
             if half.is_nonpositive
             else "a maximum where the quadratic term is negative",
         ]
-        form: Entries | Linear = Entries(value)
+        form: Entries | Linear = Entries(value) if rules is None else (
+            Linear(-2 * half, right, (), ()))  # fmt: skip
     else:
         names = dict(zip(block.cell, twin_all, strict=True))
         flipped = {**names, **{v: k for k, v in names.items()}}
@@ -104,9 +108,28 @@ def solve(block: Block) -> Update | None:
         ]
         twin = tuple(twin_all[i] for i in coupled)
         form = Linear(-hessian, right, coupled, twin)
+    if rules is not None:
+        record += restricted_record(rules)
     exprs = [form.value] if isinstance(form, Entries) else [form.matrix, form.right]
     needs = frozenset().union(*(params_in(e, atoms) for e in exprs))
-    return Update(block.param.name, "affine", block.cell, form, needs, tuple(record))
+    return Update(
+        block.param.name, "affine", block.cell, form, needs, tuple(record),
+        together=None if canceled is None else together,
+    )  # fmt: skip
+
+
+def restricted_record(rules: Restriction) -> list[str]:
+    """What is solved in place of the system, under constraints."""
+    lines = [
+        "the equalities leave x = c + M f with f free, of all entries that they tie together",
+        "so (M' H M) f = M' (g - H c) with H and g those of -H x = g, where H is block diagonal",
+    ]
+    if rules.bounded:
+        lines.append(
+            "beyond a bound: the maximum of the concave quadratic within the bounds, exactly, by "
+            "the active set method"
+        )
+    return lines
 
 
 def _degrees(block: Block) -> tuple[list[Pair], list[Lone]] | None:
@@ -156,8 +179,11 @@ def _at_lone(lone: Lone, block: Block) -> Piece:
 
 def _cancel_matrix(
     pairs: list[Pair], lones: list[Lone], block: Block
-) -> tuple[list[Pair], list[Lone], str] | None:
-    """Drop P[d, e] where every term has it, with d the entry's own axis; see the module's text."""
+) -> tuple[list[Pair], list[Lone], str, int] | None:
+    """Drop P[d, e] where every term has it, with d the entry's own axis; see the module's text.
+
+    The last result is the axis's position in the cell.
+    """
     found = None
     for position in range(len(block.cell)):
         new_pairs = [_without(p.piece, p.first, p.second, position, block) for p in pairs]
@@ -172,6 +198,7 @@ def _cancel_matrix(
             [Pair(x[0], x[1][0], x[1][1]) for x in new_pairs if x is not None],
             [Lone(x[0], x[1][0]) for x in new_lones if x is not None],
             next(iter(names)),
+            position,
         )
         break
     return found

@@ -1,0 +1,45 @@
+"""What a numeric block of the M-step is made of: its share of Q, and that share's derivatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+
+@dataclass(frozen=True)
+class RowPart:
+    """A sum over the rows of a plate: `expr`, with their weights, over `axes` too."""
+
+    plate: str
+    latents: tuple[str, ...]  # whose posterior the weights are
+    expr: sp.Expr
+    axes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A function of the block's parameters: sums of statistics, and sums over rows."""
+
+    static: sp.Expr
+    rows: tuple[RowPart, ...]
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """Newton's method for some parameters; arrays are over the batch axes, then a cell's own.
+
+    `cells` are each parameter's own axes as a row of the Hessian, `twins` as a column; `order` the
+    positions of the parameter's dimensions that are batch axes, then those that are its own.
+    """
+
+    params: tuple[str, ...]
+    batch: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+    twins: tuple[tuple[str, ...], ...]
+    places: tuple[tuple[int, ...], ...]
+    value: Share
+    gradient: tuple[Share, ...]
+    hessian: tuple[tuple[Share, ...], ...]
+    concave: bool
+    shift: tuple[int | None, ...]  # own axes along which adding one number changes nothing
