@@ -436,3 +436,37 @@ def test_rows_of_a_shape_are_not_tied() -> None:
     assert "no closed-form update of `shape` (shape[D]) under `shape[0] == shape[1]`" in refusal(
         text
     )
+
+
+PLAIN = {
+    "EEE": ("param cov : posdef[D]", "cov"),
+    "VVV": ("param cov[K] : posdef[D]", "cov[z[n]]"),
+    "VVI": ("param cov[K] : positive[D]", "diag(cov[z[n]])"),
+    "VEE": ("param cov : posdef[D]\nparam v[K] : positive", "v[z[n]] * cov"),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_covariance_in_one_piece_has_the_same_maximum(name: str) -> None:
+    declared, cov = PLAIN[name]
+    plain = f"""model M(K = 2)
+param weight : simplex[K]
+param mean[K] : real[D]
+{declared}
+for n in N:
+    latent z[n] ~ Categorical(weight)
+    data x[n] : real[D] ~ MvNormal(mean[z[n]], {cov})
+"""
+    rng = np.random.default_rng(12)
+    turn = np.linalg.qr(rng.normal(size=(D, D)))[0]
+    x = np.concatenate([
+        rng.normal(size=(80, D)) * [1, 2, 3] @ turn, rng.normal([6, 0, 0], 1, size=(60, D)),
+    ])  # fmt: skip
+    init = {"z": np.repeat(np.eye(2), [80, 60], axis=0)}
+    fits = [
+        import_text(compile_source(Source(text, "m.em")).module, "M").fit(
+            x, init=init, tol=1e-13, max_iter=3000, progress=False)
+        for text in (plain, written(name))
+    ]  # fmt: skip
+    assert fits[1].log_likelihood == pytest.approx(fits[0].log_likelihood, abs=1e-6)
+    assert fits[1].n_params == fits[0].n_params - (name == "VEE")  # whose scale is open
