@@ -19,13 +19,14 @@ from emdsl.derive.mstep.block import (
 from emdsl.derive.mstep.block import (
     Joint as JointForm,
 )
-from emdsl.derive.mstep.share import Numeric
+from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived
 from emdsl.report.forms import expressions
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
 from emdsl.report.rules import (
+    absolute,
     constraints,
     entries,
     logdet,
@@ -94,6 +95,8 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
             written = systems.write_joint(context, update.form)
         case MatrixValue():
             written = logdet.write(context, constraints.plain(update.form))  # type: ignore[arg-type] # the same kind
+        case Absolute():
+            written = absolute.write(context, update.form)
         case UnitProduct():
             written = shape.write(context, update.form)
         case Eigenvectors() | Planes():

@@ -6,7 +6,7 @@ import sympy as sp
 
 from emdsl.derive.display import tidy_axes, without_pivots
 from emdsl.derive.mstep.neat import plain
-from emdsl.derive.mstep.share import Numeric, Share
+from emdsl.derive.mstep.share import Absolute, Numeric, Share
 from emdsl.derive.mstep.shorten import Letters, shortened
 from emdsl.derive.statistics import Derived
 from emdsl.derive.table import Atoms
@@ -55,7 +55,7 @@ def record(form: Numeric, derived: Derived) -> tuple[str, ...]:
     return tuple(tidy_axes([line], atoms)[0] for line in lines)
 
 
-def entry(form: Numeric, i: int, own: tuple[str, ...]) -> str:
+def entry(form: Numeric | Absolute, i: int, own: tuple[str, ...]) -> str:
     """An entry of a block's parameter, its batch axes first among the block's."""
     order = form.places[i]
     axes = (*form.batch, *own)

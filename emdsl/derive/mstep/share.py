@@ -65,5 +65,43 @@ class Numeric:
     gradient: tuple[Share, ...]
     hessian: tuple[tuple[Share, ...], ...]
     concave: bool
+    profiled: tuple[str, ...]  # parameters whose formulas were put in
+    given: Numeric | None  # where there are such: the same with their values, for when one is fixed
     shift: tuple[int | None, ...]  # own axes along which adding one number changes nothing
     why: Why
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A sum of -weight |target - sum_i design_i theta_i| over `sums`, and over rows unless prior.
+
+    `weight` and `target` are over the batch axes and `sums`; `design` is for each parameter, over
+    its own axes too.
+    """
+
+    plate: str  # "" where no rows are in it: a prior's
+    latents: tuple[str, ...]  # whose posterior is in the weight
+    weight: sp.Expr
+    target: sp.Expr
+    design: tuple[sp.Expr, ...]
+    sums: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Absolute:
+    """Weighted absolute deviations from affine functions of some parameters, plus `slope . theta`.
+
+    Axes as in `Numeric`; `slope` is for each parameter, over the batch axes and its own.
+    """
+
+    params: tuple[str, ...]
+    batch: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+    places: tuple[tuple[int, ...], ...]
+    deviations: tuple[Deviation, ...]
+    slope: tuple[sp.Expr, ...]
+
+    @property
+    def is_median(self) -> bool:
+        """Whether each problem has one unknown."""
+        return self.cells == ((),)

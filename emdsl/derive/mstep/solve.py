@@ -15,6 +15,7 @@ import sympy as sp
 from emdsl.derive.atoms import Stat, Weight
 from emdsl.derive.display import tidy_axes, without_pivots
 from emdsl.derive.mstep import (
+    absolute,
     affine,
     affine_joint,
     logdet,
@@ -28,6 +29,7 @@ from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom,
 from emdsl.derive.mstep.calculus import Untaken
 from emdsl.derive.mstep.occurrences import entries_in
 from emdsl.derive.mstep.restricted import Restrictions, as_one, restrictions_of
+from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.statistics import Derived
 from emdsl.derive.table import Atoms
 from emdsl.derive.words import words
@@ -117,9 +119,16 @@ def _numerically(
     left, problems = list(unsolved), []
     while left:
         (group, *_) = numeric.groups_of(left, derived)
+        corners = absolute.updates_among(group, derived)
+        if corners:
+            solved = {n for u in corners for n in (u.param, *u.also)}
+            updates = [*updates, *(_under(u, rules) for u in corners)]
+            left = [n for n in left if n not in solved]
+            continue
+        group = numeric.without_corners(group, derived)
         left = [n for n in left if n not in group]
         try:
-            found = numeric.solve(group, derived, ())
+            found = numeric.solve(group, derived)
             circular = [
                 u for u in updates
                 if u.rule == "scalar" and u.needs & set(group) and u.param in found.needs
@@ -132,7 +141,8 @@ def _numerically(
                 left = [*(p.name for p in model.params if p.name in names), *left]
                 continue
             if plain:
-                found = numeric.solve(group, derived, tuple(plain))
+                assert isinstance(found.form, Numeric)
+                found = numeric.solve(group, derived, tuple(plain), found.form)
             updates = [*updates, _under(found, rules)]
         except Untaken as untaken:
             problems += [_no_slope(model.param(n), untaken.expr, atoms, derived) for n in group]
@@ -144,7 +154,7 @@ def _numerically(
 def _profitable(update: Update, group: tuple[str, ...], derived: Derived) -> bool:
     """Whether a formula can be put into the group's Q: one value, of statistics alone."""
     atoms = derived.joint.atoms
-    if not isinstance(update.form, Entries) or update.needs - set(group):
+    if not isinstance(update.form, Entries) or update.needs - set(group) or update.under:
         return False
     live = any(isinstance(a, Stat) and a.params for a in atoms.deep(update.form.value))
     rows = any(update.param in params_in(x.basis, atoms) for x in derived.live)
@@ -227,6 +237,15 @@ def _not_joint(group: frozenset[str], model: Model) -> Diagnostic:
     )
 
 
+_ANOTHER = "fix it as a `const`, or write the model with another parameter whose update is closed"
+_WAYS = {
+    "shape": "fix it as a `const`, or let its entries only multiply variances, as in "
+    "`var = volume * shape`",
+    "orthogonal": "fix it as a `const`, or let it only turn a covariance of unlike variances, as "
+    "in `R @ diag(v) @ transpose(R)`",
+}
+
+
 def _unidentified(param: Param) -> Diagnostic:
     return Diagnostic(
         "unidentified-parameter",
@@ -254,7 +273,7 @@ def _no_rule(param: Param, block: Block) -> Diagnostic:
         f"{'term' if len(culprits) == 1 else 'terms'} {listed} stand{'s' * (len(culprits) == 1)} "
         "in the way",
         param.span,
-        "fix it as a `const`, or write the model with another parameter whose update is closed",
+        _WAYS.get(param.type.kind, _ANOTHER),
         tuple(Note("its density is drawn here", s) for s in spans),
     )
 
