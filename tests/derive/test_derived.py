@@ -345,10 +345,6 @@ REFUSALS = {
         one("param m, q : real", "Normal(m, 1)"),
         "the likelihood doesn't depend on `q`, so nothing estimates it [unidentified-parameter]",
     ),
-    "a Laplace's location": (
-        one("param m : real", "Laplace(m, 1)"),
-        f"no closed-form update of `m`: the term `-Abs(m - x[n])` {SEPARATE}",
-    ),
 }
 
 
