@@ -10,7 +10,7 @@ import sys
 
 from race import Result, Workload, one_thread, race
 
-FAMILIES = ("gaussian", "bernoulli", "poisson", "regressions", "small", "chains")
+FAMILIES = ("gaussian", "bernoulli", "poisson", "regressions", "glms", "small", "chains")
 
 
 def main() -> None:

@@ -562,6 +562,174 @@ def method_arguments(span: Span, name: str, usage: str) -> Diagnostic:
     return Diagnostic("method-arguments", message, span, f"write `{usage}`")
 
 
+def not_a_constraint(span: Span, what: str) -> Diagnostic:
+    return Diagnostic(
+        "constraint-form",
+        f"a constraint can't be made of {what}",
+        span,
+        "compare entries of params, numbers times them and their sums with `==`, or one of them "
+        "with a number by `>=` or `<=`",
+    )
+
+
+def constraint_of(span: Span, name: str, role: str) -> Diagnostic:
+    return Diagnostic(
+        "constraint-form",
+        f"constraints are about params, but `{name}` is {role}",
+        span,
+        "name params, or write the condition into the distribution",
+    )
+
+
+def constraint_not_linear(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "constraint-form",
+        "a constraint is linear, but here params are multiplied",
+        span,
+        "write a sum of numbers times entries: `2 * a[0] - a[1] == 3`",
+    )
+
+
+def constraint_empty(span: Span, text: str) -> Diagnostic:
+    return Diagnostic(
+        "constraint-form", f"`{text}` says nothing of any param", span, "remove it"
+    )  # fmt: skip
+
+
+def constraint_strict(span: Span, op: str) -> Diagnostic:
+    return Diagnostic(
+        "constraint-form",
+        f"`{op}` leaves a set without its edge, on which nothing may be largest",
+        span,
+        "write `>=` or `<=`" if op in "<>" else "constraints are `==`, `>=` or `<=`",
+    )
+
+
+def bound_of_several(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "constraint-type",
+        "a bound is of one entry or of all entries of one param, but here are several",
+        span,
+        "compare with a number; for `a <= b` declare the gap: `param gap : positive`, and use "
+        "`a + gap` for b",
+    )
+
+
+def bound_of_type(span: Span, name: str, type_: str, hint: str) -> Diagnostic:
+    message = f"`{name}` is {type_}, of which entries have no bounds of their own"
+    return Diagnostic("constraint-type", message, span, hint)
+
+
+def constraint_index(span: Span, name: str) -> Diagnostic:
+    return Diagnostic(
+        "constraint-index",
+        f"an index of `{name}` in a constraint must be a whole number from 0",
+        span,
+        f"write the entry: `{name}[0]`; without an index all entries are meant",
+    )
+
+
+def constraint_index_range(span: Span, name: str, index: int, size: int) -> Diagnostic:
+    return Diagnostic(
+        "constraint-index",
+        f"`{name}` has no entry {index} there: the dimension has size {size}",
+        span,
+        f"write an index from 0 to {size - 1}" if size > 1 else "write 0",
+    )
+
+
+def constraint_shapes(span: Span, left: str, right: str) -> Diagnostic:
+    return Diagnostic(
+        "constraint-type",
+        f"the sides of a constraint don't match: {left} and {right}",
+        span,
+        "index both to entries of the same shape, or `sum(...)` them",
+    )
+
+
+def tie_of_types(span: Span, left: str, right: str) -> Diagnostic:
+    return Diagnostic(
+        "constraint-type",
+        f"{left} can't equal {right}",
+        span,
+        "tie params of the same type, or use one param in both places",
+    )
+
+
+def tie_of_entries(span: Span, name: str, type_: str) -> Diagnostic:
+    return Diagnostic(
+        "constraint-type",
+        f"single entries of `{name}`, which is {type_}, can't be tied to those of another",
+        span,
+        "tie the whole of both, or entries within one",
+    )
+
+
+def posdef_entry(span: Span, name: str, type_: str) -> Diagnostic:
+    return Diagnostic(
+        "constraint-type",
+        f"an entry of `{name}` can't be constrained by itself: {type_} is one value",
+        span,
+        "tie whole matrices (`cov[0] == cov[1]`), fix one when fitting (`fix`), or give it a "
+        "structure: `diag(v)` with `param v : positive[D]`",
+    )
+
+
+def linear_of_type(span: Span, name: str, type_: str) -> Diagnostic:
+    hint = "fix or tie its entries, or declare it real"
+    if type_.startswith("simplex"):
+        hint = "its entries sum to 1 as it is; fix or tie them"
+    message = f"linear equations are solved for real params, but `{name}` is {type_}"
+    return Diagnostic("constraint-type", message, span, hint)
+
+
+def ordered_constrained(span: Span, name: str, type_: str) -> Diagnostic:
+    return Diagnostic(
+        "constraint-type",
+        f"`{name}` is {type_}, whose order is all the constraint it takes",
+        span,
+        "declare it real to constrain its entries",
+    )
+
+
+def fixed_outside(span: Span, entry: str, value: float, wanted: str) -> Diagnostic:
+    return Diagnostic(
+        "constraint-support",
+        f"`{entry}` can't be {value:g}: {wanted} is expected",
+        span,
+        "fix it at a value of its type",
+    )
+
+
+def simplex_too_full(span: Span, name: str, total: float) -> Diagnostic:
+    return Diagnostic(
+        "constraint-support",
+        f"the fixed entries of `{name}` sum to {total:g}, but all entries sum to 1",
+        span,
+        "make them smaller",
+    )
+
+
+def contradiction(span: Span, entry: str, one: float, two: float, first: Span) -> Diagnostic:
+    return Diagnostic(
+        "contradictory-constraints",
+        f"`{entry}` can't be {two:g} and {one:g}",
+        span,
+        "remove one of the constraints, or a tie between them",
+        (Note(f"it is {one:g} by this", first),),
+    )
+
+
+def no_value_left(span: Span, entry: str, one: str, two: str, first: Span) -> Diagnostic:
+    return Diagnostic(
+        "contradictory-constraints",
+        f"no value of `{entry}` has both `{one}` and `{two}`",
+        span,
+        "remove one of the constraints",
+        (Note("the other is here", first),),
+    )
+
+
 def no_data(span: Span, name: str) -> Diagnostic:
     message = f"the model `{name}` has no data, so there is nothing to fit"
     return Diagnostic("no-data", message, span, "declare what is observed: `data x[n] ~ ...`")

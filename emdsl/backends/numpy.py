@@ -31,12 +31,18 @@ _ADD, _MATMUL, _MUL, _NEG, _POW, _ATOM = 4, 5, 6, 7, 8, 9
 _FUNCTIONS = {
     "log": "np.log", "safelog": "nm.log", "exp": "np.exp", "sqrt": "nm.sqrt", "abs": "np.abs",
     "sin": "np.sin", "cos": "np.cos", "tanh": "np.tanh", "lgamma": "special.gammaln",
-    "xlogy": "special.xlogy", "atan2": "np.arctan2", "i0": "special.i0", "where": "np.where",
-    "not": "np.logical_not", "log_inside": "nm.log_inside",
-    "log_indicator": "nm.log_indicator", "indicator": "nm.indicator",
+    "atan2": "np.arctan2", "i0": "special.i0", "where": "np.where", "not": "np.logical_not",
+    "log_indicator": "nm.log_indicator", "indicator": "nm.indicator", "sign": "np.sign",
+    "expit": "nm.expit", "digamma": "nm.digamma", "trigamma": "nm.trigamma",
+    "log1pexp": "nm.log1pexp", "abs_power": "nm.abs_power", "log_i0": "nm.log_i0",
+    "bessel_ratio": "nm.bessel_ratio", "bessel_slope": "nm.bessel_slope", "xlogy": "special.xlogy",
+    "log_inside": "nm.log_inside",
 }  # fmt: skip
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-_KERNELS = {"multigammaln": "special.multigammaln", "back": "sampling.back", "arange": "np.arange"}
+_KERNELS = {
+    "multigammaln": "special.multigammaln", "back": "sampling.back", "arange": "np.arange",
+    "matmul": "np.matmul", "rt.live_sum": "rt.live_sum",
+}  # fmt: skip
 
 Target = tuple[Axis, ...]
 
@@ -161,11 +167,6 @@ class Printer:
         if op in ("and", "or"):
             sign = " & " if op == "and" else " | "
             return sign.join(self._at(a, target, _ADD) for a in args), 0
-        if op == "log1pexp":
-            return f"np.logaddexp(0.0, {self.text(args[0], target)[0]})", _ATOM
-        if op == "log_i0":
-            inner = self.text(args[0], target)[0]
-            return f"np.log(special.i0e({inner})) + {self._at(args[0], target, _ADD)}", _ADD
         codes = ", ".join(self.text(a, target)[0] for a in args)
         return f"{_FUNCTIONS[op]}({codes})", _ATOM
 

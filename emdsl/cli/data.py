@@ -120,6 +120,24 @@ def read_settings(words: Sequence[str], meta: Meta) -> Settings:
     return found
 
 
+def read_fixed(words: Sequence[str]) -> dict[str, Any]:
+    """Each `NAME=VALUE` of `--fix` as a parameter's value to hold; null where an entry is free."""
+    found: dict[str, Any] = {}
+    for word in words:
+        name, value = _pair(word, "--fix")
+        if name in found:
+            raise UsageError(f"--fix {name} is given twice")
+        try:
+            found[name] = json.loads(value)
+        except (ValueError, RecursionError):
+            raise UsageError(
+                f"--fix {word}: expected a number or an array of numbers",
+                f"for example --fix {name}=0, or --fix '{name}=[0, null]' with null where an entry "
+                "is free",
+            ) from None
+    return found
+
+
 def with_constants(
     meta: Meta, arrays: Mapping[str, Any], constants: Mapping[str, Any]
 ) -> dict[str, Any]:

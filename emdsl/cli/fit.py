@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emdsl.cli import terminal
-from emdsl.cli.data import add_data, add_set, gather_data, read_settings, with_constants
+from emdsl.cli.data import (
+    add_data,
+    add_set,
+    gather_data,
+    read_fixed,
+    read_settings,
+    with_constants,
+)
 from emdsl.cli.errors import INTERRUPTED, InputError
 from emdsl.cli.files import read_bytes, read_model, verify_writable
 from emdsl.cli.numbers import natural, positive, proper_fraction, tolerance
@@ -27,6 +34,7 @@ EXAMPLES = """\
   emdsl fit hmm.em sequences.csv --data s=subject
   emdsl fit model.em data.csv --json > fit.json
   emdsl fit model.em data.csv --init fit.json --max-iter 5000
+  emdsl fit mixture.em data.csv --fix sd=1 --fix 'mean=[0, null]'
 
 an empty cell, NA and NaN are missing values
 """
@@ -62,6 +70,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="start from these parameters: a JSON object of arrays by name, or what --json printed",
     )
     search.add_argument(
+        "--fix",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="hold a parameter at a number or a JSON array, null where an entry is free; may be "
+        "given again for another",
+    )
+    search.add_argument(
         "--floor",
         type=proper_fraction,
         metavar="FLOAT",
@@ -83,10 +99,11 @@ def run(args: argparse.Namespace) -> int:
     found = generated.load(read_model(args.model), quiet=args.quiet)
     program = found.module.PROGRAM
     settings = read_settings(args.settings, program.meta)
+    fixed = read_fixed(args.fix)
     init = _init(args.init) if args.init else None
     gathered = gather_data(args, args.model, program.meta)
     data = with_constants(program.meta, gathered.arrays, settings.constants)
-    result = _fit(args, program, data, settings.sizes, init)
+    result = _fit(args, program, data, settings.sizes, init, fixed)
     if args.save:
         result.save(args.save)
     if args.json:
@@ -111,6 +128,7 @@ def _fit(
     data: dict[str, Any],
     sizes: dict[str, Any],
     init: dict[str, Any] | None,
+    fixed: dict[str, Any],
 ) -> FitResult:
     from emdsl.runtime import fit
 
@@ -126,6 +144,7 @@ def _fit(
         tol=args.tol,
         max_iter=args.max_iter,
         init=init,
+        fix=fixed,
         progress=False if args.quiet else None,
         **policy,
     )

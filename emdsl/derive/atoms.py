@@ -131,17 +131,67 @@ class SumOf:
 
 
 @dataclass(frozen=True)
+class LogSumExp:
+    """log of a sum over bound axes of exp(body): a softmax's log denominator."""
+
+    axes: tuple[str, ...]
+    body: sp.Expr
+
+
+@dataclass(frozen=True)
 class Stat:
-    """An entry of an expected sufficient statistic (see `inference`)."""
+    """An entry of an expected sufficient statistic (see `inference`).
+
+    `params` are the parameters in a live one, which is summed anew at each value of them.
+    """
 
     name: str
     idx: tuple[Ix, ...]
     nonnegative: bool = False
     symmetric: bool = False  # in its last two indices
     count: bool = False  # of elements, whatever their data
+    params: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A row's weight times the posterior of the latents' values at `idx[:-1]`; the row is last."""
+
+    idx: tuple[Ix, ...]
+    name: str = "w"
+
+
+@dataclass(frozen=True)
+class Coef:
+    """The coefficient of one basis function in a parameter's share of Q, entry by entry.
+
+    It stands for a sum of statistics where tied entries add theirs up first.
+    """
+
+    letter: str
+    param: str
+    idx: tuple[Ix, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.letter}_{self.param}"
 
 
 Atom = (
-    Elem | Centered | Pivot | Seen | Value | SizeOf | Ind | LogInd | LogDetOf | InvOf | SumOf | Stat
+    Elem
+    | Centered
+    | Pivot
+    | Seen
+    | Value
+    | SizeOf
+    | Ind
+    | LogInd
+    | LogDetOf
+    | InvOf
+    | SumOf
+    | LogSumExp
+    | Stat
+    | Coef
+    | Weight
 )
 Ix = str | int | Elem  # an axis, a fixed place, or an observed index (a gather)

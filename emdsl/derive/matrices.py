@@ -3,10 +3,12 @@
 logdet(diag(v))   ⇒ sum_i log v[i]            inv(diag(v))[i, j]  ⇒ [i = j] / v[i]
 logdet(c * M)     ⇒ D log c + logdet(M)       inv(c * M)          ⇒ inv(M) / c
 logdet(inv(M))    ⇒ -logdet(M)                inv(inv(M))         ⇒ M
+logdet(R M R')    ⇒ logdet(M)                 inv(R M R')         ⇒ R inv(M) R'   (R orthogonal)
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import sympy as sp
@@ -15,6 +17,7 @@ from emdsl.derive.atoms import InvOf, Ix, LogDetOf, Matrix
 from emdsl.derive.refusal import Refused
 from emdsl.derive.scalarize import Guarded, Scalarizer, certain, combine
 from emdsl.model.graph import Apply, Expr, Extent, Ref
+from emdsl.model.show import show_expr
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,15 @@ class Inverse:
     of: Structure
 
 
-Structure = Whole | Diagonal | Scaled | Inverse
+@dataclass(frozen=True)
+class Rotated:
+    """R M R' with R orthogonal and M diagonal."""
+
+    rotation: Ref
+    of: Structure
+
+
+Structure = Whole | Diagonal | Scaled | Inverse | Rotated
 
 
 def structure(expr: Expr, s: Scalarizer) -> Structure:
@@ -64,13 +75,70 @@ def structure(expr: Expr, s: Scalarizer) -> Structure:
             return Scaled(b, structure(a, s))
         case Apply(op="div", args=(a, b)) if not b.shape:
             return Scaled(b, structure(a, s), divide=True)
+        case Apply(op="matmul"):
+            return _product(expr, s)
         case _:
-            raise Refused(
-                "matrix-structure",
-                "the inverse of this matrix expression isn't known in closed form",
-                expr.span,
-                "write it as a posdef parameter, `diag(v)`, `eye[D]`, or a number times one",
-            )
+            raise _unknown(expr)
+
+
+def _unknown(expr: Expr) -> Refused:
+    return Refused(
+        "matrix-structure",
+        "the inverse of this matrix expression isn't known in closed form",
+        expr.span,
+        "write it as a posdef parameter, `diag(v)`, `eye[D]`, a number times one, or "
+        "`R @ diag(v) @ transpose(R)` with R orthogonal",
+    )
+
+
+def _product(expr: Apply, s: Scalarizer) -> Structure:
+    """`c * R @ diag(v) @ transpose(R)`, with numbers c anywhere among the factors."""
+    numbers, factors = _factors(expr)
+    match factors:
+        case [Ref() as first, *middle, Apply(op="transpose", args=(Ref() as last,))] if (
+            middle and _same(first, last) and _orthogonal(first, s)
+        ):
+            inner = [structure(m, s) for m in middle]
+            if len(inner) != 1 or not is_diagonal(inner[0]):
+                raise _unknown(expr)
+            found: Structure = Rotated(first, inner[0])
+        case _:
+            raise _unknown(expr)
+    for scale, divide in numbers:
+        found = Scaled(scale, found, divide)
+    return found
+
+
+def _factors(expr: Expr) -> tuple[list[tuple[Expr, bool]], list[Expr]]:
+    """A matrix product's numbers (with whether they divide) and matrices, in order."""
+    match expr:
+        case Apply(op="matmul", args=(a, b)):
+            (one, left), (two, right) = _factors(a), _factors(b)
+            return [*one, *two], [*left, *right]
+        case Apply(op="mul", args=(a, b)) if not a.shape or not b.shape:
+            scale, matrix = (a, b) if not a.shape else (b, a)
+            numbers, factors = _factors(matrix)
+            return [*numbers, (scale, False)], factors
+        case Apply(op="div", args=(a, b)) if not b.shape:
+            numbers, factors = _factors(a)
+            return [*numbers, (b, True)], factors
+        case _:
+            return [], [expr]
+
+
+def _same(one: Expr, two: Expr) -> bool:
+    """Whether two expressions read alike, wherever they stand."""
+    return show_expr(one) == show_expr(two)
+
+
+def _orthogonal(ref: Ref, s: Scalarizer) -> bool:
+    match ref.role:
+        case "param":
+            return s.model.param(ref.name).type.kind == "orthogonal" and len(ref.shape) == 2
+        case "const":
+            return s.model.const(ref.name).type.kind == "orthogonal" and len(ref.shape) == 2
+        case _:
+            return False
 
 
 def order(m: Structure) -> Extent:
@@ -79,7 +147,7 @@ def order(m: Structure) -> Extent:
             return matrix.order
         case Diagonal(order=extent):
             return extent
-        case Scaled(of=inner) | Inverse(of=inner):
+        case Scaled(of=inner) | Inverse(of=inner) | Rotated(of=inner):
             return order(inner)
 
 
@@ -101,13 +169,15 @@ def log_det(m: Structure, s: Scalarizer) -> Guarded:
             )
         case Inverse(of=inner):
             return combine([log_det(inner, s)], lambda d: -d)
+        case Rotated(of=inner):
+            return log_det(inner, s)
 
 
 def is_diagonal(m: Structure) -> bool:
     match m:
         case Diagonal():
             return True
-        case Whole():
+        case Whole() | Rotated():
             return False
         case Scaled(of=inner) | Inverse(of=inner):
             return is_diagonal(inner)
@@ -130,6 +200,8 @@ def entry(m: Structure, i: Ix, j: Ix, s: Scalarizer) -> Guarded:
             )
         case Inverse(of=inner):
             return inverse_entry(inner, i, j, s)
+        case Rotated(rotation=rotation, of=inner):
+            return _rotated_entry(rotation, i, j, s, lambda axis: entry(inner, axis, axis, s))
 
 
 def inverse_entry(m: Structure, i: Ix, j: Ix, s: Scalarizer) -> Guarded:
@@ -149,6 +221,19 @@ def inverse_entry(m: Structure, i: Ix, j: Ix, s: Scalarizer) -> Guarded:
             )
         case Inverse(of=inner):
             return entry(inner, i, j, s)
+        case Rotated(rotation=rotation, of=inner):
+            return _rotated_entry(
+                rotation, i, j, s, lambda axis: inverse_entry(inner, axis, axis, s)
+            )
+
+
+def _rotated_entry(
+    rotation: Ref, i: Ix, j: Ix, s: Scalarizer, inner: Callable[[Ix], Guarded]
+) -> Guarded:
+    """sum_l R[i, l] inner(l) R[j, l]."""
+    axis = s.atoms.fresh(rotation.shape[-1])
+    parts = [s.scalar(rotation, (i, axis)), inner(axis), s.scalar(rotation, (j, axis))]
+    return certain(s.summed((axis,), combine(parts, sp.Mul)))
 
 
 def sum_over_entries(

@@ -64,7 +64,7 @@ def _expand(
         whole, axes = todo.pop()
         if _size(whole) > _MOST:
             raise _too_many(span)
-        for term in sp.Add.make_args(flat(whole)):
+        for term in sp.Add.make_args(flat(whole, atoms)):
             opened = _open_sum(term, atoms)
             if opened is None:
                 out.append((term, axes))
@@ -98,16 +98,45 @@ def _size(expr: sp.Basic) -> int:
     return 1
 
 
-def flat(expr: sp.Expr) -> sp.Expr:
-    """Logs of products, powers and products multiplied out."""
-    expr = _split_logs(expr)
+def flat(expr: sp.Expr, atoms: Atoms) -> sp.Expr:
+    """Logs of products, powers and products multiplied out.
+
+    A function of data and parameters together that doesn't come apart is left as it is written:
+    log(1 + r^2 / v) as log(v + r^2) - log v would lose what it says where v is large.
+    """
+    expr = _split_logs(expr, atoms)
+    whole: dict[sp.Basic, sp.Dummy] = {}
+
+    def kept(e: sp.Expr) -> sp.Expr:
+        return whole.setdefault(e, sp.Dummy(positive=e.is_positive, real=True))
+
+    expr = expr.replace(lambda e: _stays(e, atoms), kept)
     if expr.has(sp.sin, sp.cos):
         expr = sp.expand_trig(expr)
     expr = sp.expand_power_base(expr, force=True)
-    return sp.expand(expr, log=False, func=False)
+    expr = sp.expand(expr, log=False, func=False)
+    for e, dummy in reversed(whole.items()):  # what holds others was met after them
+        expr = expr.xreplace({dummy: e})
+    return expr
 
 
-def _split_logs(expr: sp.Expr) -> sp.Expr:
+def _stays(expr: sp.Basic, atoms: Atoms) -> bool:
+    """A log or an exponential, some addend of whose argument mixes data and parameters."""
+    if not isinstance(expr, sp.log | sp.exp | sp.loggamma):
+        return False
+    if isinstance(expr, sp.exp):
+        return any(_mixes(term, atoms) for term in sp.Add.make_args(sp.expand(expr.args[0])))
+    return _mixes(expr.args[0], atoms)
+
+
+def _mixes(expr: sp.Basic, atoms: Atoms) -> bool:
+    if any(not s.name or isinstance(s, sp.Dummy) for s in expr.free_symbols):
+        return True  # has what is kept inside
+    found = atoms.deep(expr)
+    return any(atoms.is_param(a) for a in found) and any(_is_data(a) for a in found)
+
+
+def _split_logs(expr: sp.Expr, atoms: Atoms) -> sp.Expr:
     """log(a b^n) ⇒ log a + n log b, after taking the content out of sums: log((1 - t)/4)."""
 
     def split(arg: sp.Expr) -> sp.Expr:
@@ -119,6 +148,8 @@ def _split_logs(expr: sp.Expr) -> sp.Expr:
             together = sp.together(rest)
             if content != 1 or not isinstance(together, sp.Add):
                 top, bottom = together.as_numer_denom()
+                if isinstance(top, sp.Add) and _mixes(top, atoms):
+                    return sp.log(arg)
                 parts = sp.log(content) + _whole_log(top)
                 return parts - split(bottom) if bottom != 1 else parts
             return sp.log(arg)
@@ -170,9 +201,9 @@ def _separate(term: sp.Expr, axes: frozenset[str], atoms: Atoms, span: Span) -> 
         False,
         span,
     )
-    m = _guard_params(m, atoms)
-    mixed = any(_is_data(a) for f in sp.Mul.make_args(m.basis) for a in atoms.deep(f))
-    return replace(m, mixed=mixed)
+    guarded = _guard_params(m, atoms)
+    mixed = any(_is_data(a) for f in sp.Mul.make_args(guarded.basis) for a in atoms.deep(f))
+    return replace(m, mixed=True) if mixed else guarded  # by rows, each finds its own entries
 
 
 def _is_data(atom: object) -> bool:

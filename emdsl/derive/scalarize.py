@@ -223,6 +223,8 @@ class Scalarizer:
             case "diag":
                 here = self.same(at[0], at[1])
                 return combine([self.scalar(args[0], (at[0],))], lambda v: here * v)
+            case "transpose":
+                return self.scalar(args[0], (at[1], at[0]))
             case "dot" | "matmul" | "sum":
                 return certain(self._contraction(expr, at))
             case "softmax":

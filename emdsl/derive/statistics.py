@@ -17,12 +17,10 @@ from itertools import permutations
 import sympy as sp
 
 from emdsl.derive.atoms import Atom, Centered, Elem, Ind, Ix, LogInd, Seen, Stat, Value
-from emdsl.derive.display import tidy_axes, without_pivots
 from emdsl.derive.joint import Joint, Node
+from emdsl.derive.live import Live, live_term
 from emdsl.derive.monomials import Monomial
-from emdsl.derive.refusal import Refused
 from emdsl.derive.table import Atoms
-from emdsl.diagnostics import CompileError, Diagnostic
 from emdsl.source import Span
 
 
@@ -31,7 +29,8 @@ class Feature:
     """A function of one plate element's data, over feature axes, summed over `sums`.
 
     `seen` names the data array where the feature is nothing but its mask; `symmetric` says that
-    its two axes can be exchanged; `count` that no data (only inputs and masks) are in it.
+    its two axes can be exchanged; `count` that no data (only inputs and masks) are in it. A live
+    feature has `params`, and may depend on the latents of its statistic's scope.
     """
 
     name: str
@@ -41,6 +40,7 @@ class Feature:
     symmetric: bool
     seen: str | None
     count: bool = False
+    params: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,12 @@ class Statistic:
         """The statistic's entry at these places, its sign known from the feature's."""
         expr = self.feature.expr
         return Stat(
-            self.name, places, bool(expr.is_nonnegative), self.feature.symmetric, self.feature.count
+            self.name,
+            places,
+            bool(expr.is_nonnegative),
+            self.feature.symmetric,
+            self.feature.count,
+            self.feature.params,
         )
 
 
@@ -111,30 +116,41 @@ class Derived:
     given: tuple[Given, ...]
     priors: tuple[Term, ...]
     statistics: tuple[Statistic, ...]
+    live: tuple[Live, ...] = ()
+    live_terms: tuple[Term, ...] = ()  # the same, as the M-step sees them
+
+    @property
+    def shares(self) -> tuple[Term, ...]:
+        """Every term of Q."""
+        return (*self.terms, *self.live_terms, *self.priors)
 
 
 def statistics_of(joint: Joint) -> Derived:
-    """Split every monomial; raise CompileError with each that can't be separated."""
+    """Split every monomial; those that can't be separated are live."""
     splitter = _Splitter(joint)
-    problems: list[Diagnostic] = []
     terms: list[Term] = []
     given: list[Given] = []
+    live: list[Live] = []
     for node in joint.nodes:
         for m in node.monomials:
-            try:
-                found = splitter.split(m, node)
-            except Refused as refused:
-                problems.append(refused.diagnostic)
+            if m.mixed:
+                live.append(live_term(m, node.plates[0], node.name, joint.atoms))
                 continue
+            found = splitter.split(m, node)
             if isinstance(found, Term):
                 terms.append(found)
             else:
                 given.append(found)
     priors = [splitter.prior(m, node) for node in joint.priors for m in node.monomials]
-    if problems:
-        raise CompileError(joint.model.source, tuple(dict.fromkeys(problems)))
+    statistics = tuple(splitter.statistics.values())
     return Derived(
-        joint, tuple(terms), tuple(given), tuple(priors), tuple(splitter.statistics.values())
+        joint,
+        tuple(terms),
+        tuple(given),
+        tuple(priors),
+        statistics,
+        tuple(live),
+        tuple(splitter.live(x) for x in live),
     )
 
 
@@ -149,18 +165,6 @@ class _Splitter:
     def split(self, m: Monomial, node: Node) -> Term | Given:
         plate = node.plates[0]
         atoms = self.atoms
-        if m.mixed:
-            names = {
-                a.name for a in atoms.deep(m.basis) if isinstance(a, Elem) and a.role == "param"
-            }
-            listed = ", ".join(f"`{n}`" for n in sorted(names))
-            raise Refused(
-                "not-separated",
-                f"no closed-form update of {listed}: the term `{describe(m, atoms)}` doesn't "
-                "separate into a statistic of the data times a function of the parameters",
-                m.span,
-                "fix what stands in it as a `const`, or write the model so that it separates",
-            )
         moving, still, both = self._sort(m, plate)
         free = atoms.axes_of(m.basis) | atoms.axes_of(still)
         scope = tuple(
@@ -183,6 +187,27 @@ class _Splitter:
         return Term(
             _tidy(number), still, statistic, (*scope, *places), m.basis, axes, node.name, m.span
         )
+
+    def live(self, x: Live) -> Term:
+        """A live term as number x factor x live statistic x basis."""
+        atoms = self.atoms
+        number, factor = x.still.as_independent(*x.still.free_symbols, as_Add=False)
+        outside = atoms.axes_of(x.still) | atoms.axes_of(x.basis)
+        inside = atoms.axes_of(x.moving) - {x.plate, *x.scope}
+        shared = tuple(sorted(inside & outside))
+        feature = Feature(
+            f"live_{'_'.join(x.params)}",
+            x.moving,
+            shared,
+            tuple(sorted(inside - outside)),
+            False,
+            None,
+            False,
+            x.params,
+        )
+        statistic = self._statistic(x.plate, x.scope, feature)
+        axes = x.axes - {x.plate, *feature.sums}
+        return Term(number, factor, statistic, (*x.scope, *shared), x.basis, axes, x.node, x.span)
 
     def _disentangled(
         self, both: sp.Expr, still: sp.Expr, free: frozenset[str]
@@ -346,7 +371,7 @@ class _Splitter:
         return None
 
     def _statistic(self, plate: str, scope: tuple[str, ...], feature: Feature) -> Statistic:
-        key = (plate, scope, feature.name)
+        key = (plate, scope, f"{feature.name} {feature.expr}" if feature.params else feature.name)
         if key not in self.statistics:
             name = "_".join([*scope, *([feature.name] if feature.name != "n" or not scope else [])])
             taken = {s.name for s in self.statistics.values()}
@@ -361,9 +386,3 @@ class _Splitter:
 def _tidy(number: sp.Expr) -> sp.Expr:
     """-D log(pi)/2 - D log(2)/2  ⇒  -D (log(2) + log(pi))/2."""
     return sp.factor_terms(number) if number.has(sp.log) else number
-
-
-def describe(m: Monomial, atoms: Atoms) -> str:
-    """A monomial as the model writes it: without masks and pivots, axes with short names."""
-    text = str(without_pivots(m.number * m.data * m.basis, atoms))
-    return tidy_axes([text], atoms)[0].replace("~[", "[")

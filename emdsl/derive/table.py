@@ -13,12 +13,14 @@ from emdsl.derive.atoms import (
     Atom,
     AxisInfo,
     Centered,
+    Coef,
     Elem,
     Ind,
     InvOf,
     Ix,
     LogDetOf,
     LogInd,
+    LogSumExp,
     Matrix,
     Pivot,
     Seen,
@@ -26,6 +28,7 @@ from emdsl.derive.atoms import (
     Stat,
     SumOf,
     Value,
+    Weight,
 )
 from emdsl.diagnostics import Bug
 from emdsl.model.graph import Extent, Fixed, Ragged, Size
@@ -91,11 +94,14 @@ class Atoms:
 
     def _inside(self, atom: Atom) -> frozenset[Atom]:
         match atom:
-            case SumOf(body=e) | Ind(condition=e) | LogInd(condition=e):
+            case SumOf(body=e) | LogSumExp(body=e) | Ind(condition=e) | LogInd(condition=e):
                 return self.deep(e)
             case Centered(of=elem, offset=e):
                 return self.deep(e) | {elem} | self._inside(elem)
-            case Elem(idx=idx) | Pivot(idx=idx) | Seen(idx=idx) | Stat(idx=idx):
+            case (
+                Elem(idx=idx) | Pivot(idx=idx) | Seen(idx=idx) | Stat(idx=idx) | Coef(idx=idx)
+                | Weight(idx=idx)
+            ):  # fmt: skip
                 inner = {ix for ix in idx if isinstance(ix, Elem)}
                 return frozenset(inner).union(*(self._inside(ix) for ix in inner))
             case _:
@@ -122,7 +128,10 @@ class Atoms:
 
     def axes_of_atom(self, atom: Atom) -> frozenset[str]:
         match atom:
-            case Elem(idx=idx) | Pivot(idx=idx) | Seen(idx=idx) | Stat(idx=idx):
+            case (
+                Elem(idx=idx) | Pivot(idx=idx) | Seen(idx=idx) | Stat(idx=idx) | Coef(idx=idx)
+                | Weight(idx=idx)
+            ):  # fmt: skip
                 return self._axes_of_ix(idx)
             case Centered(of=elem, offset=offset):
                 return self.axes_of_atom(elem) | self.axes_of(offset)
@@ -134,7 +143,7 @@ class Atoms:
                 return self._axes_of_ix(m.batch)
             case InvOf(matrix=m, i=i, j=j):
                 return self._axes_of_ix((*m.batch, i, j))
-            case SumOf(axes=axes, body=body):
+            case SumOf(axes=axes, body=body) | LogSumExp(axes=axes, body=body):
                 return self.axes_of(body) - frozenset(axes)
             case _:
                 return frozenset()
@@ -172,7 +181,7 @@ class Atoms:
             return tuple(ix(i) for i in idx)
 
         match atom:
-            case Elem() | Pivot() | Seen() | Stat():
+            case Elem() | Pivot() | Seen() | Stat() | Coef() | Weight():
                 return replace(atom, idx=ixs(atom.idx))
             case Centered(of=elem, offset=offset, through=through):
                 new = self.rename_atom(elem, names)
@@ -191,9 +200,9 @@ class Atoms:
                 return LogDetOf(replace(m, batch=ixs(m.batch)))
             case InvOf(matrix=m, i=i, j=j):
                 return InvOf(replace(m, batch=ixs(m.batch)), ix(i), ix(j))
-            case SumOf(axes=axes, body=body):
+            case SumOf(axes=axes, body=body) | LogSumExp(axes=axes, body=body):
                 free = {k: v for k, v in names.items() if k not in axes}
-                return SumOf(axes, self.rename(body, free))
+                return replace(atom, body=self.rename(body, free))
             case _:
                 return atom
 
@@ -245,8 +254,8 @@ class Atoms:
     def _bound_ranks(self, body: sp.Expr) -> int:
         """The highest rank among bound axes inside, which an outer sum must not reuse."""
         return max(
-            (int(a.rpartition("~")[2]) for atom in self.deep(body) if isinstance(atom, SumOf)
-             for a in atom.axes if "~" in a),
+            (int(a.rpartition("~")[2]) for atom in self.deep(body)
+             if isinstance(atom, SumOf | LogSumExp) for a in atom.axes if "~" in a),
             default=0,
         )  # fmt: skip
 
@@ -303,7 +312,10 @@ class Atoms:
                 return name
             case Elem(name=name, idx=(_, *idx), via=via) if via:
                 return f"{name}[{', '.join([via, *([ixs(tuple(idx))] if idx else [])])}]"
-            case Elem(name=name, idx=idx) | Stat(name=name, idx=idx):
+            case (
+                Elem(name=name, idx=idx) | Stat(name=name, idx=idx) | Coef(name=name, idx=idx)
+                | Weight(name=name, idx=idx)
+            ):  # fmt: skip
                 return f"{name}[{ixs(idx)}]" if idx else name
             case Centered(of=elem, through=through):
                 name = f"{elem.name}~[{ixs(elem.idx)}]" if elem.idx else f"{elem.name}~"
@@ -324,8 +336,9 @@ class Atoms:
                 return f"logdet({m.name}[{ixs(m.batch)}])" if m.batch else f"logdet({m.name})"
             case InvOf(matrix=m, i=i, j=j):
                 return f"inv({m.name})[{ixs((*m.batch, i, j))}]"
-            case SumOf(axes=axes, body=body):
-                return f"sum_{{{', '.join(axes)}}} ({body})"
+            case SumOf(axes=axes, body=body) | LogSumExp(axes=axes, body=body):
+                word = "sum" if isinstance(atom, SumOf) else "logsumexp"
+                return f"{word}_{{{', '.join(axes)}}} ({body})"
 
 
 def _ordered(atom: Atom) -> Atom:
@@ -346,7 +359,7 @@ def _ordered(atom: Atom) -> Atom:
 def _assumptions(atom: Atom) -> dict[str, bool]:
     match atom:
         case Elem(kind=kind):
-            if kind in ("positive", "unit", "simplex"):
+            if kind in ("positive", "unit", "simplex", "shape"):
                 return {"positive": True}
             if kind == "index" and atom.via != "#":
                 return {"real": True}  # -1 where it points to nothing
@@ -358,7 +371,7 @@ def _assumptions(atom: Atom) -> dict[str, bool]:
             return {"positive": True}
         case Value():
             return {"nonnegative": True}
-        case Seen() | Ind() | Stat(nonnegative=True):
+        case Seen() | Ind() | Stat(nonnegative=True) | Weight():
             return {"nonnegative": True}
         case SumOf(body=body):
             if body.is_nonnegative:

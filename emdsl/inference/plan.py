@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from emdsl.derive.levels import Level
+from emdsl.derive.live import Live
 from emdsl.derive.statistics import Derived, Feature, Given, Statistic, Term
 from emdsl.diagnostics import Bug
 from emdsl.inference.match import Match
@@ -42,6 +43,7 @@ class Cluster:
     children: tuple[int, ...] = ()
     parent: int | None = None
     shared: bool = False
+    live: tuple[Live, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,12 @@ class PiecePlan:
     direct_features: tuple[Feature, ...]
     clusters: tuple[Cluster, ...]
     statistics: tuple[Statistic, ...]
+    direct_live: tuple[Live, ...] = ()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether any term is evaluated anew at each value of the parameters."""
+        return bool(self.direct_live) or any(c.live for c in self.clusters)
 
     @property
     def plate(self) -> str:
@@ -117,18 +125,24 @@ def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
     joint = derived.joint
     terms = [t for t in derived.terms if t.statistic and t.statistic.plate == level.axis]
     given = [g for g in derived.given if g.plate == level.axis]
-    scopes = dict.fromkeys(
-        scope for scope in (*(t.statistic.scope for t in terms if t.statistic),
-                            *(g.scope for g in given)) if scope
-    )  # fmt: skip
+    live = [x for x in derived.live if x.plate == level.axis]
+    where = {id(x): scope for x, scope in _whole_nodes(terms, live)}
+    every = [where[id(x)] for x in (*terms, *live)] + [g.scope for g in given]
+    scopes = dict.fromkeys(scope for scope in every if scope)
     own = tuple(n for n in match.summed if joint.levels.of(joint.model.variable(n)) == level)
     for name in own:  # a latent that no term depends on is summed over nonetheless
         scopes.setdefault((joint.levels.axes[name],))
     groups = []
     for scope in scopes:
-        mine = tuple(t for t in terms if t.statistic and t.statistic.scope == scope)
+        mine = tuple(t for t in terms if where[id(t)] == scope)
         groups.append(
-            Cluster(scope, mine, tuple(g for g in given if g.scope == scope), _features(mine))
+            Cluster(
+                scope,
+                mine,
+                tuple(g for g in given if g.scope == scope),
+                _features(mine),
+                live=tuple(x for x in live if where[id(x)] == scope),
+            )
         )
     direct = tuple(t for t in terms if t.statistic and not t.statistic.scope)
     return PiecePlan(
@@ -140,7 +154,34 @@ def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
         _features(direct),
         tuple(groups),
         tuple(s for s in derived.statistics if s.plate == level.axis),
+        tuple(x for x in live if not x.scope),
     )
+
+
+def _whole_nodes(terms: list[Term], live: list[Live]) -> list[tuple[Term | Live, tuple[str, ...]]]:
+    """The latents of the group that each term is in: its own, or all of its node's.
+
+    y eta - log(1 + e^eta) is a log probability, its parts are numbers of any size: in tables of
+    their own one would overflow and the other vanish. So what a node with live terms has on some
+    of its latents goes where it has more on them and others.
+    """
+    nodes = {x.node for x in live}
+    out: list[tuple[Term | Live, tuple[str, ...]]] = []
+    items: list[Term | Live] = [*terms, *live]
+    for item in items:
+        scope = _scope_of(item)
+        if scope and item.node in nodes:
+            wider = [_scope_of(x) for x in items if x.node == item.node]
+            scope = max((s for s in wider if set(scope) <= set(s)), key=len)
+        out.append((item, scope))
+    return out
+
+
+def _scope_of(item: Term | Live) -> tuple[str, ...]:
+    if isinstance(item, Live):
+        return item.scope
+    assert item.statistic is not None
+    return item.statistic.scope
 
 
 def _structure(
@@ -158,10 +199,15 @@ def _structure(
     for axis, name in levels.of_axis.items():
         if axis not in atoms.axes:
             atoms.add_axis(axis, "latent", atoms.axes[levels.axes[name]].extent)
+
+    def is_live(factor: int) -> bool:
+        piece, cluster = clusters[factor]
+        return bool(pieces[piece - first].clusters[cluster].live)
+
     shared = {
         clusters[i]
         for step in order.steps
-        if isinstance(step, Walk) and all(i < len(clusters) for i in step.pair)
+        if isinstance(step, Walk) and all(i < len(clusters) and not is_live(i) for i in step.pair)
         for i in step.pair
     }
     marked = [
@@ -180,11 +226,12 @@ def _piece(derived: Derived, match: Match) -> PiecePlan:
     latents = tuple(joint.levels.axes[name] for name in match.summed)
     terms = [t for t in derived.terms if t.statistic is not None and t.statistic.plate == plate]
     given = [g for g in derived.given if g.plate == plate]
+    live = [x for x in derived.live if x.plate == plate]
     direct = tuple(t for t in terms if t.statistic is not None and not t.statistic.scope)
     direct_given = tuple(g for g in given if not g.scope)
     scoped = [t for t in terms if t.statistic is not None and t.statistic.scope]
     clusters = _eliminate(
-        latents, scoped, [g for g in given if g.scope],
+        latents, scoped, [g for g in given if g.scope], [x for x in live if x.scope],
         {a: joint.atoms.axes[a].extent for a in latents},
     )  # fmt: skip
     return PiecePlan(
@@ -196,6 +243,7 @@ def _piece(derived: Derived, match: Match) -> PiecePlan:
         _features(direct),
         clusters,
         tuple(s for s in derived.statistics if s.plate == plate),
+        tuple(x for x in live if not x.scope),
     )
 
 
@@ -207,8 +255,8 @@ def _features(terms: tuple[Term, ...]) -> tuple[Feature, ...]:
     return tuple(sorted(found, key=lambda f: (f.expr != 1, f.seen is None, f.name)))
 
 
-def _scope(item: Term | Given) -> frozenset[str]:
-    if isinstance(item, Given):
+def _scope(item: Term | Given | Live) -> frozenset[str]:
+    if isinstance(item, Given | Live):
         return frozenset(item.scope)
     assert item.statistic is not None
     return frozenset(item.statistic.scope)
@@ -218,16 +266,19 @@ def _eliminate(
     latents: tuple[str, ...],
     terms: list[Term],
     given: list[Given],
+    live: list[Live],
     extents: dict[str, Extent],
 ) -> tuple[Cluster, ...]:
     """Greedy elimination: next the latent whose cluster has fewest latents, then file order last.
 
     Within one plate element there are a handful of latents, where greedy is as good as optimal.
     """
-    items: list[Term | Given] = [*terms, *given]
-    factors: list[tuple[frozenset[str], Term | Given | int]] = [(_scope(x), x) for x in items]
+    items: list[Term | Given | Live] = [*terms, *given, *live]
+    factors: list[tuple[frozenset[str], Term | Given | Live | int]] = [
+        (_scope(x), x) for x in items
+    ]
     left = list(latents)
-    drafts: list[tuple[tuple[str, ...], list[Term], list[Given], list[int]]] = []
+    drafts: list[tuple[tuple[str, ...], list[Term], list[Given], list[int], list[Live]]] = []
     while left:
         sizes = {
             a: frozenset({a}).union(*(scope for scope, _ in factors if a in scope)) for a in left
@@ -251,6 +302,7 @@ def _eliminate(
                 [x for x in mine if isinstance(x, Term)],
                 [x for x in mine if isinstance(x, Given)],
                 [x for x in mine if isinstance(x, int)],
+                [x for x in mine if isinstance(x, Live)],
             )
         )
         if rest:
@@ -258,6 +310,8 @@ def _eliminate(
         left.remove(out)
     parents = {child: i for i, draft in enumerate(drafts) for child in draft[3]}
     return tuple(
-        Cluster(axes, tuple(t), tuple(g), _features(tuple(t)), tuple(c), parents.get(i))
-        for i, (axes, t, g, c) in enumerate(drafts)
+        Cluster(
+            axes, tuple(t), tuple(g), _features(tuple(t)), tuple(c), parents.get(i), False, tuple(v)
+        )
+        for i, (axes, t, g, c, v) in enumerate(drafts)
     )

@@ -306,6 +306,8 @@ class DrawValues:
             case "diag":
                 same = Map("eq", (Range(at[0]), Range(at[1])))
                 return Map("mul", (same, self._expr(args[0], (at[0],))))
+            case "transpose":
+                return self._expr(args[0], (at[1], at[0]))
             case "neg":
                 return Map("mul", (Lit(-1), self._expr(args[0], at)))
             case "sub":

@@ -5,12 +5,9 @@ log joint of a cluster = coefficients (C, F) @ features (F, B)  + what has no pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import sympy as sp
 
-from emdsl.derive.atoms import Centered, Elem, Ind, Seen, Value
-from emdsl.derive.levels import Link
+from emdsl.derive.atoms import Elem, Ind, Seen, Value
 from emdsl.derive.statistics import Feature, Given
 from emdsl.ir.nodes import (
     Assign,
@@ -19,7 +16,6 @@ from emdsl.ir.nodes import (
     Comment,
     Expr,
     Function,
-    Item,
     Kernel,
     Lit,
     Map,
@@ -29,49 +25,20 @@ from emdsl.ir.nodes import (
     Whole,
     axes_of,
 )
-from emdsl.lower.context import PieceContext
+from emdsl.lower.blocks import BlockContext
 from emdsl.lower.fetch import sizes_of
-from emdsl.lower.names import quoted
 from emdsl.lower.scalar import ScalarLowering
 
 _PLACES = ("category", "index", "bool", "count", "int")  # kinds of whole numbers
 _FEATURES = (("block", "rt.Blocks"), ("layout", "rt.Layout"), ("pivot", "rt.Params"))
 
 
-@dataclass(frozen=True)
-class Views:
-    """What a features function reads: arrays by their own rows, and views of other rows.
-
-    A view is (key, array, link); array "#t" is the index along plate t.
-    """
-
-    arrays: tuple[str, ...]
-    views: tuple[tuple[str, str, Link | None], ...]
-
-
-class FeatureLowering(PieceContext):
+class FeatureLowering(BlockContext):
     """Writes the features function of one piece."""
-
-    def views(self) -> Views:
-        """What the function written needs of other rows, and of enclosing ones."""
-        arrays: list[str] = []
-        views: list[tuple[str, str, Link | None]] = []
-        for key, atom in sorted(self.wanted.items()):
-            kind, _, name = key.partition(" ")
-            if kind == "data" and isinstance(atom, Elem) and atom.role != "const":
-                arrays += [name] if self.model.variable(name).plates else []
-            elif kind == "view":
-                assert isinstance(atom, Elem)
-                if atom.via == "#":
-                    views.append((name, name, None))
-                else:
-                    link = self.levels.views[self.plan.plate, atom.name, atom.via]
-                    views.append((name, atom.name, link))
-        return Views(tuple(arrays), tuple(views))
 
     def features(self) -> Function:
         s = self.scalars()
-        self.wanted = s.wants
+        self.wanted.append(s.wants)
         body: list[Stmt] = []
         groups: list[list[str]] = []
         made: dict[Feature, str] = {}
@@ -92,7 +59,7 @@ class FeatureLowering(PieceContext):
             value = s.lower(self._summed(given))
             body.append(Assign(name, Whole(value, (self.plate,), full=True)))
             direct.append(name)
-        body = [*self._data_arrays(s), *body]
+        body = [*self.data_arrays(s), *body]
         returned: list[str] = []
         labels = ["direct_rows", *(f"rows_{label}" for label in self.labels())]
         for name, rows in zip(labels, [direct, *groups[1:]], strict=True):
@@ -239,51 +206,3 @@ class FeatureLowering(PieceContext):
     def _summed(self, given: Given) -> sp.Expr:
         return self.atoms.sum(tuple(a for a in given.sums if a in self.atoms.axes_of(given.expr)),
                               given.expr)  # fmt: skip
-
-    def _data_arrays(self, s: ScalarLowering) -> list[Stmt]:
-        """Fetch what the features were found to need; centred arrays last."""
-        body: list[Stmt] = [Bind(("B",), "int", ('block["block width"]',))]
-        centred = [(v[0], v[1]) for k, v in s.wants.items()
-                   if k.startswith("centered ") and isinstance(v, tuple)]  # fmt: skip
-        tail: list[Stmt] = []
-        for name, atom in centred:
-            assert isinstance(atom, Centered)
-            elem = s.lower(self.atoms.symbol(atom.of))
-            offset = s.lower(-atom.offset)
-            whole: Expr = Map(atom.through, (elem,)) if atom.through else elem
-            value = Map("add", (whole, offset))
-            tail.append(Assign(name, Whole(value, axes_of(elem))))
-        known: list[Stmt] = []
-        for key in sorted(s.wants):
-            kind, _, name = key.partition(" ")
-            atom = s.wants[key]
-            if kind == "data":
-                body.append(Item(self.names[name], "block", quoted(name), self._stored(name, s)))
-            elif kind == "view":
-                assert isinstance(atom, Elem)
-                axes = (self.plate,) if atom.via == "#" else self._stored(atom.name, s)
-                body.append(Item(s.view_name(atom), "block", quoted(name), axes))
-            elif kind in ("known", "mask"):
-                seen = f"seen_{self.names[name]}"
-                item = Item(seen, "block", quoted(f"{name} observed"), (), optional=True)
-                if item not in body:
-                    body.append(item)
-                if kind == "known":
-                    assert isinstance(atom, Seen)
-                    inner = [str(s.axis(str(ix)).dim) for ix in (*atom.idx[1:], atom.idx[0])]
-                    shape = f"({', '.join(inner)}{',' * (len(inner) == 1)})"
-                    known.append(Bind((f"known_{self.names[name]}",), "nm.known", (seen, shape)))
-            elif kind == "pivot":
-                body.append(Item(s.pivot_name(name), "pivot", quoted(name)))
-        return [*body, *known, *tail]
-
-    def _stored(self, name: str, s: ScalarLowering) -> tuple[Axis, ...]:
-        """A data array's dimensions as the engine keeps them: the plate last."""
-        const = next((c for c in self.model.consts if c.name == name), None)
-        if const is not None:
-            return tuple(Axis(str(i), s.dim(e)) for i, e in enumerate(const.shape))
-        v = self.model.variable(name)
-        inner = [Axis(a, s.dim(self.model.plate(a).extent)) for a in self.levels.inner(v)]
-        event = [Axis(str(i), s.dim(e)) for i, e in enumerate(v.type.shape)]
-        first = [self.plate] if v.plates else []
-        return (*inner, *event, *first)

@@ -73,7 +73,7 @@ class Elimination:
             if len(axes) > 2:
                 product = f"({product}).reshape{shape}"
             body.append(Bind((name,), "", (product,)))
-            if cluster.given:
+            if cluster.given or cluster.live:
                 body.append(AddTo(name, Whole(Array(f"features.fixed[{i}]", axes), axes)))
             for child in cluster.children:
                 own = self.axes(self.plan.clusters[child])[1:]

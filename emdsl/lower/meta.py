@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
+from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.inference.plan import Plan
 from emdsl.lower.names import quoted
-from emdsl.model.graph import Extent, Fixed, Model, Plate, Ragged, Size, Variable
+from emdsl.model.graph import Constraint, Extent, Fixed, Model, Plate, Ragged, Size, Variable
 
 
 def extent_literal(extent: Extent) -> str:
@@ -38,6 +39,11 @@ def meta_lines(model: Model, plan: Plan, m_step: MStep, version: str) -> tuple[s
             [f"({quoted(c.name)}, {c.value!r})" for c in model.consts if c.value is not None],
         ),
         *_group("plates", [_plate(p) for p in model.plates]),
+        *(
+            _group("constraints", [_constraint(c) for c in model.constraints])
+            if model.constraints
+            else []
+        ),
         ")",
     ]
     return tuple(lines)
@@ -104,7 +110,9 @@ def _plate(plate: Plate) -> str:
 
 
 def _params(model: Model, m_step: MStep) -> list[str]:
-    collapse = {u.param: u.collapse for u in m_step.updates}
+    shift = _shifts(m_step)
+    collapse = {n: u.collapse for u in m_step.updates for n in (u.param, *u.copies)}
+    together = {u.param: u.together for u in m_step.updates}
     out = []
     for p in model.params:
         parts = [
@@ -119,7 +127,24 @@ def _params(model: Model, m_step: MStep) -> list[str]:
             parts.append(f"collapse=({quoted(unbounded[0])}, {unbounded[1]})")
         if p.prior is not None:
             parts.append("prior=True")
+        elif p.name in shift:
+            parts.append(f"shift={shift[p.name]}")
+        if together.get(p.name) is not None:
+            parts.append(f"together={together[p.name]}")
         out.append(f"rt.Param({', '.join(parts)})")
+    return out
+
+
+def _shifts(m_step: MStep) -> dict[str, int]:
+    """The dimension along which adding one number to a parameter changes nothing, where one is."""
+    out = {}
+    for update in m_step.updates:
+        if isinstance(update.form, Numeric):
+            for name, own, places in zip(
+                update.form.params, update.form.shift, update.form.places, strict=True
+            ):
+                if own is not None:
+                    out[name] = places[len(update.form.batch) + own]
     return out
 
 
@@ -169,6 +194,14 @@ def _array(v: Variable, role: str, model: Model, missing: str) -> str:
     if v.plates:
         parts.append(f"axes={tuple_literal([quoted(a) for a in v.plates])}")
     return _call("rt.Array", parts)
+
+
+def _constraint(c: Constraint) -> str:
+    terms = [
+        f"({quoted(t.name)}, {t.index!r}, {t.coefficient!r}, {t.summed})" for t in c.terms
+    ]  # fmt: skip
+    parts = [quoted(c.text), tuple_literal(terms), quoted(c.relation), repr(c.value)]
+    return _call("rt.Constraint", parts)
 
 
 def _call(name: str, parts: list[str]) -> str:

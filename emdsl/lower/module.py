@@ -5,20 +5,25 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
+from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.families.family import Family
 from emdsl.inference.plan import Plan
 from emdsl.ir.nodes import Function, Module
+from emdsl.lower.absolute import absolute_block
+from emdsl.lower.blocks import Views
 from emdsl.lower.coefficients import CoefficientLowering
 from emdsl.lower.collect import CollectLowering
 from emdsl.lower.coupled import Coupling
 from emdsl.lower.density import log_density
 from emdsl.lower.draws import Sampling
-from emdsl.lower.features import FeatureLowering, Views
+from emdsl.lower.features import FeatureLowering
 from emdsl.lower.infer import Elimination
+from emdsl.lower.live import LiveLowering
 from emdsl.lower.meta import meta_lines
 from emdsl.lower.mstep import MStepLowering
 from emdsl.lower.names import Names
+from emdsl.lower.numeric import NumericLowering
 from emdsl.lower.program import program_lines
 from emdsl.model.graph import Model
 from emdsl.model.show import show
@@ -31,14 +36,27 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
     names = python_names(model)
     steps = MStepLowering(plan.derived, m_step, names)
     m_function, wanted = steps.m_step()
+    live = {
+        i: LiveLowering(piece, model, joint.atoms, names, joint.pivots, joint.nodes, joint.levels)
+        for i, piece in enumerate(plan.pieces)
+        if piece.is_live
+    }
+    numeric = NumericLowering(plan.derived, plan.pieces, live, names)
+    blocks = [numeric.block(u) for u in m_step.updates if isinstance(u.form, Numeric)]
+    blocks += [absolute_block(u, numeric) for u in m_step.updates if isinstance(u.form, Absolute)]
+    sums = [(s, *numeric.live_statistic(s)) for s in steps.sums]
+    wanted = wanted.union(*(b.statistics for b in blocks))
     functions: list[Function] = []
     views: list[Views] = []
-    for piece in plan.pieces:
+    for i, piece in enumerate(plan.pieces):
         shared = (piece, model, joint.atoms, names, joint.pivots, joint.nodes, joint.levels)
         features = FeatureLowering(*shared)
         functions.append(features.features())
-        views.append(features.views())
         functions.append(CoefficientLowering(*shared).coefficients())
+        views.append(features.views())
+        if i in live:
+            functions.append(live[i].potentials())
+            views[-1] = views[-1] | live[i].views()
         if piece.clusters:
             elimination = Elimination(piece, joint.atoms, names, joint.levels)
             functions += [] if piece.match.coupled else [elimination.infer()]
@@ -46,6 +64,7 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
         functions.append(CollectLowering(*shared).collect(wanted))
     couplings = [Coupling(plan, structure, model, names) for structure in plan.structures]
     functions += [c.infer() for c in couplings]
+    functions += [f for b in blocks for f in b.functions] + [f for _, f, _ in sums]
     functions += [m_function, steps.log_prior(), steps.pivot()]
     functions += [
         log_density(d, names) for d in model.densities if families[d.name].sampler is None
@@ -57,7 +76,20 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
         doc,
         meta_lines(model, plan, m_step, version),
         tuple(functions),
-        tuple(program_lines(model, plan, tuple(views), tuple(couplings))),
+        (
+            *(line for b in blocks for line in b.lines),
+            *(f"LIVE_{s.name} = {literal}" for s, _, literal in sums),
+            *([""] * 2 if sums else []),
+            *program_lines(
+                model,
+                plan,
+                tuple(views),
+                tuple(couplings),
+                [n for b in blocks for n in b.names],
+                numeric.kept,
+                exact=not m_step.cyclic,
+            ),
+        ),
         hyper,
     )
 

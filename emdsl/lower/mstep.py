@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Pivot
+from emdsl.derive.atoms import Coef, Pivot
 from emdsl.derive.display import tidy_axes
 from emdsl.derive.joint import Joint
 from emdsl.derive.mstep.block import (
     BestOf,
+    Eigenvectors,
     Entries,
     Linear,
     MatrixQuadratic,
     MatrixValue,
     Normalized,
+    Planes,
+    Pooled,
+    UnitProduct,
     Update,
 )
 from emdsl.derive.mstep.block import (
     Joint as JointForm,
 )
+from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.mstep.solve import MStep
-from emdsl.derive.statistics import Derived
+from emdsl.derive.statistics import Derived, Statistic
 from emdsl.ir.nodes import (
     Array,
     Assign,
@@ -44,6 +50,7 @@ from emdsl.lower.consts import fetch_consts
 from emdsl.lower.edges import without_edges
 from emdsl.lower.fetch import fetch_param, fetch_params, matrix_function, sizes_of
 from emdsl.lower.names import Names, mathematics, quoted
+from emdsl.lower.numeric import block_label, fetch_statistics
 from emdsl.lower.scalar import ScalarLowering
 
 
@@ -56,6 +63,7 @@ class MStepLowering:
         self.model = derived.joint.model
         self.steps = m_step
         self.names = names
+        self.sums: list[Statistic] = []  # live statistics that are asked for
 
     def scalars(self) -> ScalarLowering:
         return ScalarLowering(self.joint.atoms, self.names, frozenset())
@@ -72,9 +80,14 @@ class MStepLowering:
             lines = self._update(update, s)
             old = sorted((update.needs - done) & {p.name for p in self.model.params})
             early: list[Stmt] = []
+            if isinstance(update.form, Numeric | Absolute):  # starts from where it was
+                put_in = update.form.profiled if isinstance(update.form, Numeric) else ()
+                begin = (*self._solved(update), *put_in)
+                old = sorted({*old, *(n for n in begin if n not in done)})
             for name in old:
                 early.append(fetch_param(name, s, self.model, self.names, self.joint.pivots))
                 done.add(name)
+            early += self._live(s)
             for key in sorted(s.wants):
                 kind, _, name = key.partition(" ")
                 if kind in ("inv", "logdet") and (kind, name) not in matrices:
@@ -86,7 +99,7 @@ class MStepLowering:
                 matrices -= {("inv", name), ("logdet", name)}
                 for kind in ("inv", "logdet"):
                     s.wants.pop(f"{kind} {name}", None)
-        fetched, wanted = self._fetched(s)
+        fetched, wanted = fetch_statistics(self.derived, s)
         result: list[tuple[str, str]] = []
         for p in self.model.params:
             value = self.names[p.name]
@@ -96,7 +109,7 @@ class MStepLowering:
             if p.name in self.joint.pivots:
                 body.append(self._unpivot(p.name, s))
         consts = fetch_consts(s, self.model, self.names, "statistics.layout.consts")
-        whole = [*consts, *fetched, *body]
+        whole = [*self._constrained(), *consts, *fetched, *body]
         sizes = sizes_of(whole, s, self.model)
         sizes = [
             Item(x.name, "statistics.layout.sizes", x.key) for x in sizes if isinstance(x, Item)
@@ -113,23 +126,62 @@ class MStepLowering:
         )
         return function, wanted
 
-    def _solved(self, update: Update) -> tuple[str, ...]:
-        return (update.param, *update.also)
-
-    def _fetched(self, s: ScalarLowering) -> tuple[list[Stmt], frozenset[str]]:
-        body: list[Stmt] = []
-        wanted = {k.partition(" ")[2] for k in s.wants if k.startswith("stat ")}
-        for statistic in self.derived.statistics:
-            if statistic.name in wanted:
+    def _live(self, s: ScalarLowering) -> list[Stmt]:
+        """The live statistics an update needs, at the parameters as they are by now."""
+        out: list[Stmt] = []
+        for statistic in (t.statistic for t in self.derived.live_terms):
+            assert statistic is not None
+            if f"stat {statistic.name}" in s.wants:
+                del s.wants[f"stat {statistic.name}"]
+                if statistic not in self.sums:
+                    self.sums.append(statistic)
+                values = self._values(statistic.feature.params)
                 axes = tuple(s.axis(a) for a in statistic.axes)
-                body.append(
-                    Item(s.stat_name(statistic.name), "statistics", quoted(statistic.name), axes)
-                )
-        pivots = {k.partition(" ")[2] for k in s.wants if k.startswith("pivot ")}
-        if self.joint.pivots:
-            body.append(Bind(("pivot",), "", ("statistics.pivot",)))
-        body += [Item(s.pivot_name(name), "pivot", quoted(name)) for name in sorted(pivots)]
-        return body, frozenset(wanted)
+                call = Kernel("rt.live_sum", (f"LIVE_{statistic.name}", "statistics", values), axes)
+                out.append(Assign(s.stat_name(statistic.name), Whole(call, axes)))
+        return out
+
+    def _values(self, names: Iterable[str]) -> str:
+        inner = ", ".join(f"{quoted(n)}: {self.names[n]}" for n in names)
+        return f"{{{inner}}}"
+
+    def _numeric(self, update: Update, form: Numeric | Absolute) -> list[Stmt]:
+        func = "rt.climb" if isinstance(form, Numeric) else "rt.least_deviations"
+        names = [n for n in (p.name for p in self.model.params)
+                 if n in update.needs or n in form.params]  # fmt: skip
+        pythons = tuple(self.names[p] for p in form.params)
+        block = f"BLOCK_{block_label(form)}"
+        if (
+            isinstance(form, Numeric) and form.profiled
+        ):  # whose formulas don't hold where constraints do
+            names += form.profiled
+            free = [f"rt.free({self.names[n]})" for n in form.profiled]
+            block += f" if {' and '.join(free)} else BLOCK_{block_label(form, form.profiled)}"
+        args = (block, "statistics", self._values(names))
+        if len(pythons) == 1:
+            return [Bind((f"({pythons[0]},)",), func, args)]
+        return [Bind(pythons, func, args)]
+
+    def _constrained(self) -> list[Stmt]:
+        """In a model with constraints of its own, old values that know what is to hold of them."""
+        if not self.model.constraints:
+            return []
+        return [Bind(("params",), "rt.constrained", ("META", "params", "statistics.layout"))]
+
+    def _pooled(self, param: str, pooled: Pooled, s: ScalarLowering) -> list[Stmt]:
+        """The sums that tied entries add up."""
+        lines: list[Stmt] = []
+        for symbol, value in pooled:
+            atom = self.joint.atoms.atom(symbol)
+            assert isinstance(atom, Coef)
+            axes = tuple(s.axis(str(a)) for a in atom.idx)
+            name = s.coef_name(atom.letter, atom.param)
+            lines.append(Assign(name, Whole(s.lower(value), axes, full=True)))
+            lines.append(Bind((name,), "nm.pooled", (self._old(param, s), name)))
+        return lines
+
+    def _solved(self, update: Update) -> tuple[str, ...]:
+        return update.solved
 
     def _unpivot(self, name: str, s: ScalarLowering) -> Stmt:
         param = self.model.param(name)
@@ -154,11 +206,18 @@ class MStepLowering:
         form = update.form
         match form:
             case Entries(value=value):
+                lines += self._pooled(update.param, form.pooled, s)
                 lines.append(Assign(name, Whole(s.lower(value), axes, full=True)))
+                if form.bounded:
+                    lines.append(Bind((name,), "nm.bounded", (name, self._old(update.param, s))))
             case Normalized(counts=counts):
                 inner = Whole(s.lower(counts), axes, full=True)
+                if form.tied:
+                    old = self._old(update.param, s)
+                    inner = Whole(Kernel("pooled_shares", (inner, old), axes), axes)
                 lines.append(Assign(name, Whole(Kernel("simplex", (inner,), axes), axes)))
             case MatrixValue(value=value, invert=invert):
+                lines += self._pooled(update.param, form.pooled, s)
                 inner = Whole(s.lower(value), axes, full=True)
                 whole: Expr = Kernel("symmetric", (inner,), axes)
                 if invert:
@@ -166,44 +225,77 @@ class MStepLowering:
                 lines.append(Assign(name, Whole(whole, axes)))
             case MatrixQuadratic(count=count, plain=plain, inverse=inverse):
                 batch = axes[: len(axes) - 2]
-                parts = (
+                quadratic = (
                     Whole(s.lower(count), batch, full=True),
                     Whole(s.lower(plain), axes, full=True),
                     Whole(s.lower(inverse), axes, full=True),
                 )
-                lines.append(Assign(name, Whole(Kernel("matrix_quadratic", parts, axes), axes)))
+                lines.append(Assign(name, Whole(Kernel("matrix_quadratic", quadratic, axes), axes)))
             case Linear():
-                lines += self._linear(form, name, axes, s)
+                lines += self._linear(update.param, form, axes, s)
             case BestOf(roots=roots, objective=objective):
+                lines += self._pooled(update.param, form.pooled, s)
                 lines += self._best(update, roots, objective, name, axes, s)
+            case UnitProduct(logs=logs, powers=powers, power=power):
+                parts = tuple(Whole(s.lower(x), axes, full=True) for x in (logs, powers))
+                lines.append(Bind((name,), "nm.unit_product", (*parts, float(power))))
+            case Eigenvectors() | Planes():
+                lines.append(self._rotation(form, update.param, axes, s))
             case JointForm():
-                return [*lines, *self._joint_linear(form, s)]
-        lines.append(self._settled(update.param, s))
+                lines += self._joint_linear(form, s)
+            case Numeric() | Absolute():
+                lines += self._numeric(update, form)
+        if not isinstance(form, JointForm | Numeric | Absolute):
+            lines.append(self._settled(update.param, s))
+        for copy in update.copies:
+            lines.append(Assign(self.names[copy], Whole(Array(name, axes), axes)))
         return lines
 
     def _settled(self, param: str, s: ScalarLowering) -> Stmt:
         name = self.names[param]
-        declared = self.model.param(param)
-        cell = tuple(Axis(f"{param}{i}", s.dim(e)) for i, e in enumerate(declared.shape))
+        kind = self.model.param(param).type.kind
+        support = (quoted(kind),) if kind in ("positive", "unit") else ()
+        return Bind((name,), "nm.settle", (name, self._old(param, s), *support))
+
+    def _old(self, param: str, s: ScalarLowering) -> Whole:
+        """The old value of what is solved for: that in `params`, less its pivot if it has one."""
+        shape = self.model.param(param).shape
+        cell = tuple(Axis(f"{param}{i}", s.dim(e)) for i, e in enumerate(shape))
         stored: Expr = Array(f"params[{quoted(param)}]", cell)
         if param in self.joint.pivots:
             kept = tuple(cell[i] for i in self.joint.pivots[param])
             less = Map("mul", (Lit(-1), Array(f"pivot[{quoted(param)}]", kept)))
             stored = Map("add", (stored, less))
-        kind = declared.type.kind
-        support = (quoted(kind),) if kind in ("positive", "unit") else ()
-        return Bind((name,), "nm.settle", (name, Whole(stored, cell), *support))
+        return Whole(stored, cell)
+
+    def _rotation(
+        self, form: Eigenvectors | Planes, param: str, axes: tuple[Axis, ...], s: ScalarLowering
+    ) -> Stmt:
+        """A kernel on the matrices of the quadratic forms, and the rotation so far."""
+        *batch, row, column = axes
+        twin = s.axis(form.twin)
+        name, old = self.names[param], f"params[{quoted(param)}]"
+        if isinstance(form, Planes):
+            matrices = Whole(s.lower(form.matrices), (*batch, row, twin, column), full=True)
+            return Bind((name,), "nm.rotated", (matrices, old))
+        matrix = Whole(s.lower(form.matrix), (*batch, row, twin), full=True)
+        weights = Whole(s.lower(form.weights), (*batch, column), full=True)
+        return Bind((name,), "nm.eigenvectors", (matrix, weights, old))
 
     def _linear(
-        self, form: Linear, name: str, axes: tuple[Axis, ...], s: ScalarLowering
+        self, param: str, form: Linear, axes: tuple[Axis, ...], s: ScalarLowering
     ) -> list[Stmt]:
         twin = tuple(s.axis(a) for a in form.twin)
         batch = tuple(a for i, a in enumerate(axes) if i not in form.coupled)
         own = tuple(axes[i] for i in form.coupled)
         matrix = Whole(s.lower(form.matrix), (*batch, *own, *twin), full=True)
         right = Whole(s.lower(form.right), (*batch, *own), full=True)
-        solved = Kernel("solve", (matrix, right, len(own)), (*batch, *own))
-        return [Assign(name, Whole(solved, axes))]
+        trailing = form.coupled == tuple(range(len(batch), len(axes)))
+        places = () if trailing else (tuple_text(form.coupled),)
+        solved = Kernel(
+            "solve", (matrix, right, len(own), self._old(param, s), *places), (*batch, *own)
+        )
+        return [Assign(self.names[param], Whole(solved, axes))]
 
     def _joint_linear(self, form: JointForm, s: ScalarLowering) -> list[Stmt]:
         """One system for several parameters: their blocks in a grid, solved together."""
@@ -226,11 +318,15 @@ class MStepLowering:
             lines.append(Assign(right, Whole(s.lower(form.right[i]), (*batch, *own), full=True)))
             rights.append(f"({right}, {len(own)})")
         pythons = tuple(self.names[p] for p in form.params)
+        olds = []
+        for python, param in zip(pythons, form.params, strict=True):
+            olds.append(f"old_{python}")
+            lines.append(Assign(olds[-1], self._old(param, s)))
         lines.append(
             Bind(
                 pythons,
                 "nm.solve_blocks",
-                (f"({', '.join(rows)})", f"({', '.join(rights)})", len(batch)),
+                (f"({', '.join(rows)})", f"({', '.join(rights)})", len(batch), tuple_text(olds)),
             )
         )
         lines += [self._settled(p, s) for p in form.params]
@@ -310,6 +406,12 @@ class MStepLowering:
             "About where second moments are taken: each location, averaged over the latents.",
             tuple(body),
         )
+
+
+def tuple_text(items: Iterable[object]) -> str:
+    """A tuple as Python writes it."""
+    parts = [str(x) for x in items]
+    return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
 
 
 def _replace(expr: Expr, old: Array, new: Array) -> Expr:

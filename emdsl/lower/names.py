@@ -8,7 +8,7 @@ import keyword
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from emdsl.diagnostics import Bug
 
@@ -22,14 +22,14 @@ _TAKEN = frozenset(
         "META", "PROGRAM", "fit", "e_step", "m_step", "log_likelihood", "log_prior", "posterior",
         "predict", "sample", "draw", "load", "init_params", "evidence", "self", "numpy", "scipy",
         "how", "potentials", "ties", "filtered", "most_probable", "posterior_pairs",
-        "row_log_likelihood", "sample_posterior",
+        "row_log_likelihood", "sample_posterior", "weights", "second",
     }
 )  # fmt: skip
 
 # what a generated module's functions take beside the sizes of the header
 _OPTIONS = frozenset(
     {
-        "restarts", "max_iter", "tol", "init", "options", "degenerate", "floor", "progress",
+        "restarts", "max_iter", "tol", "init", "fix", "options", "degenerate", "floor", "progress",
         "on_iteration", "n", "inputs", "lengths",
     }
 )  # fmt: skip
@@ -39,8 +39,8 @@ _OPTIONS = frozenset(
 # gets a prefix, so that the two can't meet
 _OURS = re.compile(
     r"(f|c|s|h|g|post|rows|possible|message|best|joint|inv|logdet|pivot|parts|term|drawn|all|log|em"
-    r"|seen|known|new|root|q|features|coefficients|infer|marginals|collect|walk|unary|step|sent"
-    r"|at)_.*"
+    r"|seen|known|new|old|root|q|features|coefficients|infer|marginals|collect|walk|unary|step|sent"
+    r"|at|live|objective|slopes|potentials|BLOCK|LIVE)_.*"
     r"|.*_centered_*|possible|evidence|direct_rows"
 )
 
@@ -52,6 +52,7 @@ def quoted(text: str) -> str:
 
 def mathematics(text: str) -> list[str]:
     """A formula as comment lines that fit, later ones indented."""
+    text = text.replace("**", "^")
     return textwrap.wrap(text, 88, initial_indent="  ", subsequent_indent="      ",
                          break_long_words=False, break_on_hyphens=False)  # fmt: skip
 
@@ -81,6 +82,14 @@ class Names:
 
     def __getitem__(self, name: str) -> str:
         return self._python[name]
+
+    def local(self, stem: str, taken: Collection[str]) -> str:
+        """A variable's name in one function: `stem`, or with a number after it."""
+        name, count = stem, 1
+        while name in self._used or name in taken:
+            count += 1
+            name = f"{stem}_{count}"
+        return name
 
     def fresh(self, stem: str) -> str:
         """A name no one has: `stem`, or with underscores after it."""

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from emdsl.derive.levels import Level, Levels, Link, Place, own_places
 from emdsl.inference.plan import PiecePlan, Plan, Structure
 from emdsl.inference.schedule import Send, Walk
+from emdsl.lower.blocks import Views
 from emdsl.lower.coupled import Coupling
-from emdsl.lower.features import Views
 from emdsl.lower.meta import extent_literal, tuple_literal
 from emdsl.lower.names import quoted
 from emdsl.model.graph import Model
 
 
 def program_lines(
-    model: Model, plan: Plan, views: tuple[Views, ...], couplings: tuple[Coupling, ...]
+    model: Model,
+    plan: Plan,
+    views: tuple[Views, ...],
+    couplings: tuple[Coupling, ...],
+    numeric: list[str],
+    kept: Mapping[int, Collection[int]],
+    *,
+    exact: bool,
 ) -> list[str]:
     """The lines of `PROGRAM = rt.Program(...)`."""
     lines = ["PROGRAM = rt.Program(", "    meta=META,", "    pieces=("]
-    for piece, seen in zip(plan.pieces, views, strict=True):
-        lines += _piece(model, plan, piece, seen)
+    for i, (piece, seen) in enumerate(zip(plan.pieces, views, strict=True)):
+        lines += _piece(model, plan, piece, seen, sorted(kept.get(i, ())))
     lines += [
         "    ),",
         "    m_step=m_step,",
@@ -31,10 +40,13 @@ def program_lines(
         for structure, coupling in zip(plan.structures, couplings, strict=True):
             lines += _structure(structure, coupling)
         lines.append("    ),")
+    if numeric:
+        lines.append(f"    numeric={tuple_literal(numeric)},")
+        lines += ["    exact=True,"] * exact
     return [*lines, ")"]
 
 
-def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views) -> list[str]:
+def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views, kept: list[int]) -> list[str]:
     joint = plan.derived.joint
     plates = [model.plate(a) for a in piece.level.plates]
     weights = [p.weight.name for p in plates if p.weight is not None]
@@ -78,6 +90,9 @@ def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views) -> list[str
         f"            features=features_{piece.label},",
         f"            coefficients=coefficients_{piece.label},",
     ]
+    if piece.is_live:
+        lines.append(f"            potentials=potentials_{piece.label},")
+        lines.append(f"            kept={tuple_literal([str(i) for i in kept])},")
     if not piece.match.coupled:
         infer = f"infer_{piece.label}" if piece.clusters else "rt.no_latents"
         lines.append(f"            infer={infer},")

@@ -11,23 +11,38 @@ from sympy.functions.special.bessel import besseli
 
 from emdsl.derive.atoms import (
     Centered,
+    Coef,
     Elem,
     Ind,
     InvOf,
     Ix,
     LogDetOf,
     LogInd,
+    LogSumExp,
     Pivot,
     Seen,
     SizeOf,
     Stat,
     SumOf,
     Value,
+    Weight,
 )
 from emdsl.derive.table import Atoms
 from emdsl.diagnostics import Bug
 from emdsl.families.vocabulary import LogMultiGamma
-from emdsl.ir.nodes import Array, Axis, Contract, Expr, Gather, Kernel, Lit, Map, Range, Whole
+from emdsl.ir.nodes import (
+    Array,
+    Axis,
+    Contract,
+    Expr,
+    Gather,
+    Kernel,
+    Lit,
+    Map,
+    Range,
+    Stmt,
+    Whole,
+)
 from emdsl.lower.names import Names
 from emdsl.model.graph import Extent, Fixed, Size
 
@@ -44,6 +59,10 @@ class ScalarLowering:
     names: Names
     plates: frozenset[str]
     wants: dict[str, object] = field(default_factory=dict)
+
+    def flush(self) -> list[Stmt]:
+        """The variables made on the way since this was last asked: there are none here."""
+        return []
 
     # -- axes --
 
@@ -88,6 +107,8 @@ class ScalarLowering:
                     return Map("i0", (self.lower(expr.args[1]),))
             case _:
                 pass
+        if isinstance(expr, sp.polygamma) and expr.args[0] in _POLYGAMMA:
+            return Map(_POLYGAMMA[expr.args[0]], (self.lower(expr.args[1]),))
         name = _FUNCTIONS.get(type(expr).__name__)
         if name is not None:
             return Map(name, tuple(self.lower(a) for a in expr.args))
@@ -182,9 +203,22 @@ class ScalarLowering:
             case InvOf(matrix=m, i=i, j=j):
                 self.wants[f"inv {m.name}"] = atom
                 return self._entry(f"inv_{self.names[m.name]}", (*m.batch, i, j))
-            case SumOf(axes=axes, body=body):
-                factors = tuple(self.lower(f) for f in sp.Mul.make_args(body))
-                return Contract(factors, tuple(self.axis(a) for a in axes))
+            case Coef(idx=idx) | Weight(idx=idx):
+                return self._entry(self._own_name(atom), idx)
+            case SumOf(axes=axes, body=body) | LogSumExp(axes=axes, body=body):
+                return self.total(symbol, tuple(self.axis(a) for a in axes), body)
+
+    def _own_name(self, atom: Coef | Weight) -> str:
+        return self.coef_name(atom.letter, atom.param) if isinstance(atom, Coef) else "weights"
+
+    def total(self, symbol: sp.Symbol, bound: tuple[Axis, ...], body: sp.Expr) -> Expr:
+        """A sum over axes, or the log of one of exponentials."""
+        if isinstance(self.atoms.atom(symbol), SumOf):
+            return Contract(tuple(self.lower(f) for f in sp.Mul.make_args(body)), bound)
+        free = tuple(self.axis(a) for a in sorted(self.atoms.axes_of(symbol)))
+        return Kernel(
+            "logsumexp", (Whole(self.lower(body), (*bound, *free), True), len(bound)), free
+        )
 
     def _centered(self, atom: Centered, elem: Elem) -> Expr:
         idx = _plate_last(elem.idx, self.plates)
@@ -238,6 +272,9 @@ class ScalarLowering:
     def stat_name(self, name: str) -> str:
         return f"s_{name}"
 
+    def coef_name(self, letter: str, param: str) -> str:
+        return f"c_{letter}_{self.names[param]}"
+
     def pivot_name(self, name: str) -> str:
         return f"pivot_{self.names[name]}"
 
@@ -286,6 +323,13 @@ _FUNCTIONS = {
     "cos": "cos",
     "tanh": "tanh",
     "loggamma": "lgamma",
+    "Softplus": "log1pexp",
+    "Expit": "expit",
+    "LogBessel": "log_i0",
+    "BesselRatio": "bessel_ratio",
+    "BesselSlope": "bessel_slope",
+    "AbsPower": "abs_power",
+    "sign": "sign",
     "LogInside": "log_inside",
     "atan2": "atan2",
     "Equality": "eq",
@@ -298,3 +342,4 @@ _FUNCTIONS = {
     "Or": "or",
     "Not": "not",
 }
+_POLYGAMMA = {0: "digamma", 1: "trigamma"}

@@ -13,6 +13,7 @@ from emdsl import diagnoses
 from emdsl.diagnostics import CompileError, Diagnostic, Severity
 from emdsl.model import graph as g
 from emdsl.model.check import verify_order, verify_prior, warn_unused
+from emdsl.model.constraints import resolve_constraints
 from emdsl.model.declare import declare
 from emdsl.model.densities import resolve_densities
 from emdsl.model.distributions import resolve_distribution
@@ -42,6 +43,7 @@ def build(tree: ast.File, source: Source) -> tuple[g.Model, tuple[Diagnostic, ..
     plates = _weighted_plates(table)
     dists = _resolve_distributions(table)
     infers = resolve_infers(tree.items, table)
+    constraints = resolve_constraints(tree.items, table)
     sizes = read_sizes(table)
     verify_order(dists, table)
     if not any(d.role == "data" for d in table.names.values()):
@@ -53,7 +55,7 @@ def build(tree: ast.File, source: Source) -> tuple[g.Model, tuple[Diagnostic, ..
     errors = tuple(d for d in problems if d.severity == Severity.ERROR)
     if errors:
         raise CompileError(source, errors)
-    return _model(tree, table, sizes, plates, dists, infers), problems
+    return _model(tree, table, sizes, plates, dists, infers, constraints), problems
 
 
 def _resolve_lets(table: Table) -> None:
@@ -169,6 +171,7 @@ def _model(
     plates: tuple[g.Plate, ...],
     dists: Mapping[str, g.Distribution],
     infers: tuple[g.Infer, ...],
+    constraints: tuple[g.Constraint, ...],
 ) -> g.Model:
     params: list[g.Param] = []
     variables: list[g.Variable] = []
@@ -204,4 +207,5 @@ def _model(
         tuple(lets),
         densities,
         infers,
+        constraints,
     )

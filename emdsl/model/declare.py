@@ -65,7 +65,7 @@ def _written_names(items: tuple[ast.Item, ...]) -> set[str]:
                 names.add(index.id)
             case ast.Let(target=target):
                 names.add(target.name.id)
-            case ast.Infer():
+            case ast.Infer() | ast.Constrain():
                 pass
             case item:
                 names.update(t.name.id for t in item.targets)
@@ -78,7 +78,7 @@ def _declare_items(items: tuple[ast.Item, ...], scope: Scope, axes: Axes, table:
             case ast.Plate():
                 axis = _axis(item, scope, axes, table)
                 _declare_items(item.body, scope.inside(item.index.id, axis), axes, table)
-            case ast.Infer():
+            case ast.Infer() | ast.Constrain():
                 pass
             case ast.Let():
                 _declare_target(item.target, "let", item, scope, table)

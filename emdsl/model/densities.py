@@ -6,7 +6,7 @@ from emdsl import diagnoses
 from emdsl.model import graph as g
 from emdsl.model.expressions import resolve
 from emdsl.model.extents import resolve_type
-from emdsl.model.kinds import DISCRETE, Kind
+from emdsl.model.kinds import DISCRETE, STRUCTURED, Kind
 from emdsl.model.references import Place
 from emdsl.model.shapes import describe
 from emdsl.model.show import show_syntax
@@ -63,7 +63,7 @@ def _resolve(node: ast.Density, table: Table) -> g.Density | None:
 
 def _scalar_type(argument: ast.Argument, table: Table) -> g.Type | None:
     written = argument.type
-    if written.extents or written.name in ("category", "index", "simplex", "posdef", "ordered"):
+    if written.extents or written.name in {"category", "index", *STRUCTURED}:
         inner = ", ".join(show_syntax(e) for e in written.extents)
         shown = f"{written.name}[{inner}]" if inner else written.name
         table.report(diagnoses.density_scalar(written.span, argument.name.id, shown))

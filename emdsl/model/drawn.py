@@ -253,6 +253,8 @@ def _report(declared: Declared, type_: g.Type, part: Drawn, table: Table) -> Non
     hint = f"declare `{name}` as `{shown}`, or draw it from another distribution"
     if declared.role == "latent" and type_.kind == "positive" and support.kind == "real":
         hint = f"declare `{name}` as `{shown}`, or write `Truncated({part.family}(...), lower = 0)`"
+    elif declared.role == "param" and type_.kind in ("shape", "orthogonal"):
+        hint = f"leave the prior out: no distribution has the values of `{type_}`"
     elif declared.role == "param":
         hint = f"give `{name}` a prior whose values include all of `{type_}`"
     elif support.kind == "unit" and type_.kind == "real" and not support.shape:

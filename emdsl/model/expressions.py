@@ -310,6 +310,8 @@ def _function(name: str, arg: g.Expr, span: Span, table: Table) -> g.Expr | None
         return g.Apply(op, (arg,), span, arg.shape)
     if name == "diag" and rank == 1:
         return g.Apply(op, (arg,), span, (arg.shape[0], arg.shape[0]))
-    wanted = "an array" if name == "sum" else "a vector"
+    if name == "transpose" and rank == 2:
+        return g.Apply(op, (arg,), span, arg.shape[::-1])
+    wanted = {"sum": "an array", "transpose": "a matrix"}.get(name, "a vector")
     table.report(diagnoses.wrong_shape(span, name, wanted, describe(arg.shape)))
     return None

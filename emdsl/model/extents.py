@@ -9,7 +9,7 @@ from emdsl.diagnostics import Note
 from emdsl.model import graph as g
 from emdsl.model.constants import kind_of_value, numbers, shape_of
 from emdsl.model.declare import Axes
-from emdsl.model.kinds import DISCRETE, Kind
+from emdsl.model.kinds import DISCRETE, MATRICES, STRUCTURED, Kind
 from emdsl.model.shapes import Shape, describe, fixed
 from emdsl.model.support import contains
 from emdsl.model.table import A_ROLE, Declared, Scope, SizeUse, Table, Value
@@ -29,6 +29,8 @@ TYPES: Mapping[Kind, str] = {
     "simplex": "simplex[K]",
     "posdef": "posdef[D]",
     "ordered": "ordered[K]",
+    "shape": "shape[D]",
+    "orthogonal": "orthogonal[D]",
 }
 
 
@@ -179,11 +181,11 @@ def resolve_type(node: ast.Type, scope: Scope, table: Table) -> g.Type | None:
     extents = tuple(e for e in found if e is not None)
     if len(extents) < len(found):
         return None
-    structured = kind in ("simplex", "posdef", "ordered")
+    structured = kind in STRUCTURED
     if (structured and len(extents) != 1) or (kind in ("category", "index") and not extents):
         table.report(diagnoses.type_extents(node.span, kind, TYPES[kind]))
         return None
-    if kind == "posdef":
+    if kind in MATRICES:
         return g.Type(kind, (extents[0], extents[0]))
     if kind in ("category", "index"):
         return g.Type(kind, extents[1:], extents[0])

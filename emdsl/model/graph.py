@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from emdsl.model.kinds import DISCRETE, Kind
+from emdsl.model.kinds import DISCRETE, MATRICES, Kind
 from emdsl.source import Source, Span
 
 # --- extents and types -----------------------------------------------------------------------
@@ -53,7 +53,8 @@ Extent = Size | Fixed | Ragged
 class Type:
     """A type: `shape` holds the event dimensions, `values` the extent of category and index.
 
-    `simplex[K]` has shape (K,), `posdef[D]` shape (D, D), `ordered[K]` shape (K,).
+    `simplex[K]`, `ordered[K]` and `shape[K]` have shape (K,), `posdef[D]` and `orthogonal[D]` shape
+    (D, D).
     """
 
     kind: Kind
@@ -67,7 +68,7 @@ class Type:
     def __str__(self) -> str:
         if self.values is not None:
             inner = [str(self.values), *map(str, self.shape)]
-        elif self.kind == "posdef":
+        elif self.kind in MATRICES:
             inner = [str(self.shape[0])]
         else:
             inner = [str(e) for e in self.shape]
@@ -123,7 +124,7 @@ class SizeRef:
 Op = Literal[
     "add", "sub", "mul", "div", "pow", "neg", "matmul", "dot", "sum",
     "exp", "log", "sqrt", "abs", "sin", "cos", "tanh", "logistic", "softmax", "lgamma",
-    "diag", "eye", "zeros", "ones",
+    "diag", "transpose", "eye", "zeros", "ones",
     "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "if",
 ]  # fmt: skip
 
@@ -315,6 +316,45 @@ class Infer:
     span: Span
 
 
+ConstraintKind = Literal["fixed", "tie", "linear", "bound"]
+Relation = Literal["==", ">=", "<="]
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """`coefficient * name[index]` in a constraint: each entry that the index leaves, or their sum.
+
+    `shape` is what the index leaves; `index` are whole numbers.
+    """
+
+    name: str
+    index: tuple[int, ...]
+    coefficient: float
+    summed: bool
+    shape: tuple[Extent, ...]
+    span: Span
+
+    def __str__(self) -> str:
+        inner = ", ".join(map(str, self.index))
+        name = f"{self.name}[{inner}]" if inner else self.name
+        return f"sum({name})" if self.summed else name
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """The sum of the terms `relation` the value, for each entry; `text` as written.
+
+    `kind` says what it comes to: an entry fixed, two that are tied, a linear equation, a bound.
+    """
+
+    kind: ConstraintKind
+    terms: tuple[Entries, ...]
+    relation: Relation
+    value: float
+    text: str
+    span: Span
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A whole model. Tuples keep the order of the file."""
@@ -330,6 +370,7 @@ class Model:
     lets: tuple[Let, ...]
     densities: tuple[Density, ...]
     infer: tuple[Infer, ...]
+    constraints: tuple[Constraint, ...] = ()
 
     def plate(self, axis: str) -> Plate:
         return next(p for p in self.plates if p.axis == axis)

@@ -8,7 +8,7 @@ from emdsl import diagnoses
 from emdsl.diagnostics import Note
 from emdsl.families.family import Parameter
 from emdsl.model import graph as g
-from emdsl.model.kinds import DISCRETE, Kind
+from emdsl.model.kinds import DISCRETE, STRUCTURED, Kind
 from emdsl.model.show import show_expr
 from emdsl.model.support import ENTRY, WITHIN, constant, contains, in_words, kind_of
 from emdsl.model.table import A_ROLE, Table
@@ -17,7 +17,7 @@ from emdsl.model.table import A_ROLE, Table
 _LENIENT: dict[Kind, frozenset[Kind]] = {
     "positive": frozenset({"count", "bool", "category", "index"}),
     "unit": frozenset({"bool"}),
-    "real": frozenset({"category", "index", "simplex", "posdef", "ordered"}),
+    "real": frozenset({"category", "index", *STRUCTURED}),
     "bool": frozenset({"count", "int", "category"}),
     "count": frozenset({"int"}),
     "int": frozenset({"positive", "real"}),
@@ -112,6 +112,8 @@ def _report_kind(parameter: Parameter, expr: g.Expr, family: str, kind: Kind, ta
         hint = f"declare `{expr.name}` as `{_better(parameter, type_)}`{_instead(parameter)}"
         if parameter.kind in DISCRETE and table.names[expr.name].role == "param":
             hint = f"it can't be estimated: make `{expr.name}` an `input` or a `const`"
+        if parameter.kind == "posdef" and type_.kind == "orthogonal":
+            hint = f"write the axes' variances too: `{shown} @ diag(v) @ transpose({shown})`"
         note = Note(f"`{expr.name}` is declared here", table.names[expr.name].span)
         _report(parameter, expr, family, found, hint, table, note)
     else:

@@ -26,10 +26,15 @@ WITHIN: Mapping[Kind, frozenset[Kind]] = {
     "simplex": frozenset({"simplex"}),
     "posdef": frozenset({"posdef"}),
     "ordered": frozenset({"ordered", "real"}),
+    "shape": frozenset({"shape"}),
+    "orthogonal": frozenset({"orthogonal"}),
 }
 
 # What a single entry of a structured value is.
-ENTRY: Mapping[Kind, Kind] = {"simplex": "unit", "posdef": "real", "ordered": "real"}
+ENTRY: Mapping[Kind, Kind] = {
+    "simplex": "unit", "posdef": "real", "ordered": "real", "shape": "positive",
+    "orthogonal": "real",
+}  # fmt: skip
 
 _IN_WORDS: Mapping[Kind, str] = {
     "positive": "positive",
@@ -42,6 +47,8 @@ _IN_WORDS: Mapping[Kind, str] = {
     "simplex": "a simplex",
     "posdef": "positive definite",
     "ordered": "ordered",
+    "shape": "a shape, positive with a product of 1",
+    "orthogonal": "orthogonal",
     "real": "a number",
 }
 

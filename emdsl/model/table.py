@@ -48,6 +48,7 @@ FUNCTIONS: Mapping[str, str] = {
     "dot": "dot(u, v)",
     "sum": "sum(v)",
     "diag": "diag(v)",
+    "transpose": "transpose(A)",
     "eye": "eye[D]",
     "zeros": "zeros[D]",
     "ones": "ones[D]",

@@ -92,7 +92,7 @@ def _derivation_lines(d: Derivation) -> Iterator[str]:
         axes = ", ".join(sorted(t.axes)) or "nothing"
         yield f"  {t.node}: ({t.number}) * ({t.factor}) * {stat} * ({t.basis})  over {axes}"
     for u in d.m_step.updates:
-        names = ", ".join((u.param, *u.also))
+        names = ", ".join(u.solved)
         held = " (holds others at their old values)" if u.param in d.m_step.cyclic else ""
         yield f"update {names}[{', '.join(u.cell)}] by {u.rule}{held}"
         needs = ", ".join(sorted(u.needs))

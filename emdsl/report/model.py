@@ -20,6 +20,10 @@ def write_model(page: Page, model: g.Model) -> None:
     if model.params or model.consts:
         page.say("Parameters and constants:")
         page.table([*map(_param, model.params), *map(_const, model.consts)])
+    if model.constraints:
+        page.say("Constraints:")
+        for constraint in model.constraints:
+            page.item(constraint.text)
     page.say("Nodes:")
     page.table([_node(v) for v in model.variables])
     for d in model.densities:

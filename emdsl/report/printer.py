@@ -11,17 +11,20 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 from sympy.core.relational import Relational
+from sympy.functions.special.bessel import besseli
 from sympy.logic.boolalg import Boolean
 
 from emdsl.derive.atoms import (
     Atom,
     Centered,
+    Coef,
     Elem,
     Ind,
     InvOf,
     Ix,
     LogDetOf,
     LogInd,
+    LogSumExp,
     Matrix,
     Pivot,
     Seen,
@@ -29,9 +32,11 @@ from emdsl.derive.atoms import (
     Stat,
     SumOf,
     Value,
+    Weight,
 )
 from emdsl.derive.joint import Joint
 from emdsl.derive.levels import Level, Link
+from emdsl.derive.smooth import BesselRatio, Softplus
 from emdsl.diagnostics import Bug
 from emdsl.report.axes import AxisNames
 from emdsl.report.style import Math, Style
@@ -40,7 +45,10 @@ SUM, PRODUCT, FACTOR, POWER, ATOM = range(5)
 Bound = tuple[str, int]
 
 _RELATIONS = {sp.Eq: "eq", sp.Ne: "ne", sp.Lt: "lt", sp.Le: "le", sp.Gt: "gt", sp.Ge: "ge"}
-_FUNCTIONS = {"log": "log", "loggamma": "log Γ", "exp": "exp", "LogMultiGamma": "log MultiGamma"}
+_FUNCTIONS = {
+    "log": "log", "loggamma": "log Γ", "exp": "exp", "LogMultiGamma": "log MultiGamma",
+    "Expit": "expit", "LogBessel": "log I₀",
+}  # fmt: skip
 
 
 @dataclass
@@ -85,6 +93,8 @@ class Printer:
             case _ if expr in (sp.oo, -sp.oo):
                 sign = self.style.minus if expr == -sp.oo else ""
                 return sign + self.style.infinity, ATOM
+            case sp.polygamma() | besseli() | Softplus() | BesselRatio():
+                return self._special(expr)
             case sp.Abs():
                 return self.style.absolute(self.show(expr.args[0])), ATOM
             case Relational() | Boolean():
@@ -250,6 +260,22 @@ class Printer:
         text = ", ".join(a for a, _ in args)
         return self.style.function(name, text, bare=bare), FACTOR if bare else POWER
 
+    def _special(self, expr: sp.Basic) -> Bound:
+        """Functions that are more than a name before their argument."""
+        style = self.style
+        inner = self.show(expr.args[-1])
+        match expr:
+            case Softplus():
+                exp = style.function("exp", inner, bare=False)
+                return style.function("log", f"1 + {exp}", bare=False), POWER
+            case BesselRatio():
+                one, zero = (style.function(name, inner, bare=False) for name in ("I₁", "I₀"))
+                return style.over(one, zero), PRODUCT
+            case _:
+                order, letter = int(expr.args[0]), "I" if isinstance(expr, besseli) else "ψ"
+                name = letter if (order, letter) == (0, "ψ") else f"{letter}{_subscript(order)}"
+                return style.function(name, inner, bare=False), POWER
+
     # -- conditions --
 
     def condition(self, expr: sp.Basic) -> str:
@@ -338,9 +364,18 @@ class Printer:
                 return style.at(style.inverse(self.matrix(m)), self.indices((i, j))), ATOM
             case Stat(name=name, idx=idx):
                 return style.at(style.statistic(name), self.indices(idx)), ATOM
-            case SumOf(axes=axes, body=body):
-                shown = [self.index(a) for a in axes]
-                return f"{style.sum(shown)} {self.show(body, PRODUCT)}", PRODUCT
+            case SumOf() | LogSumExp() as total:
+                return self._total(total), PRODUCT
+            case Coef(letter=name, idx=idx) | Weight(name=name, idx=idx):
+                return style.at(style.name(name), self.indices(idx)), ATOM
+
+    def _total(self, total: SumOf | LogSumExp) -> str:
+        """A sum over axes, or the log of one of exponentials."""
+        style, shown = self.style, [self.index(a) for a in total.axes]
+        if isinstance(total, SumOf):
+            return f"{style.sum(shown)} {self.show(total.body, PRODUCT)}"
+        inner = style.function("exp", self.show(total.body), bare=False)
+        return style.function("log", f"{style.sum(shown)} {inner}", bare=False)
 
     def matrix(self, m: Matrix) -> str:
         """A whole matrix."""
@@ -444,3 +479,7 @@ class Printer:
 def _rank(expr: sp.Expr) -> int:
     """Within a sum: what isn't a function before what is."""
     return 1 if expr.has(sp.loggamma) else 0
+
+
+def _subscript(number: int) -> str:
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

@@ -146,10 +146,10 @@ def _alike(a: str, b: str, atoms: Atoms) -> bool:
 
 
 def matrix_factor(expr: sp.Expr, own: str, atoms: Atoms) -> str | None:
-    """The name of another positive definite parameter in a term, if there is one."""
+    """The name of another positive definite or orthogonal parameter in a term, if there is one."""
     for atom in sorted(atoms.deep(expr), key=atoms.text):
         match atom:
-            case Elem(role="param", kind="posdef", name=name) if name != own:
+            case Elem(role="param", kind="posdef" | "orthogonal", name=name) if name != own:
                 return name
             case _ if hasattr(atom, "matrix") and atom.matrix.name != own:
                 return str(atom.matrix.name)

@@ -7,22 +7,37 @@ from dataclasses import dataclass
 from emdsl.derive.joint import Joint
 from emdsl.derive.mstep.block import (
     BestOf,
+    Eigenvectors,
     Entries,
     Linear,
     MatrixQuadratic,
     MatrixValue,
     Normalized,
+    Planes,
+    UnitProduct,
     Update,
 )
 from emdsl.derive.mstep.block import (
     Joint as JointForm,
 )
+from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived
 from emdsl.report.forms import expressions
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
-from emdsl.report.rules import entries, logdet, matrix_quadratic, simplex, systems
+from emdsl.report.rules import (
+    absolute,
+    constraints,
+    entries,
+    logdet,
+    matrix_quadratic,
+    numeric,
+    rotation,
+    shape,
+    simplex,
+    systems,
+)
 from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 
@@ -35,14 +50,16 @@ class _When:
     older: tuple[str, ...]
 
 
-def write_updates(page: Page, derived: Derived, m_step: MStep) -> None:
-    """The section on the M-step."""
+def write_updates(page: Page, derived: Derived, m_step: MStep, *, iterated: bool) -> None:
+    """The section on the M-step; `iterated` says that it is one of many, something being latent."""
     page.section("M-step")
     kind = "Q, the expectation above" + (", plus the log prior" if derived.priors else "")
     page.say(f"Each parameter maximises {kind}, with the statistics held fixed, in this order:")
+    if any(isinstance(u.form, Numeric) for u in m_step.updates):
+        numeric.write_method(page, iterated=iterated)
     done: list[str] = []
     for number, update in enumerate(m_step.updates, 1):
-        own = (update.param, *update.also)
+        own = update.solved
         needs = update.needs - set(own)
         model = derived.joint.model
         when = _When(
@@ -65,7 +82,7 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
     printer = Printer(page.style, joint)
     context = Context(page, printer, derived, update)
     shown: list[str] = []
-    for i, name in enumerate((update.param, *update.also)):
+    for i, name in enumerate(update.solved):
         shown += [", " if i else "", Math(page.style.name(name))]
     page.heading(f"{number}. ", *shown, f"  ({update.rule})")
     written = False
@@ -73,17 +90,26 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
         case Normalized():
             written = simplex.write(context, update.form)
         case Entries() | BestOf():
-            written = entries.write(context, update.form)
+            written = entries.write(context, constraints.plain(update.form))  # type: ignore[arg-type] # the same kind
         case Linear():
             written = systems.write(context, update.form)
         case JointForm():
             written = systems.write_joint(context, update.form)
         case MatrixValue():
-            written = logdet.write(context, update.form)
+            written = logdet.write(context, constraints.plain(update.form))  # type: ignore[arg-type] # the same kind
         case MatrixQuadratic():
             written = matrix_quadratic.write(context, update.form)
+        case Absolute():
+            written = absolute.write(context, update.form)
+        case UnitProduct():
+            written = shape.write(context, update.form)
+        case Eigenvectors() | Planes():
+            written = rotation.write(context, update.form)
+        case Numeric():
+            written = numeric.write(context, update.form)
     if not written:
         _write_record(context)
+    constraints.write(context)
     _write_unpivot(page, joint, (update.param, *update.also))
 
 

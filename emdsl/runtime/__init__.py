@@ -2,6 +2,9 @@
 
 from emdsl.runtime import numerics as numerics
 from emdsl.runtime import sampling as sampling
+from emdsl.runtime.absolute import Absolute as Absolute
+from emdsl.runtime.absolute import Deviations as Deviations
+from emdsl.runtime.absolute import least_deviations as least_deviations
 from emdsl.runtime.api import e_step as e_step
 from emdsl.runtime.api import filtered as filtered
 from emdsl.runtime.api import fit as fit
@@ -26,10 +29,18 @@ from emdsl.runtime.errors import NoFilterError as NoFilterError
 from emdsl.runtime.errors import ParamsError as ParamsError
 from emdsl.runtime.errors import ResultFileError as ResultFileError
 from emdsl.runtime.frames import Table as Table
+from emdsl.runtime.held import constrained as constrained
+from emdsl.runtime.held import free as free
 from emdsl.runtime.how import EXPECT as EXPECT
 from emdsl.runtime.how import How as How
 from emdsl.runtime.latents import Filtered as Filtered
 from emdsl.runtime.latents import MostProbable as MostProbable
+from emdsl.runtime.numeric import ALL as ALL
+from emdsl.runtime.numeric import FEW as FEW
+from emdsl.runtime.numeric import Numeric as Numeric
+from emdsl.runtime.numeric import RowSum as RowSum
+from emdsl.runtime.numeric import climb as climb
+from emdsl.runtime.numeric import live_sum as live_sum
 from emdsl.runtime.numerics import *  # noqa: F403  # generated modules may call any of them
 from emdsl.runtime.params import check_params as check_params
 from emdsl.runtime.program import *  # noqa: F403  # and are made of these

@@ -20,7 +20,7 @@ from emdsl.runtime.nested import as_rows
 from emdsl.runtime.program import Array, Bound, Layout, Meta
 from emdsl.runtime.ragged import form_of, rows_shape
 from emdsl.runtime.sizes import resolve_sizes
-from emdsl.runtime.supports import EVENT_AXES, INTEGERS, violation
+from emdsl.runtime.supports import EVENT_AXES, INTEGERS, MATRICES, violation
 
 Purpose = Literal["fit", "statistics", "query", "sample"]
 
@@ -282,6 +282,6 @@ def _neutral(array: Array, values: NDArray[np.float64]) -> Any:
     """A value in the support, for where no cell at all is observed."""
     if array.kind == "simplex":
         return 1.0 / values.shape[-1]
-    if array.kind == "posdef":
+    if array.kind in MATRICES:
         return np.eye(values.shape[-1])
-    return {"positive": 1.0, "unit": 0.5}.get(array.kind, 0.0)
+    return {"positive": 1.0, "shape": 1.0, "unit": 0.5}.get(array.kind, 0.0)

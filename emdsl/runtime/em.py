@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -99,6 +99,10 @@ def _examine(engine: Engine, run: Run, rules: Rules, statistics: Statistics) -> 
         for place in undefined(engine.program, statistics, run.params):
             run.messages.append(f"collapsed: {place} has no variance left in its data")
             without = True
+    if engine.program.numeric:
+        notes: list[str] = []
+        engine.program.m_step(replace(statistics, notes=notes), run.params)
+        run.messages += notes
     if without and rules.floor is None:
         run.status = "degenerate"
     for name in stuck(engine.program, statistics, run.params):

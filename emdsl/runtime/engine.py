@@ -12,16 +12,21 @@ where the data came from.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from emdsl.runtime.constraints import Constraints
+from emdsl.runtime.held import restricted
 from emdsl.runtime.how import EXPECT, How
 from emdsl.runtime.links import Levels, added_up
 from emdsl.runtime.pieces import (
     Chunk,
     Coupled,
     ImpossibleError,
+    Kept,
+    Known,
     PieceData,
     Steer,
     block_of,
@@ -57,8 +62,10 @@ class Engine:
         pivot: Params | None = None,
         *,
         collapse: bool = True,
+        constraints: Constraints | None = None,
     ) -> None:
-        self.program = program
+        self.program = program = restricted(program, constraints)
+        self.constraints = constraints
         self.bound = bound
         self.layout: Layout = bound.layout
         self.levels = Levels(program.meta, bound)
@@ -96,10 +103,27 @@ class Engine:
             structure.share()
 
     def _features(self, data: PieceData, chunk: Chunk) -> Features:
-        arrays = {**chunk.arrays, "block width": np.asarray(chunk.stop - chunk.start)}
-        return data.piece.features(arrays, self.layout, self.pivot)
+        return data.piece.features(data.block_arrays(chunk), self.layout, self.pivot)
 
-    def blocks(self, index: int) -> Iterator[tuple[Chunk, Features]]:
+    def blocks(self, index: int, at: Params | None = None) -> Iterator[tuple[Chunk, Features]]:
+        """The blocks of piece `index` with their features, and what is added `at` parameters."""
+        data = self.pieces[index]
+        if data.piece.potentials is None:
+            yield from self._still(index)
+            return
+        for chunk, features in self._still(index):
+            if at is None:
+                yield chunk, replace(features, fixed=tuple(map(_or_zero, features.fixed)))
+                continue
+            arrays = data.block_arrays(chunk)
+            live, parts = data.piece.potentials(arrays, at, self.layout, self.pivot)
+            fixed = tuple(
+                f if p is None else (p if f is None else f + p)
+                for f, p in zip(features.fixed, parts, strict=True)
+            )
+            yield chunk, replace(features, fixed=fixed, live=live)
+
+    def _still(self, index: int) -> Iterator[tuple[Chunk, Features]]:
         """The blocks of piece `index` with their features, made or from the cache."""
         data = self.pieces[index]
         for start in range(0, data.size, data.block):
@@ -136,36 +160,67 @@ class Engine:
         for index in range(len(self.pieces)):
             self._sum_direct(index)
         sums: dict[int, tuple[Floats, ...]] = {}
+        kept: Kept = {}
         for structure in self.structures:
-            evidence, found = structure.expect(known, bias)
+            evidence, found, rows = structure.expect(known, bias)
             if params is not None:
                 log_likelihood += structure.log_likelihood(evidence, known)
             sums |= found
+            kept |= rows
         for index, data in enumerate(self.pieces):
             if data.piece.latents and index not in self.coupled:
-                part, sums[index] = self._blockwise(index, known[index], bias, params is not None)
+                part, sums[index] = self._blockwise(index, known, bias, kept)
                 log_likelihood += part
+            elif data.piece.potentials is not None:
+                log_likelihood += self._live_evidence(index, params, kept)
             direct = self._direct[index]
             assert direct is not None
             if params is not None:
                 log_likelihood += self._direct_evidence(index, known[index][0], direct)
                 if log_likelihood == -np.inf:
                     self._impossible_direct(index)
-            kept = tuple(map(_cut_off, sums.get(index, ())))
-            values.update(data.piece.collect(direct, kept, self.layout))
-        return Statistics(values, log_likelihood, self.layout, self.pivot)
+            part_sums = tuple(map(_cut_off, sums.get(index, ())))
+            values.update(data.piece.collect(direct, part_sums, self.layout))
+        return Statistics(
+            values,
+            log_likelihood,
+            self.layout,
+            self.pivot,
+            {key: tuple(rows) for key, rows in kept.items()},
+            thorough=params is None,
+        )
+
+    def _live_evidence(self, index: int, params: Params | None, kept: Kept) -> float:
+        """The log likelihood that no latent of these rows touches, where data and params mix."""
+        data = self.pieces[index]
+        total = 0.0
+        if -1 in data.piece.kept:
+            kept[index, -1] = [data.kept(chunk, None) for chunk, _ in self._still(index)]
+        for chunk, features in self.blocks(index, params):
+            if features.live is not None:
+                total += _added_up(features.live, chunk)
+        return total
 
     def _blockwise(
-        self, index: int, known: Coefficients, bias: Steer | None, counted: bool
+        self, index: int, known: Known, bias: Steer | None, kept: Kept
     ) -> tuple[float, tuple[Floats, ...]]:
         """Log likelihood and sums over the rows of a piece whose rows are independent."""
         data = self.pieces[index]
         sums: tuple[Floats, ...] | None = None
         log_likelihood = 0.0
-        for chunk, features in self.blocks(index):
+        for cluster in data.piece.kept:
+            kept[index, cluster] = []
+        for chunk, features in self.blocks(index, known.params):
             steer = bias(index, chunk) if bias is not None else None
-            evidence, posterior = data.piece.infer(features, known, self.layout, EXPECT, steer)
-            if counted:
+            evidence, posterior = data.piece.infer(
+                features, known[index], self.layout, EXPECT, steer
+            )
+            for cluster in data.piece.kept:
+                own = None if cluster < 0 else posterior[cluster]
+                kept[index, cluster].append(data.kept(chunk, own))
+            if known.params is not None:
+                if features.live is not None:
+                    evidence = evidence + features.live
                 if chunk.weight is not None:  # what has no weight may be impossible
                     evidence = np.where(chunk.weight > 0.0, evidence, 0.0)
                 if evidence.min() == -np.inf:
@@ -197,9 +252,9 @@ class Engine:
                     self._impossible(self.pieces[index], chunk, -hit)
         return float((known.known if isinstance(known, Barred) else known) @ direct)
 
-    def known(self, params: Params | None) -> list[tuple[Any, ...]]:
+    def known(self, params: Params | None) -> Known:
         """Every piece's coefficients, ready to meet its features."""
-        return [self._known(data, params) for data in self.pieces]
+        return Known((self._known(data, params) for data in self.pieces), params)
 
     def _known(self, data: PieceData, params: Params | None) -> tuple[Any, ...]:
         """A piece's coefficients, those of clusters ready to meet rows like the piece's.
@@ -242,7 +297,7 @@ class Engine:
             if index in self.coupled or not data.piece.latents:
                 continue
             parts: dict[str, list[Floats]] = {name: [] for name in data.piece.latents}
-            for _, features in self.blocks(index):
+            for _, features in self.blocks(index, params):
                 _, posterior = data.piece.infer(features, known[index], self.layout, how, None)
                 for name, marginal in data.piece.marginals(posterior, self.layout).items():
                     # exp is cut off at e^-690: what is ruled out is that, and shown as zero
@@ -275,8 +330,10 @@ class Engine:
         for index, data in enumerate(self.pieces):
             axes = data.piece.axes
             rows = np.empty(data.size)
-            for chunk, features in self.blocks(index):
+            for chunk, features in self.blocks(index, params):
                 part = known[index][0] @ features.direct
+                if features.live is not None:
+                    part = part + features.live
                 if data.piece.latents and index not in self.coupled:
                     part = (
                         part + data.piece.infer(features, known[index], self.layout, how, None)[0]
@@ -311,6 +368,16 @@ class Engine:
             if bad.any():
                 self._impossible(data, chunk, np.where(bad, -np.inf, 0.0))
         raise ImpossibleError(data.piece.axes, 0)
+
+
+def _or_zero(fixed: Floats | None) -> Floats:
+    return np.zeros(1) if fixed is None else fixed
+
+
+def _added_up(live: Floats, chunk: Chunk) -> float:
+    if chunk.weight is None:
+        return float(live.sum())
+    return float(np.where(chunk.weight > 0.0, live, 0.0) @ chunk.weight)
 
 
 def _cut_off(sums: Floats) -> Floats:

@@ -25,7 +25,8 @@ from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import NoFilterError, no_chain
 from emdsl.runtime.how import EXPECT
 from emdsl.runtime.links import added_up
-from emdsl.runtime.program import Coefficients, Floats, Params, Walk
+from emdsl.runtime.pieces import Known
+from emdsl.runtime.program import Floats, Params, Walk
 from emdsl.runtime.steps import Asked, Steps, replied, steps_of
 from emdsl.runtime.structures import StructureData
 
@@ -89,8 +90,8 @@ def _filter(
     engine: Engine,
     chain: StructureData,
     blank: StructureData,
-    known: Sequence[Coefficients],
-    bare: Sequence[Coefficients],
+    known: Known,
+    bare: Known,
     past: Past,
 ) -> None:
     """One chain's answers, added to `past`."""
@@ -203,9 +204,7 @@ def _outer(engine: Engine, walk: Walk, given: Floats) -> Mapping[str, Floats]:
     return out
 
 
-def _beside(
-    engine: Engine, level: Level, known: Sequence[Coefficients], chains: Sequence[StructureData]
-) -> Floats:
+def _beside(engine: Engine, level: Level, known: Known, chains: Sequence[StructureData]) -> Floats:
     """What the rows of a level, and those inside them, say beside the chain: terms that no latent
     touches, and rows that are independent of it. Without data that is what a latent's own
     probabilities have in all its values.
@@ -224,8 +223,10 @@ def _beside(
         if not inside and not ties:
             continue
         parts = []
-        for _, features in engine.blocks(index):
+        for _, features in engine.blocks(index, known.params):
             part = known[index][0] @ features.direct
+            if features.live is not None:
+                part = part + features.live
             if data.piece.latents and index not in engine.coupled:
                 part = part + data.piece.infer(
                     features, known[index], engine.layout, EXPECT, None)[0]  # fmt: skip

@@ -23,6 +23,7 @@ from emdsl.runtime.program import Bound, Layout, Meta, Params, Program
 from emdsl.runtime.progress import Bar
 from emdsl.runtime.queries import impossible_text
 from emdsl.runtime.reference import find_reference, flat_params
+from emdsl.runtime.restrict import read_fix, resolve
 from emdsl.runtime.results import FitResult, Restart
 from emdsl.runtime.seeds import Seed, seed_sequence, stream
 
@@ -44,6 +45,7 @@ def fit(
     tol: float = 1e-8,
     init: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     lengths: Any = None,
+    fix: Mapping[str, Any] | None = None,
     degenerate: Literal["restart", "floor"] = "restart",
     floor: float = 1e-6,
     progress: bool | None = None,
@@ -62,6 +64,8 @@ def fit(
     init : parameters to start from (all, or some), responsibilities {latent: (N, values)}, or a
         list of these, one for each start.
     lengths : how many rows each sequence of ragged data has; see `with_lengths`.
+    fix : parameters to hold, {name: value}: a number or an array of the parameter's shape, with
+        NaN for the entries that are free. The M-step of the rest is that under them.
     degenerate : what to do where a variance collapses or a component empties: "restart" from
         elsewhere, at most twice for each restart, or "floor" to hold variances at `floor` of
         the data's and go on.
@@ -78,13 +82,15 @@ def fit(
     data = with_lengths(program.meta, data, lengths)
     bound = bind(program.meta, data, {**(sizes or {}), **_sizes(program.meta, others)})
     _check_size(program.meta, bound.layout)
+    held = read_fix(program.meta, bound.layout.sizes, fix)
+    constraints = resolve(program.meta, bound.layout.sizes, held)
     with np.errstate(all="ignore"):
-        engine = Engine(program, bound)
+        engine = Engine(program, bound, constraints=constraints)
         reference, statistics = find_reference(engine)
         notes = _notes(program, bound)
         flat = flat_params(engine, reference, statistics)
         if flat:
-            return _flat_result(engine, reference, flat, notes)
+            return _stated(_flat_result(engine, reference, flat, notes), program, held)
         guard = Guard(program.meta, reference)
         starts = starts_from(engine, reference, init, restarts)
         rows = sum(
@@ -92,7 +98,13 @@ def fit(
         )
         rules = Rules(max_iter, tol, floor if degenerate == "floor" else None, rows)
         runs = _run_all(engine, guard, starts, rules, sequence, progress, on_iteration)
-        return _choose(engine, runs, notes)
+        return _stated(_choose(engine, runs, notes), program, held)
+
+
+def _stated(result: FitResult, program: Program, fix: Params) -> FitResult:
+    """The result with the model's own program and what was fixed."""
+    result.program, result.fix = program, fix
+    return result
 
 
 def init_params(
@@ -109,8 +121,9 @@ def init_params(
     """
     bound = bind(program.meta, with_lengths(program.meta, data, lengths), sizes)
     _check_size(program.meta, bound.layout)
+    constraints = resolve(program.meta, bound.layout.sizes)
     with np.errstate(all="ignore"):
-        engine = Engine(program, bound)
+        engine = Engine(program, bound, constraints=constraints)
         reference, _ = find_reference(engine)
         start = starts_from(engine, reference, None, 1)[0]
         return start.params(stream(seed_sequence(seed), 0, 0), 0)
@@ -121,7 +134,7 @@ def _sizes(meta: Meta, others: Mapping[str, Any]) -> Mapping[str, Any]:
     known = [s.name for s in meta.sizes]
     for name in others:
         if name not in known:
-            options = [*known, "seed", "restarts", "max_iter", "tol", "init", "lengths",
+            options = [*known, "seed", "restarts", "max_iter", "tol", "init", "lengths", "fix",
                        "degenerate", "floor"]  # fmt: skip
             raise TypeError(f"fit() got an unexpected keyword argument {name!r}"
                             f"{near(name, options)}")  # fmt: skip
@@ -285,7 +298,7 @@ def _result(
         status=status,
         messages=tuple(dict.fromkeys(messages)),
         sizes=dict(bound.layout.sizes),
-        n_params=free_params(program.meta, bound.layout.sizes),
+        n_params=free_params(program.meta, bound.layout.sizes, engine.constraints),
         n_obs=n_obs,
         bic_n=bic_n,
         bound=bound,

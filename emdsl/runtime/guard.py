@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.program import Floats, Meta, Param, Params, Program, Statistics
+from emdsl.runtime.shapes import LEAST, held
 
 COLLAPSED = 1e-10  # rounding in pivoted second moments is about 1e-14
 _CONTINUOUS = ("real", "positive", "unit")
@@ -98,6 +99,8 @@ class Guard:
                 new = np.maximum(value, edge) if watch.to_zero else np.minimum(value, edge)
                 if np.array_equal(new, value):
                     continue
+                if watch.param.kind == "shape":
+                    new = held(value, edge) if watch.to_zero else 1.0 / held(1 / value, 1 / edge)
                 out[name] = new
             raised.append(name)
         return out, tuple(raised)
@@ -122,11 +125,17 @@ def undefined(program: Program, statistics: Statistics, params: Params) -> list[
 
 
 def stuck(program: Program, statistics: Statistics, params: Params) -> list[str]:
-    """Real parameters none of whose entries has a finite update: they are where they began."""
+    """Real parameters none of whose entries has a finite update: they are where they began.
+
+    Newton's method only ever moves to where Q is finite.
+    """
+    numeric = {name for block in program.numeric for name in block.params}
     return [
         p.name
         for p in program.meta.params
-        if p.kind == "real" and np.all(_without_update(program, statistics, params, p))
+        if p.kind == "real"
+        and p.name not in numeric
+        and np.all(_without_update(program, statistics, params, p))
     ]
 
 
@@ -164,8 +173,11 @@ def without_spread(meta: Meta, reference: Params, nudged: Params) -> list[str]:
             with np.errstate(all="ignore"):
                 unit = value**power if where == "zero" else value**-power
                 changed = other**power if where == "zero" else other**-power
-                steady = np.abs(changed - unit) <= 0.5 * unit
+                # of a shape along rotated axes zero is rounding, which may be alike twice
+                steady = np.abs(changed - unit) <= (1e-3 if param.kind == "shape" else 0.5) * unit
             bad = ~(steady & (unit > 1e-300) & np.isfinite(unit))
+            if param.kind == "shape":  # zero is a ratio there
+                bad |= unit <= 2.0 * LEAST * unit.max(axis=-1, keepdims=True)
         if np.any(bad):
             index = tuple(int(i) for i in np.argwhere(bad)[0])
             found.append(param.name if np.all(bad) else cell_text(param.name, index))

@@ -42,12 +42,17 @@ class Start:
         if self._full:
             return {name: np.array(value) for name, value in self._given.items()}
         engine = self._engine
+        if not engine.program.meta.latents:  # there is nothing to draw, and no posterior
+            params = {name: np.array(value) for name, value in self._reference.items()}
+            return {**params, **{name: np.array(value) for name, value in self._given.items()}}
         method = self._seeder.method(restart, attempt)
         steer = self._seeder.steer(rng, method, tilted=restart + attempt > 0)
         if self._responsibilities:
             steer = given_steer(engine, self._responsibilities, steer)
         params = engine.program.m_step(engine.start(steer), self._reference)
-        return {**params, **{name: np.array(value) for name, value in self._given.items()}}
+        params = {**params, **{name: np.array(value) for name, value in self._given.items()}}
+        rules = engine.constraints
+        return params if rules is None or not rules.broken(params) else rules.impose(params)
 
 
 def starts_from(engine: Engine, reference: Params, init: Any, restarts: int) -> list[Start]:
@@ -83,6 +88,10 @@ def _start(engine: Engine, reference: Params, seeder: Seeder, init: Any) -> Star
                              partial=True)  # fmt: skip
     except ParamsError as error:
         problems += error.problems
+    if engine.constraints is not None:
+        for name in engine.constraints.broken(given):
+            texts = ", ".join(f"`{t}`" for t in engine.constraints.texts[name])
+            problems.append(f"{name} in init doesn't fulfil {texts}: change it or leave it out")
     tables: dict[str, Floats] = {}
     for name, value in init.items():
         if name in latents:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,37 +64,3 @@ def safe_inverse(matrix: Floats) -> Floats:
             except np.linalg.LinAlgError:
                 continue
         return out.reshape(matrix.shape)
-
-
-def solve_blocks(
-    matrix: tuple[tuple[tuple[Floats, int, int], ...], ...],
-    right: tuple[tuple[Floats, int], ...],
-    batch: int,
-) -> tuple[Floats, ...]:
-    """Solve one symmetric system given by blocks: sum_j matrix[i][j] @ x[j] = right[i].
-
-    A block is (array, row axes, column axes) with shape (batch..., rows..., columns...); a right
-    side is (array, row axes). Returns each x[i] in the shape of right[i].
-    """
-    shapes = [np.shape(g) for g, _ in right]
-    lead = shapes[0][:batch]
-    widths = [math.prod(shape[batch:]) for shape in shapes]
-    g = np.concatenate(
-        [np.reshape(r, (*lead, w)) for (r, _), w in zip(right, widths, strict=True)], axis=-1
-    )
-    h = np.concatenate(
-        [
-            np.concatenate(
-                [np.reshape(b, (*lead, w, v)) for (b, _, _), v in zip(row, widths, strict=True)],
-                axis=-1,
-            )
-            for row, w in zip(matrix, widths, strict=True)
-        ],
-        axis=-2,
-    )
-    x = solve(h, g, 1)
-    ends = np.cumsum(widths)
-    return tuple(
-        x[..., end - w : end].reshape(shape)
-        for end, w, shape in zip(ends, widths, shapes, strict=True)
-    )

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime import special
+from emdsl.runtime.constraints import shared_out
+from emdsl.runtime.held import Held
 from emdsl.runtime.linear import inverse as inverse
 from emdsl.runtime.linear import logdet as logdet
 from emdsl.runtime.linear import safe_inverse as safe_inverse
-from emdsl.runtime.linear import solve as solve
-from emdsl.runtime.linear import solve_blocks as solve_blocks
 from emdsl.runtime.linear import symmetric as symmetric
 from emdsl.runtime.matrix_quadratic import matrix_quadratic as matrix_quadratic
 from emdsl.runtime.one_hot import OneHot as OneHot
@@ -23,6 +24,13 @@ from emdsl.runtime.pairs import pairs as pairs
 from emdsl.runtime.pairs import unfold as unfold
 from emdsl.runtime.pairs import upper as upper
 from emdsl.runtime.pairs import upper_rows as upper_rows
+from emdsl.runtime.pooling import bounded as bounded
+from emdsl.runtime.pooling import pooled as pooled
+from emdsl.runtime.pooling import pooled_shares as pooled_shares
+from emdsl.runtime.restricted import solve as solve
+from emdsl.runtime.restricted import solve_blocks as solve_blocks
+from emdsl.runtime.rotations import eigenvectors as eigenvectors
+from emdsl.runtime.rotations import rotated as rotated
 from emdsl.runtime.rows import Strips as Strips
 from emdsl.runtime.rows import Wide as Wide
 from emdsl.runtime.rows import columns as columns
@@ -30,6 +38,15 @@ from emdsl.runtime.rows import cut as cut
 from emdsl.runtime.rows import expected as expected
 from emdsl.runtime.rows import ready as ready
 from emdsl.runtime.rows import rows as rows
+from emdsl.runtime.shapes import unit_product as unit_product
+from emdsl.runtime.special import abs_power as abs_power
+from emdsl.runtime.special import bessel_ratio as bessel_ratio
+from emdsl.runtime.special import bessel_slope as bessel_slope
+from emdsl.runtime.special import digamma as digamma
+from emdsl.runtime.special import expit as expit
+from emdsl.runtime.special import log1pexp as log1pexp
+from emdsl.runtime.special import log_i0 as log_i0
+from emdsl.runtime.special import trigamma as trigamma
 
 Floats = NDArray[np.float64]
 
@@ -118,8 +135,11 @@ def settle(new: Floats, old: Floats, kind: str = "real") -> Floats:
     """The update, except where its statistics are empty (0 / 0): there the old value stays.
 
     A "positive" or "unit" value whose stationary point lies outside goes to the edge of its
-    support, where a concave objective is highest.
+    support, where a concave objective is highest. Entries of `old` that are held stay too; the rest
+    of a simplex shares what they leave.
     """
+    if isinstance(old, Held):
+        return _settle_held(new, old, kind)
     new = np.broadcast_to(new, old.shape)
     if kind == "positive":
         new = np.maximum(new, 0.0)
@@ -127,6 +147,19 @@ def settle(new: Floats, old: Floats, kind: str = "real") -> Floats:
         new = np.clip(new, 0.0, 1.0)
     undefined = ~np.isfinite(new)
     return np.where(undefined, old, new) if undefined.any() else np.array(new)
+
+
+def _settle_held(new: Floats, old: Held, kind: str) -> Floats:
+    fixed, stays = old.fixed(), old.plain
+    if fixed.all():
+        return np.array(stays)
+    rules = old.rules()
+    new = np.where(fixed, stays, np.broadcast_to(new, old.shape))
+    if rules.spans[old.name].kind == "simplex":
+        new = shared_out(new, fixed)
+        lost = ~np.isfinite(new).all(axis=-1, keepdims=True)
+        return np.where(lost, stays, new)
+    return np.where(fixed, stays, settle(new, stays, kind))
 
 
 def best(roots: tuple[Floats, ...], objective: tuple[Floats, ...], kind: str) -> Floats:
@@ -164,9 +197,9 @@ def mask_rows(observed: NDArray[np.bool_] | None) -> Floats | None:
     return None if observed is None else observed.astype(np.float64)
 
 
-def known(observed: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The mask as an array, all True where the data are complete."""
-    return np.ones(shape, dtype=bool) if observed is None else observed
+def known(observed: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> Floats:
+    """The mask as an array of 1 and 0, all 1 where the data are complete."""
+    return np.ones(shape) if observed is None else observed.astype(np.float64)
 
 
 def indicator(condition: Any) -> Any:
@@ -226,3 +259,59 @@ def draw_rows(
 
         out[rows] = sampling.from_log_density(rng, at, lower, upper, discrete, len(rows))
     return out.reshape(shape)
+
+
+# --- sums over rows of functions of data and parameters --------------------------------------
+
+
+def over_rows(terms: Floats, count: int) -> Floats:
+    """The sum over the last `count` axes."""
+    found: Floats = terms.sum(axis=tuple(range(-count, 0)))
+    return found
+
+
+def weighted(terms: Floats, weights: Floats) -> Floats:
+    """terms * weights, zero where the weight is, whatever the term is there."""
+    found: Floats = np.where(weights > 0.0, terms, 0.0) * weights
+    return found
+
+
+def gram(left: Floats, right: Floats, count: int, shared: int) -> Floats:
+    """Products summed over the last `count` axes, as one matrix product.
+
+    left : (shared..., a..., rows...), right : (shared..., b..., rows...).
+
+    Returns (shared..., a..., b...).
+    """
+    lead, a = left.shape[:shared], left.shape[shared : left.ndim - count]
+    b = right.shape[shared : right.ndim - count]
+    one = left.reshape(*lead, math.prod(a), -1)
+    two = right.reshape(*lead, math.prod(b), -1)
+    return (one @ np.swapaxes(two, -1, -2)).reshape(*lead, *a, *b)
+
+
+def weighted_gram(weights: Floats, values: Floats) -> Floats:
+    """sum_n weights[..., n] v[a, n] v[b, n] for each set of weights.
+
+    weights : (batch..., B), values : (a..., B).
+
+    Returns (batch..., a..., a...). Where the weights have one sign, BLAS computes one triangle.
+    """
+    flat = values.reshape(-1, values.shape[-1])
+    each = weights.reshape(-1, weights.shape[-1])
+    out = np.empty((len(each), len(flat), len(flat)))
+    for w, found in zip(each, out, strict=True):
+        low, high = w.min(initial=0.0), w.max(initial=0.0)
+        if low < 0.0 < high:
+            np.matmul(flat * w, flat.T, out=found)
+        else:
+            half = flat * np.sqrt(np.abs(w))
+            np.matmul(half, half.T, out=found)
+            if low < 0.0:
+                np.negative(found, out=found)
+    return out.reshape(weights.shape[:-1] + 2 * values.shape[:-1])
+
+
+def logsumexp(x: Floats, count: int) -> Floats:
+    """log of the sum of exp(x) over the first `count` axes, without overflow."""
+    return special.logsumexp(x, tuple(range(count)))

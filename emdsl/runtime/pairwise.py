@@ -31,7 +31,7 @@ def pair_marginals(engine: Engine, params: Params) -> dict[Pair, tuple[Level, Fl
         if index in engine.coupled or not data.piece.reads:
             continue
         parts: list[list[Floats]] = [[] for _ in data.piece.reads]
-        for _, features in engine.blocks(index):
+        for _, features in engine.blocks(index, params):
             _, own = data.piece.infer(features, known[index], engine.layout, EXPECT, None)
             for blocks, posterior in zip(parts, own, strict=True):
                 blocks.append(posterior.T)

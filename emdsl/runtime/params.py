@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from emdsl.runtime.cells import CellError, read_cells
+from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.errors import ParamsError, near
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.program import Floats, Meta, Param, Params
-from emdsl.runtime.supports import violation
+from emdsl.runtime.rotations import nearest_rotation
+from emdsl.runtime.supports import MATRICES, violation
 
 
 def param_shape(param: Param, sizes: Mapping[str, int]) -> tuple[int, ...]:
@@ -24,7 +26,7 @@ def param_type(param: Param) -> str:
     """The declaration as the model file writes it: mean[K] : real[D]."""
     split = len(param.dims) - param.event
     outer, inner = param.dims[:split], param.dims[split:]
-    if param.kind == "posdef":
+    if param.kind in MATRICES:
         inner = inner[:1]
     lead = f"[{', '.join(map(str, outer))}]" if outer else ""
     event = f"[{', '.join(map(str, inner))}]" if inner else ""
@@ -40,13 +42,13 @@ def neutral_params(meta: Meta, sizes: Mapping[str, int]) -> Params:
 
 
 def _neutral_param(param: Param, shape: tuple[int, ...]) -> Floats:
-    if param.kind == "positive":
+    if param.kind in ("positive", "shape"):
         return np.ones(shape)
     if param.kind == "unit":
         return np.full(shape, 0.5)
     if param.kind == "simplex":
         return np.full(shape, 1.0 / shape[-1])
-    if param.kind == "posdef":
+    if param.kind in MATRICES:
         return np.array(np.broadcast_to(np.eye(shape[-1]), shape))
     if param.kind == "ordered":
         return np.array(np.broadcast_to(np.arange(shape[-1], dtype=np.float64), shape))
@@ -54,15 +56,28 @@ def _neutral_param(param: Param, shape: tuple[int, ...]) -> Floats:
     return 0.1 + 0.1 * np.arange(count).reshape(shape) / max(count, 1)
 
 
-def free_params(meta: Meta, sizes: Mapping[str, int]) -> int:
-    """How many numbers are estimated: a simplex has K - 1, a matrix D (D + 1) / 2."""
+def free_params(
+    meta: Meta, sizes: Mapping[str, int], constraints: Constraints | None = None
+) -> int:
+    """How many numbers are estimated.
+
+    A simplex[D] and a shape[D] have D - 1, a posdef[D] D (D + 1) / 2, an orthogonal[D]
+    D (D - 1) / 2. A softmax's weights with a row for every class count as with one class for
+    reference. Under constraints, what these leave of them.
+    """
+    if constraints is not None:
+        return constraints.free()
     total = 0
     for param in meta.params:
         shape = param_shape(param, sizes)
-        if param.kind == "simplex":
+        if param.kind in ("simplex", "shape"):
             total += math.prod(shape[:-1]) * (shape[-1] - 1)
         elif param.kind == "posdef":
             total += math.prod(shape[:-2]) * (shape[-1] * (shape[-1] + 1) // 2)
+        elif param.shift is not None:
+            total += math.prod(shape) - math.prod(shape) // shape[param.shift]
+        elif param.kind == "orthogonal":
+            total += math.prod(shape[:-2]) * (shape[-1] * (shape[-1] - 1) // 2)
         else:
             total += math.prod(shape)
     return total
@@ -147,4 +162,8 @@ def _check_param(
         total = found.sum(axis=-1, keepdims=True)
         if np.abs(total - 1.0).max(initial=0.0) > 1e-12:  # printed digits: make it exact
             found /= total
+    elif param.kind == "shape":
+        found /= np.exp(np.log(found).mean(axis=-1, keepdims=True))
+    elif param.kind == "orthogonal":
+        found = nearest_rotation(found)
     return found

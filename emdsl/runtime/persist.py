@@ -16,6 +16,7 @@ import numpy as np
 from emdsl.runtime.errors import InputError, ResultFileError
 from emdsl.runtime.params import check_params, free_params
 from emdsl.runtime.program import Meta, Program
+from emdsl.runtime.restrict import read_fix, resolve
 from emdsl.runtime.results import FitResult, Restart, plain
 
 _FORMAT = "emdsl-fit"
@@ -51,6 +52,9 @@ def save(result: FitResult, path: str | Path) -> None:
     arrays: dict[str, Any] = {
         f"param_{i}": result.params[p.name] for i, p in enumerate(result.program.meta.params)
     }
+    for i, p in enumerate(result.program.meta.params):
+        if p.name in result.fix:
+            arrays[f"fix_{i}"] = result.fix[p.name]
     arrays["objective_trace"] = result.objective_trace
     text = json.dumps(manifest, allow_nan=False).encode()
     arrays["manifest"] = np.frombuffer(text, dtype=np.uint8)
@@ -130,6 +134,8 @@ def _rebuild(program: Program, manifest: dict[str, Any], arrays: dict[str, Any])
         params = {name: np.asarray(value, dtype=np.float64) for name, value in raw.items()}
     else:
         params = check_params(meta, raw, sizes)
+    given = {p.name: arrays[f"fix_{i}"] for i, p in enumerate(meta.params) if f"fix_{i}" in arrays}
+    fix = read_fix(meta, sizes, given)
     return FitResult(
         program=program,
         params=params,
@@ -146,9 +152,10 @@ def _rebuild(program: Program, manifest: dict[str, Any], arrays: dict[str, Any])
         status=status,
         messages=messages,
         sizes=sizes,
-        n_params=free_params(meta, sizes),
+        n_params=free_params(meta, sizes, resolve(meta, sizes, fix)),
         n_obs=int(manifest["n_obs"]),
         bic_n=float(manifest["bic_n"]),
+        fix=fix,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,13 +13,24 @@ from numpy.typing import NDArray
 from emdsl.runtime.errors import DataError
 from emdsl.runtime.how import How
 from emdsl.runtime.links import Levels
-from emdsl.runtime.program import Bias, Coefficients, Features, Floats, Meta, Piece, View
+from emdsl.runtime.program import (
+    Bias,
+    Coefficients,
+    Features,
+    Floats,
+    Meta,
+    Params,
+    Piece,
+    Rows,
+    View,
+)
 from emdsl.runtime.rows import Wide
 
 _BLOCK = 2**19  # bytes of one block's features and posteriors together: about an L2 cache
 _SMALL = 950_000  # multiplications in a product up to which BLAS doesn't copy its operands first
 
 
+Kept = dict[tuple[int, int], list[Rows]]  # of a piece and cluster, rows with their posterior
 Posteriors = dict[int, tuple[Floats, ...]]  # each piece's, by its number: (states, rows or tables)
 
 
@@ -59,6 +70,24 @@ class PieceData:
         weight = None if self.weight is None else self.weight[start:stop]
         return Chunk(arrays, weight, start, stop)
 
+    def block_arrays(self, chunk: Chunk) -> dict[str, NDArray[Any]]:
+        """A chunk's arrays, as generated functions take them."""
+        return {**chunk.arrays, "block width": np.asarray(chunk.stop - chunk.start)}
+
+    def kept(self, chunk: Chunk, posterior: Floats | None) -> Rows:
+        """A chunk with its rows' weights times a posterior (states, B)."""
+        parts = [x for x in (posterior, chunk.weight) if x is not None]
+        weights = parts[0] * parts[1] if len(parts) == 2 else (parts[0] if parts else None)
+        return self.block_arrays(chunk), weights
+
+
+class Known(list[Coefficients]):
+    """Each piece's coefficients, and the parameters they are of (None: there are none yet)."""
+
+    def __init__(self, coefficients: Iterable[Coefficients], params: Params | None) -> None:
+        super().__init__(coefficients)
+        self.params = params
+
 
 Steer = Callable[[int, Chunk], "Bias | None"]
 
@@ -80,14 +109,12 @@ class Coupled(Protocol):
         ...
 
     def infer(
-        self, known: Sequence[Coefficients], how: How, bias: Steer | None = None
+        self, known: Known, how: How, bias: Steer | None = None
     ) -> tuple[Mapping[str, Floats], Posteriors]:
         """Log evidence by level, and each piece's posteriors by cluster."""
         ...
 
-    def log_likelihood(
-        self, evidence: Mapping[str, Floats], known: Sequence[Coefficients]
-    ) -> float:
+    def log_likelihood(self, evidence: Mapping[str, Floats], known: Known) -> float:
         """The log evidence of all rows with their weights; ImpossibleError where there is none."""
         ...
 
@@ -96,9 +123,9 @@ class Coupled(Protocol):
         ...
 
     def expect(
-        self, known: Sequence[Coefficients], bias: Steer | None = None
-    ) -> tuple[Mapping[str, Floats], Posteriors]:
-        """Log evidence by level, and expected sums of each piece's features, (states, F)."""
+        self, known: Known, bias: Steer | None = None
+    ) -> tuple[Mapping[str, Floats], Posteriors, Kept]:
+        """Log evidence by level, expected sums of each piece's features, (states, F), and rows."""
         ...
 
 

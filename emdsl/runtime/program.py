@@ -56,7 +56,9 @@ class Param:
 
     `collapse` says where the likelihood is unbounded in it: ("zero", 2.0) for a standard
     deviation (its square is a variance), ("zero", 1.0) for a variance, ("infinity", 1.0) for a
-    precision or a rate, None where it is bounded.
+    precision or a rate, None where it is bounded. Adding one number to all entries along dimension
+    `shift` changes nothing (a softmax's weights with a row for every class). `together` is a
+    dimension along which the update holds only where all entries or none are fixed.
     """
 
     name: str
@@ -65,6 +67,8 @@ class Param:
     event: int = 0
     collapse: tuple[Literal["zero", "infinity"], float] | None = None
     prior: bool = False
+    shift: int | None = None
+    together: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,20 @@ class Latent:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraint:
+    """sum of coefficient * entries, `relation` ("==", ">=" or "<=") `value`; `text` as written.
+
+    A term is (parameter, index, coefficient, summed): the entries that an index leaves are meant
+    one by one, or their sum.
+    """
+
+    text: str
+    terms: tuple[tuple[str, tuple[int, ...], float, bool], ...]
+    relation: Literal["==", ">=", "<="]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Meta:
     """Everything about the model that is not mathematics."""
 
@@ -117,6 +135,7 @@ class Meta:
     objective: Literal["log likelihood", "log posterior"]
     constants: tuple[tuple[str, Any], ...] = ()  # const arrays whose values the file gives
     plates: tuple[Plate, ...] = ()  # in file order
+    constraints: tuple[Constraint, ...] = ()
 
     def param(self, name: str) -> Param:
         return next(p for p in self.params if p.name == name)
@@ -174,19 +193,23 @@ class Features:
 
     `direct` (F0, B) are the terms that no latent touches. For each elimination cluster, `rows`
     holds the terms its coefficients multiply (F, B), and `fixed` what has no parameter and
-    doesn't factor (cluster axes..., B), or None.
+    doesn't factor (cluster axes..., B), or None. Where data and parameters mix, what they add at
+    the parameters of the moment is in `fixed` too, and in `live` (B,) where no latent touches it.
     """
 
     direct: Floats
     rows: tuple[Floats, ...]
     fixed: tuple[Floats | None, ...]
+    live: Floats | None = None
 
 
 Coefficients = tuple[Floats, ...]  # direct (F0,), then one (C, F) for each cluster
 Bias = Mapping[str, Floats]  # log potentials (values, B) added for a latent, to start EM from
 Blocks = Mapping[str, NDArray[Any]]
+Rows = tuple[Blocks, Floats | None]  # a block of data, and its rows' weights or posterior
 Inferred = tuple[Floats, tuple[Floats, ...]]  # log evidence (B,), each cluster's posterior (C, B)
 Coupled = tuple[Mapping[str, Floats], tuple[Floats, ...]]  # log evidence by level, posteriors
+Potential = tuple[Any, tuple[Any, ...]]  # (B,) or None; of each cluster (states..., B) or None
 Potentials = tuple[tuple[Floats, ...], ...]  # of each piece, each cluster: (C, rows or tables)
 
 
@@ -250,6 +273,7 @@ class Piece:
     direct terms, and each cluster's posterior marginal (C, B);
     `marginals(cluster marginals, layout)` gives each latent's own (values, B);
     `collect(direct sums, cluster sums, layout)` names the statistics.
+    `potentials(block, params, layout, pivot)` is what data and parameters together add.
     """
 
     plate: Dim
@@ -266,6 +290,8 @@ class Piece:
     shared: tuple[bool, ...] = ()  # of each cluster: whether its potentials are tables
     own: tuple[int, ...] = ()  # of each latent: the cluster of its own values alone
     reads: tuple[tuple[View, ...], ...] = ()  # of each cluster: its latents, as its rows see them
+    potentials: Callable[[Blocks, Params, Layout, Params], Potential] | None = None
+    kept: tuple[int, ...] = ()  # clusters whose posteriors the M-step asks for; -1: no latent
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +347,8 @@ class Program:
     pivot: Callable[[Params], Params]
     sample: Callable[..., dict[str, NDArray[Any]]]
     structures: tuple[Coupling, ...] = ()
+    numeric: tuple[Any, ...] = ()  # blocks of the M-step: see `emdsl.runtime.numeric`
+    exact: bool = False  # whether one thorough M-step is at the maximum of Q
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +363,9 @@ class Statistics:
     log_likelihood: float
     layout: Layout
     pivot: Params
+    rows: Mapping[tuple[int, int], tuple[Rows, ...]] = field(default_factory=dict)
+    thorough: bool = False
+    notes: list[str] | None = None
 
     def __getitem__(self, name: str) -> Floats:
         return self.values[name]
@@ -360,4 +391,6 @@ class Statistics:
             self.log_likelihood + other.log_likelihood,
             Layout(sizes, complete, self.layout.consts, lengths),
             self.pivot,
+            {key: (*blocks, *other.rows.get(key, ())) for key, blocks in self.rows.items()},
+            self.thorough,
         )

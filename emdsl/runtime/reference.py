@@ -25,13 +25,19 @@ def find_reference(engine: Engine) -> tuple[Params, Statistics]:
     is used from it.
     """
     program = engine.program
-    neutral = neutral_params(program.meta, engine.layout.sizes)
+    neutral = _neutral(engine)
     first = _maximise(engine, neutral)
     pivot = program.pivot(first[0])
     if not pivot or not all(np.isfinite(p).all() for p in pivot.values()):
         return first
     engine.set_pivot(pivot)
     return _maximise(engine, neutral)
+
+
+def _neutral(engine: Engine) -> Params:
+    """Parameters of no opinion, as far as constraints leave them that."""
+    neutral = neutral_params(engine.program.meta, engine.layout.sizes)
+    return neutral if engine.constraints is None else engine.constraints.impose(neutral)
 
 
 def _even(_index: int, _chunk: Chunk) -> None:
@@ -41,11 +47,14 @@ def _even(_index: int, _chunk: Chunk) -> None:
 def _maximise(engine: Engine, params: Params) -> tuple[Params, Statistics]:
     """A few M-steps on the statistics of uniform posteriors: blocks may depend on each other."""
     statistics = engine.start(_even)
-    for _ in range(3):
+    for _ in range(1 if engine.program.exact else 3):
         try:
-            params = engine.program.m_step(statistics, params)
+            new = engine.program.m_step(statistics, params)
         except np.linalg.LinAlgError:
             break
+        if all(np.array_equal(new[n], params[n]) for n in new):
+            break
+        params = new
     return params, statistics
 
 
@@ -61,7 +70,7 @@ def flat_params(engine: Engine, reference: Params, statistics: Statistics) -> li
 
         return replace(piece, features=features)
 
-    neutral = neutral_params(meta, engine.layout.sizes)
+    neutral = _neutral(engine)
     other = replace(program, pieces=tuple(nudged(p) for p in program.pieces))
     changed, _ = _maximise(Engine(other, engine.bound, engine.pivot), neutral)
     places = without_spread(meta, reference, changed)

@@ -43,6 +43,7 @@ class FitResult:
     n_params : how many numbers were estimated (a simplex of K has K - 1).
     n_obs : elements of the first data plate, of sequences all their rows together; `bic_n` is the
         sum of their weights.
+    fix : what was held, by name, NaN where entries were free.
     """
 
     program: Program
@@ -60,6 +61,7 @@ class FitResult:
     n_obs: int
     bic_n: float
     bound: Bound | None = field(default=None)
+    fix: Params = field(default_factory=dict)
 
     @property
     def converged(self) -> bool:
@@ -213,6 +215,7 @@ class FitResult:
             "aic": plain(self.aic),
             "bic": plain(self.bic),
             "bic_n": plain(self.bic_n),
+            "fix": {name: plain(value.tolist()) for name, value in self.fix.items()},
             "messages": list(self.messages),
             "restarts": [
                 {
@@ -242,6 +245,8 @@ class FitResult:
             f"  {_count(self.n_params, 'free parameter')}, {information}",
             f"  sizes {sizes or 'none'}",
         ]
+        if self.fix:
+            lines.append(f"  fixed {', '.join(_fixed_text(n, v) for n, v in self.fix.items())}")
         lines += [f"  note: {message}" for message in self.messages]
         for param in meta.params:
             value = self.params[param.name]
@@ -257,6 +262,12 @@ def plain(value: Any) -> Any:
         return [plain(v) for v in value]
     number = float(value)
     return number if math.isfinite(number) else None
+
+
+def _fixed_text(name: str, value: Floats) -> str:
+    """What was fixed of a parameter: all of it, or how many of its entries."""
+    held = int((~np.isnan(value)).sum())
+    return name if held == value.size else f"{held} of {value.size} entries of {name}"
 
 
 def _count(number: int, noun: str) -> str:

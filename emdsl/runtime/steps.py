@@ -7,7 +7,6 @@ there), which smoothing may do but filtering may not: it belongs to row t.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,8 @@ from emdsl.runtime.chains import forward_backward
 from emdsl.runtime.errors import NoFilterError
 from emdsl.runtime.how import EXPECT
 from emdsl.runtime.links import Tie, added_up
-from emdsl.runtime.program import Coefficients, Floats, Link, Potentials, Walk
+from emdsl.runtime.pieces import Known
+from emdsl.runtime.program import Floats, Link, Potentials, Walk
 from emdsl.runtime.structures import StructureData, Ties, potentials
 from emdsl.runtime.transitions import Transitions
 from emdsl.runtime.walks import WalkRows, begun, collapsed, tables_of
@@ -106,10 +106,12 @@ class Steps:
         return found
 
 
-def steps_of(chain: StructureData, known: Sequence[Coefficients]) -> Steps:
+def steps_of(chain: StructureData, known: Known) -> Steps:
     """The steps of a structure's chain under these coefficients."""
     given = tuple(
-        potentials(chain.data[i], known[i], chain.shared.get(i, {}), chain.blocks(i), None)
+        potentials(
+            chain.data[i], known[i], chain.shared.get(i, {}), chain.blocks(i, known.params), None
+        )
         for i in chain.pieces
     )
     walk, rows = chain.structure.walks[0], chain.ties.walks[0]

@@ -17,7 +17,15 @@ from emdsl.runtime.feature_columns import at_columns, distinct_columns, joined, 
 from emdsl.runtime.fused import Fused, Shape, shape_of
 from emdsl.runtime.how import EXPECT, How
 from emdsl.runtime.links import Levels, Tie, tie
-from emdsl.runtime.pieces import Chunk, ImpossibleError, PieceData, Posteriors, Steer
+from emdsl.runtime.pieces import (
+    Chunk,
+    ImpossibleError,
+    Kept,
+    Known,
+    PieceData,
+    Posteriors,
+    Steer,
+)
 from emdsl.runtime.program import (
     Bias,
     Coefficients,
@@ -38,7 +46,7 @@ from emdsl.runtime.walks import Locate, WalkRows
 _FEW = 1000  # log evidences that are added up exactly
 
 Ints = NDArray[np.intp]
-Blocks = Callable[[int], Iterator[tuple[Chunk, Features]]]
+Blocks = Callable[..., Iterator[tuple[Chunk, Features]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +161,12 @@ class StructureData:
     # -- the whole E-step --
 
     def expect(
-        self, known: Sequence[Coefficients], bias: Steer | None = None
-    ) -> tuple[Mapping[str, Floats], Posteriors]:
-        """Log evidence by level, and the expected sums of each piece's features, by cluster."""
+        self, known: Known, bias: Steer | None = None
+    ) -> tuple[Mapping[str, Floats], Posteriors, Kept]:
+        """Log evidence by level, the expected sums of each piece's features, by cluster, and rows.
+
+        The rows are those that an M-step asks for, with their posteriors.
+        """
         if bias is None and self._lone is not None:
             (index,) = self.pieces
             barred = isinstance(known[index][1], Barred)  # its rows are looked at one by one
@@ -169,9 +180,21 @@ class StructureData:
                 found = fused.expect(unary, steps)
                 if found is not None:
                     evidence, each, both = found
-                    return evidence, {index: (each, expected(both[:, None], table.rows))}
+                    return evidence, {index: (each, expected(both[:, None], table.rows))}, {}
         evidence, posteriors = self.infer(known, EXPECT, bias)
-        return evidence, self.sums(posteriors)
+        return evidence, self.sums(posteriors), self._kept(posteriors)
+
+    def _kept(self, posteriors: Posteriors) -> Kept:
+        out: Kept = {}
+        for i in self.pieces:
+            data = self.data[i]
+            for cluster in data.piece.kept:
+                out[i, cluster] = [
+                    data.kept(chunk, None if cluster < 0 else
+                              posteriors[i][cluster][:, chunk.start : chunk.stop])
+                    for chunk, _ in self.blocks(i)
+                ]  # fmt: skip
+        return out
 
     def _as_lone(self) -> tuple[int, Shape] | None:
         """Whether these are chains of one latent without anything around, and their shape."""
@@ -188,6 +211,7 @@ class StructureData:
             or walk.tables[0][0] != index
             or data.piece.axes != walk.axes
             or data.weight is not None
+            or data.piece.potentials is not None
             or rows.weight is not None
         ):
             return None
@@ -259,7 +283,7 @@ class StructureData:
     # -- inference --
 
     def infer(
-        self, known: Sequence[Coefficients], how: How, bias: Steer | None = None
+        self, known: Known, how: How, bias: Steer | None = None
     ) -> tuple[Mapping[str, Floats], Posteriors]:
         """Log evidence by level, and each piece's posteriors by cluster: (states, rows), or
         (states, tables) where rows share tables.
@@ -269,7 +293,7 @@ class StructureData:
                 self.data[i],
                 known[i],
                 self.shared.get(i, {}),
-                self.blocks(i),
+                self.blocks(i, known.params),
                 None if bias is None else partial(bias, i),
             )
             for i in self.pieces
@@ -281,9 +305,7 @@ class StructureData:
             for i in self.pieces
         }
 
-    def log_likelihood(
-        self, evidence: Mapping[str, Floats], known: Sequence[Coefficients]
-    ) -> float:
+    def log_likelihood(self, evidence: Mapping[str, Floats], known: Known) -> float:
         """The log evidence of all rows with their weights.
 
         Raises ImpossibleError where a row that counts has probability zero.
@@ -339,7 +361,7 @@ class StructureData:
                 sums[c] = sums[c] + new if c in sums else new
         return tuple(sums[c] for c in sorted(sums))
 
-    def _locate(self, evidence: Floats, axis: str, known: Sequence[Coefficients]) -> NoReturn:
+    def _locate(self, evidence: Floats, axis: str, known: Known) -> NoReturn:
         """Raise ImpossibleError at the first row that can't be, as near as can be told."""
         how = Locate()
         self.infer(known, how)
@@ -398,4 +420,5 @@ def potentials(
 
 def _flat(fixed: Floats, states: int, chunk: Chunk) -> Floats:
     width = chunk.stop - chunk.start
-    return np.broadcast_to(fixed, (*fixed.shape[:-1], width)).reshape(states, width)
+    whole = np.broadcast_to(fixed, (*fixed.shape[:-1], width)).reshape(-1, width)
+    return np.broadcast_to(whole, (states, width))

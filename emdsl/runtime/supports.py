@@ -12,8 +12,10 @@ Floats = NDArray[np.float64]
 
 DISCRETE = frozenset({"int", "count", "bool", "category", "index"})
 INTEGERS = frozenset({"bool", "category", "index"})  # bound as int64, the others as float64
-EVENT_AXES = {"simplex": 1, "ordered": 1, "posdef": 2}
+MATRICES = frozenset({"posdef", "orthogonal"})
+EVENT_AXES = {"simplex": 1, "ordered": 1, "shape": 1, "posdef": 2, "orthogonal": 2}
 _SUM = 1e-6  # how far a simplex may be from 1, a matrix from symmetric: printed digits
+_PRINTED = 1e-5  # the same of a product of 1 and of orthogonal columns: errors add up
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,16 @@ def _structured(values: Floats, kind: str) -> Violation | None:
     if kind == "ordered":
         bad = seen & (np.diff(values, axis=-1) < 0.0).any(axis=-1)
         return _first(bad, values, "increasing numbers")
+    if kind == "shape":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            off = ~(np.abs(np.log(values).sum(axis=-1)) <= _PRINTED)
+        return _first(seen & off, values, "positive numbers with a product of 1")
     turned = np.swapaxes(values, -1, -2)
     if turned.shape != values.shape:
         return Violation((), 1, "square matrices", f"shape {values.shape}")
+    if kind == "orthogonal":
+        off = np.abs(turned @ values - np.eye(values.shape[-1])).max(axis=(-1, -2), initial=0.0)
+        return _first(seen & (off > _PRINTED), values, "an orthogonal matrix")
     scale = np.abs(values).max(axis=(-1, -2), initial=0.0)
     bad = seen & (np.abs(values - turned).max(axis=(-1, -2), initial=0.0) > _SUM * scale)
     if bad.any():

@@ -212,6 +212,13 @@ class Infer(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Constrain(Node):
+    """`constrain mean[0] == mean[2]`; `relation` is whatever expression was written."""
+
+    relation: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Hyper(Node):
     """A header size `K = 2`; `default` is None where none is given."""
 
@@ -219,7 +226,7 @@ class Hyper(Node):
     default: Expr | None
 
 
-Item = Param | Const | Let | Latent | Data | Input | Plate | Infer
+Item = Param | Const | Let | Latent | Data | Input | Plate | Infer | Constrain
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,13 +157,16 @@ def _place(line: Line, found: Token) -> Span:
 # --- the start of a line ---------------------------------------------------------------------
 
 _ROLES = ("param", "latent", "data", "input", "const", "let")
-_STATEMENTS = (*_ROLES, "for", "infer", "density", "mass", "likelihood", "model")
+_STATEMENTS = (
+    *_ROLES, "for", "infer", "constrain", "density", "mass", "likelihood", "model"
+)  # fmt: skip
 _TYPES = ("real", "positive", "unit", "int", "count", "bool", "category", "index", "simplex",
-          "posdef", "ordered")  # fmt: skip  # fits on two lines
+          "posdef", "ordered", "shape", "orthogonal")  # fmt: skip  # fits on two lines
 _LONG_FOR = {
     "parameter": "param", "parameters": "param", "observed": "data", "obs": "data",
     "hidden": "latent", "variable": "latent", "constant": "const", "plate": "for",
     "covariate": "input", "def": "let", "var": "let", "inference": "infer",
+    "constraint": "constrain", "subject": "constrain",
 }  # fmt: skip  # a table
 
 
@@ -209,6 +212,7 @@ _START_HINTS = {
     "ELSE": "`else:` stands in a `case` block; within a line it is `A if test else B`",
     "CASE": "`case` comes after `~` or `else`: `latent z[n] ~ case k[n]:`",
     "INFER": "`infer` stands at the left margin, outside the plates",
+    "CONSTRAIN": "`constrain` stands at the left margin, outside the plates",
     "DENSITY": "a density is declared at the left margin, outside the plates",
     "LIKELIHOOD": "a likelihood is declared at the left margin, outside the plates",
     "MASS": "a mass is declared at the left margin, outside the plates",
@@ -224,6 +228,8 @@ def _generic(line: Line, found: Token, expected: frozenset[str], place: Span) ->
     word = str(found)
     if found.type == "COMPARE" and any(t.type == "COMPARE" for t in line.tokens[:-1]):
         return Diagnostic("chained-comparison", "expected one comparison, found a chain", place,
+                          "write one `constrain` for each: `constrain p >= 0`"
+                          if line.tokens[0].type == "CONSTRAIN" else
                           "compare pairwise: `a < b and b < c`")  # fmt: skip  # reads as one
     if word in keywords() and expected & {"NAME", "an expression"}:
         hint = f"`{word}` is reserved: choose another name, such as `{word}_`"

@@ -108,6 +108,10 @@ class TreeBuilder:
         _, targets, _, method, _, args, _, _ = parts
         return ast.Infer(_over(parts), targets, method, args or ())
 
+    def constrain(self, parts: Parts) -> ast.Constrain:
+        _, relation, _ = parts
+        return ast.Constrain(_over(parts), relation)
+
     def targets(self, parts: Parts) -> tuple[ast.Target, ...]:
         return tuple(parts)
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.compiler import Compiled
-from emdsl.verify.coordinates import Params, gradient, jittered
+from emdsl.verify.coordinates import Params, gradient, jittered, restricted_gradient
 from emdsl.verify.enumeration import (
     Exact,
     elements,
@@ -26,7 +26,10 @@ from emdsl.verify.enumeration import (
     log_likelihood,
     marginals,
 )
+from emdsl.verify.feasible import Feasible, wandered
 from emdsl.verify.world import Arrays
+
+_REPEATS = 3000  # of an M-step that takes a few of Newton's steps
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,11 @@ def _q(case: Case, found: Exact, about: frozenset[str], params: Params) -> float
 def check_m_step(
     case: Case, rng: np.random.Generator, tolerance: float = 1e-6, moves: int = 20
 ) -> list[str]:
-    """Each block's update is where Q is highest, given the blocks before it new, after it old."""
+    """Each block's update is where Q is highest, given the blocks before it new, after it old.
+
+    An M-step that takes a few of Newton's steps only has to raise Q. Repeated with the same
+    posterior it comes to rest, and there Q is highest.
+    """
     model = case.compiled.model
     wrong: list[str] = []
     found = case.elements()
@@ -177,31 +184,51 @@ def check_m_step(
             wrong.append(f"{p.name} is {new[p.name]}")
     if wrong or collapsed(case, new):
         return wrong
+    if model.constraints:
+        wrong += [f"{text} after the M-step" for text in Feasible(model, new).broken(new)]
     scale = max(1.0, abs(case.q(found, old)))
     at = dict(old)
     steps = case.compiled.derivation.m_step
+    numeric = any(update.rule == "numeric" for update in steps.updates)
     for update in steps.updates:
-        names = frozenset({update.param, *update.also})
+        names = frozenset(update.solved)
         before = case.q(found, at, names)
         at = {**at, **{n: new[n] for n in names}}
         here = case.q(found, at, names)
-        if here < before - 1e-10 * scale:
+        if update.rule != "numeric" and here < before - 1e-10 * scale:
             wrong.append(f"updating {sorted(names)} lowers Q from {before!r} to {here!r}")
-        if steps.cyclic:  # each is highest only while the others stay
+        if steps.cyclic and not numeric:  # each is highest only while the others stay
             wrong += _stationary(case, found, at, names, tolerance * scale, update.rule)
             wrong += _highest(case, found, at, names, rng, moves, 1e-9 * scale)
-    if not steps.cyclic:
+    if numeric:  # what a later update's formula stands in for may lower Q until that follows
+        before, here = case.q(found, old), case.q(found, new)
+        if here < before - 1e-10 * scale:
+            wrong.append(f"the M-step lowers Q from {before!r} to {here!r}")
+        at = _settled(case, stats, new)
+        if collapsed(case, at):
+            return wrong
+    if numeric or not steps.cyclic:
         every = frozenset(p.name for p in model.params)
         wrong += _stationary(case, found, at, every, tolerance * scale, "all together")
         wrong += _highest(case, found, at, every, rng, moves, 1e-9 * scale)
     return wrong
 
 
+def _settled(case: Case, stats: Any, params: Params) -> Params:
+    """Where M-steps with the same posterior come to rest."""
+    for _ in range(_REPEATS):
+        again = case.module.m_step(stats, params)
+        if all(np.allclose(again[n], v, rtol=1e-12, atol=1e-14) for n, v in params.items()):
+            return dict(again)
+        params = again
+    return dict(params)
+
+
 def collapsed(case: Case, params: Mapping[str, NDArray[Any]]) -> bool:
     """Whether the data leave a scale no room, so that Q has no highest point to compare with."""
     for p in case.compiled.model.params:
         value = np.asarray(params[p.name])
-        if p.type.kind == "positive" and not (1e-5 < value.min() and value.max() < 1e5):
+        if p.type.kind in ("positive", "shape") and not (1e-5 < value.min() and value.max() < 1e5):
             return True
         if p.type.kind == "posdef" and np.linalg.eigvalsh(value).min() < 1e-8:
             return True
@@ -217,6 +244,11 @@ def _stationary(
     rule: str,
 ) -> list[str]:
     slopes: dict[str, float] = {}
+    if case.compiled.model.constraints:
+        slopes = restricted_gradient(
+            partial(_q, case, found, names), case.compiled.model, at, names
+        )  # fmt: skip
+        names = frozenset()
     for name in names:
         own = frozenset({name})
         slopes |= gradient(partial(_q, case, found, own), case.compiled.model, at, own)
@@ -237,8 +269,14 @@ def _highest(
     tolerance: float,
 ) -> list[str]:
     top = case.q(found, at, names)
+    model = case.compiled.model
     for i in range(moves):
-        moved = jittered(case.compiled.model, at, rng, 10.0 ** -(i % 4))
+        scale = 10.0 ** -(i % 4)
+        moved = (
+            wandered(model, at, rng, scale, names)
+            if model.constraints
+            else jittered(model, at, rng, scale)
+        )
         there = case.q(found, {**at, **{n: moved[n] for n in names}}, names)
         if there > top + tolerance:
             return [f"Q is {top!r} at the update of {sorted(names)}, but {there!r} nearby"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.model.graph import Model, Param
+from emdsl.model.kinds import STRUCTURED
+from emdsl.verify.feasible import Feasible, wandered
 
 Params = dict[str, NDArray[Any]]
 Move = Callable[[NDArray[Any], float], NDArray[Any]]
@@ -20,7 +23,7 @@ def directions(model: Model, params: Mapping[str, Any]) -> Iterator[tuple[str, s
         array = np.asarray(params[p.name], dtype=float)
         event = len(p.type.shape)
         for place in np.ndindex(*array.shape[: array.ndim - event]):
-            if p.type.kind in ("simplex", "posdef", "ordered"):
+            if p.type.kind in STRUCTURED:
                 yield from _structured(p, place, array[place])
             else:
                 for entry in np.ndindex(*array.shape[array.ndim - event :]):
@@ -56,6 +59,12 @@ def _structured(
     elif p.type.kind == "simplex":
         for i in range(size):
             yield p.name, f"{p.name}{[*place, i]}", _tilt(place, i)
+    elif p.type.kind == "shape":
+        for i in range(size):
+            yield p.name, f"{p.name}{[*place, i]}", _stretch(place, i)
+    elif p.type.kind == "orthogonal":
+        for i, j in combinations(range(size), 2):
+            yield p.name, f"{p.name}{[*place, i, j]}", _turn(place, i, j)
     else:
         raise NotImplementedError(f"no coordinates of {p.type}")
 
@@ -88,6 +97,31 @@ def _tilt(place: tuple[int, ...], i: int) -> Move:
     return move
 
 
+def _stretch(place: tuple[int, ...], i: int) -> Move:
+    """s ⇒ s with entry i times e^step, over what keeps the product."""
+
+    def move(array: NDArray[Any], step: float) -> NDArray[Any]:
+        out = np.array(array, dtype=float)
+        out[place][i] *= np.exp(step)
+        out[place] *= np.exp(-step / out.shape[-1])
+        return out
+
+    return move
+
+
+def _turn(place: tuple[int, ...], i: int, j: int) -> Move:
+    """R ⇒ R with columns i and j turned by the angle `step` in their plane."""
+
+    def move(array: NDArray[Any], step: float) -> NDArray[Any]:
+        out = np.array(array, dtype=float)
+        p, q = out[place][:, i].copy(), out[place][:, j].copy()
+        out[place][:, i] = np.cos(step) * p + np.sin(step) * q
+        out[place][:, j] = np.cos(step) * q - np.sin(step) * p
+        return out
+
+    return move
+
+
 def gradient(
     objective: Callable[[Params], float],
     model: Model,
@@ -110,10 +144,35 @@ def gradient(
     return out
 
 
+def restricted_gradient(
+    objective: Callable[[Params], float],
+    model: Model,
+    params: Mapping[str, Any],
+    names: frozenset[str] | None = None,
+    step: float = 1e-3,
+) -> dict[str, float]:
+    """The same along a basis of the moves that the constraints leave the named parameters."""
+    base: Params = {n: np.asarray(v, dtype=float) for n, v in params.items()}
+    space = Feasible(model, base)
+    flat = space.flat(base)
+    out: dict[str, float] = {}
+    for number, direction in enumerate(space.directions(base, names)):
+
+        def at(h: float, direction: NDArray[Any] = direction) -> float:
+            return objective({**base, **space.back(flat + h * direction)})
+
+        near = at(step) - at(-step)
+        far = at(2.0 * step) - at(-2.0 * step)
+        out[f"move {number}"] = (8.0 * near - far) / (12.0 * step)
+    return out
+
+
 def jittered(
     model: Model, params: Mapping[str, Any], rng: np.random.Generator, scale: float
 ) -> Params:
-    """Parameters moved at random along every coordinate."""
+    """Parameters moved at random along every coordinate that constraints leave free."""
+    if model.constraints:
+        return wandered(model, params, rng, scale)
     out: Params = {n: np.asarray(v, dtype=float) for n, v in params.items()}
     for name, _, move in directions(model, out):
         out[name] = move(out[name], scale * float(rng.uniform(-1.0, 1.0)))

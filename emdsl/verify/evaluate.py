@@ -74,7 +74,7 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "neg": np.negative, "matmul": np.matmul, "dot": np.dot, "sum": np.sum,
     "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": np.abs, "sin": np.sin, "cos": np.cos,
     "tanh": np.tanh, "logistic": special.expit, "softmax": special.softmax,
-    "lgamma": special.gammaln, "diag": np.diag,
+    "lgamma": special.gammaln, "diag": np.diag, "transpose": np.transpose,
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
     "ge": np.greater_equal, "not": np.logical_not,
 }  # fmt: skip

@@ -137,6 +137,27 @@ def test_save_predict_sample(models: Path, tmp_path: Path, emdsl: Run) -> None:
     assert emdsl("fit", model, archive, "--quiet").code == 0
 
 
+def test_what_is_held(models: Path, emdsl: Run) -> None:
+    model, data = models / "normal_mixture.em", models / "data" / "faithful.csv"
+    common = ("fit", model, data, "--data", "x=waiting", "--set", "K=2")
+    ran = emdsl(*common, "--json", "--fix", "sd=6", "--fix", "mean=[55, null]")
+    assert (ran.code, ran.err) == (0, "")
+    found = json.loads(ran.out)
+    assert found["params"]["sd"] == [6.0, 6.0]
+    assert found["params"]["mean"][0] == 55.0
+    assert found["params"]["mean"][1] == pytest.approx(80.0, abs=1.0)
+    assert (found["n_params"], found["fix"]) == (2, {"mean": [55.0, None], "sd": [6.0, 6.0]})
+    for words, code, text in (
+        (("--fix", "sd"), 2, "--fix sd: expected NAME=VALUE"),
+        (("--fix", "sd=x"), 2, "--fix sd=x: expected a number or an array of numbers"),
+        (("--fix", "sd=1", "--fix", "sd=2"), 2, "--fix sd is given twice"),
+        (("--fix", "mu=1"), 1, "'mu' in fix is no parameter of NormalMixture"),
+    ):
+        ran = emdsl(*common, *words)
+        assert ran.code == code
+        assert text in ran.err
+
+
 def test_sampling_with_inputs(tmp_path: Path, emdsl: Run) -> None:
     model = tmp_path / "m.em"
     model.write_text(

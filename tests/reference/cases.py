@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from tests.reference.case import Answer, Case, Data, Params, array
+from tests.reference.glms import GLMS
+from tests.reference.shapes import SHAPES
 from tests.reference.tables import Floats, column, columns, design, matrix
-
-Data = dict[str, NDArray[Any]]
-Params = dict[str, Floats]
-Answer = Mapping[str, Any]  # a case's `reference.params`
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A fit to try.
-
-    `labels` gives, of each parameter with interchangeable components, the axis or axes that they
-    are on.
-    `constant(data)` is what the model's log likelihood has beyond the reference's. `near` starts
-    at the reference shaken a little, for where the likelihood is unbounded or its best maximum is
-    seldom found; the others start from the data, with `restarts`.
-    """
-
-    id: str
-    model: str  # a file of models/, or a text
-    data: Callable[[], Data]
-    params: Callable[[Answer], Params]
-    labels: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    constant: Callable[[Data], float] = lambda data: 0.0
-    restarts: int = 5
-    near: bool = False
-    view: Callable[[Params], Params] = lambda params: params  # what is determined of them
-    known: bool = True  # does the reference give the parameters, or only the view?
-    free: int | None = None  # the number of free parameters, where it isn't the reference's
-    n: int | None = None  # what the BIC counts, where it isn't the reference's
-    atol: float = 1e-6  # beside 1e-4 relative: what is zero in the reference
-    slow: bool = False
-
-
-def array(x: Any) -> Floats:
-    return np.asarray(x, dtype=float)
 
 
 def binomial_coefficients(trials: Floats, heads: Floats, freq: Floats) -> float:
@@ -167,6 +132,9 @@ COVARIANCES: dict[str, tuple[str, str, Callable[[Floats], Floats], bool]] = {
     "EII": ("gaussian_mixture_tied_spherical", "var", spherical, False),
 }
 
+# mclust's others: the file is named like them
+SPECTRAL = ("VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV")
+
 MEASURES = {
     "faithful": ("eruptions", "waiting"),
     "iris": ("sl", "sw", "pl", "pw"),
@@ -197,48 +165,44 @@ def gaussians(table: str, K: int, shape: str, **options: Any) -> Case:
     )
 
 
-def one_shape(text: str, shape: Callable[[Floats], Floats], case: str, spare: int) -> Case:
-    """Covariances that differ in scale only; the scale of the shape itself is left open."""
+def spectral(table: str, K: int, name: str, **options: Any) -> Case:
+    """Covariances by volume, shape and rotation, each (E)qual or (V)arying; I has no rotation."""
+    equal_volume, equal_shape, equal_turn = (letter == "E" for letter in name)
 
     def params(r: Answer) -> Params:
         cov = array(r["covariances"])
-        scale = cov[:, 0, 0]
-        return {
+        size = cov.shape[-1]
+        volume = np.linalg.det(cov) ** (1 / size)
+        turn = np.broadcast_to(np.eye(size), cov.shape)
+        if name[2] != "I":
+            turn = np.linalg.eigh(cov[:1] if equal_turn else cov)[1]
+            turn = np.broadcast_to(turn, cov.shape)
+        lengths = np.einsum("kij,kil,kjl->kl", cov, turn, turn) / volume[:, None]
+        found = {
             "weight": array(r["weights"]),
             "mean": array(r["means"]),
-            "scale": scale,
-            "shape": shape(cov[0]) / scale[0],
+            "volume": volume[0] if equal_volume else volume,
+            "shape": lengths[0] if equal_shape else lengths,
         }
+        return found if name[2] == "I" else found | {"rotation": turn[0] if equal_turn else turn}
 
     def view(p: Params) -> Params:
-        cov = np.multiply.outer(p["scale"], p["shape"])
+        """What is determined: a rotation's columns have no order and no sign."""
+        turn = p.get("rotation", np.eye(p["shape"].shape[-1]))
+        cov = np.einsum("...il,...l,...jl->...ij", turn, p["shape"], turn)
+        cov = np.broadcast_to(cov, (K, *cov.shape[-2:])) * p["volume"].reshape(-1, 1, 1)
         return {"weight": p["weight"], "mean": p["mean"], "cov": cov}
 
     return Case(
-        case,
-        text,
-        lambda: {"x": matrix("faithful", *MEASURES["faithful"])},
+        f"{table}_gmm{K}_{name}",
+        f"gaussian_mixture_{name.lower()}",
+        lambda: {"x": matrix(table, *MEASURES[table])},
         params,
         labels={"weight": 0, "mean": 0, "cov": 0},
+        sizes={"K": K},
         view=view,
-        free=spare,
+        **options,
     )
-
-
-PROPORTIONAL = """
-model ProportionalMixture(K = 2)
-param weight   : simplex[K]
-param mean[K]  : real[D]
-param scale[K] : positive
-param shape    : posdef[D]
-for n in N:
-    latent z[n] ~ Categorical(weight)
-    data   x[n] : real[D] ~ MvNormal(mean[z[n]], scale[z[n]] * shape)
-"""
-
-PROPORTIONAL_DIAGONAL = PROPORTIONAL.replace("posdef[D]", "positive[D]").replace(
-    "MvNormal(mean[z[n]], scale", "Normal(mean[z[n]], var = scale"
-)
 
 
 def normals(case: str, table: str, head: str, **options: Any) -> Case:
@@ -269,13 +233,9 @@ NORMALS = (
     gaussians("iris", 3, "VVV", restarts=10),
     gaussians("banknote", 2, "EEE", restarts=30),
     gaussians("crabs", 4, "EEE", near=True),
-    one_shape(
-        PROPORTIONAL_DIAGONAL,
-        diagonal,
-        "faithful_gmm2_VEI",
-        9,
-    ),
-    one_shape(PROPORTIONAL, full, "faithful_gmm2_VEE", 10),
+    *(spectral("faithful", 2, shape) for shape in SPECTRAL),
+    *(spectral("faithful", 3, shape, restarts=20) for shape in ("EVI", "EVE", "EEV", "EVV")),
+    spectral("iris", 3, "VEV", restarts=10),
     normals("waiting_mix2_V", "faithful", "waiting"),
     normals("waiting_mix2_E", "faithful", "waiting"),
     normals("eruptions_mix2_V", "faithful", "eruptions"),
@@ -558,13 +518,7 @@ CHAINS = (
     ),
 )
 
-STATIONARY = "its start is the stationary distribution of its transitions: no closed M-step"
-LATER = {
-    "earthquakes_hmm2_stationary": STATIONARY,
-    "earthquakes_hmm3_stationary": STATIONARY,
-    "geyser_cat_hmm2_stationary": STATIONARY,
-    "cheating_lca2_gpa": "its classes' shares depend on a covariate by a softmax: no closed M-step",
-}
+LATER: dict[str, str] = {}
 
 # --- regressions -----------------------------------------------------------------------------
 
@@ -643,4 +597,4 @@ REGRESSIONS = (
     regressions("co2gnp_mixreg2_eq", co2, restarts=20),
 )
 
-CASES = (*COUNTS, *NORMALS, *POSITIVE, *TABLES, *CATEGORIES, *CHAINS, *REGRESSIONS)
+CASES = (*COUNTS, *NORMALS, *POSITIVE, *TABLES, *CATEGORIES, *CHAINS, *REGRESSIONS, *GLMS, *SHAPES)

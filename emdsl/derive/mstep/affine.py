@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Elem, Ind, InvOf, Matrix, Value
+from emdsl.derive.atoms import Elem, Ind, Value
 from emdsl.derive.mstep.block import (
     Block,
     Entries,
@@ -27,6 +27,8 @@ from emdsl.derive.mstep.block import (
     without_common_factor,
 )
 from emdsl.derive.mstep.occurrences import entries_in
+from emdsl.derive.mstep.restricted import Restriction
+from emdsl.derive.mstep.symmetric import symmetric_factors
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,10 @@ def solve(block: Block) -> Update | None:
     pairs, lones = sorted_pieces
     if not pairs:
         return None
-    canceled = _cancel_matrix(pairs, lones, block)
+    rules = block.restricted
+    canceled = _cancel_matrix(pairs, lones, block) if rules is None else None
     if canceled is not None:
-        pairs, lones, matrix = canceled
+        pairs, lones, matrix, together = canceled
     coupled = tuple(
         i for i in range(len(block.cell))
         if any(p.first.idx[i] != p.second.idx[i] for p in pairs)
@@ -70,7 +73,8 @@ def solve(block: Block) -> Update | None:
     quadratic = tuple(_at_pair(p, block, twin_all) for p in pairs)
     linear = tuple(_at_lone(p, block) for p in lones)
     batch = tuple(a for i, a in enumerate(block.cell) if i not in coupled)
-    both, common = without_common_factor((*quadratic, *linear), batch, atoms)
+    apart = batch if rules is None or rules.apart else ()
+    both, common = without_common_factor((*quadratic, *linear), apart, atoms)
     quadratic, linear = both[: len(quadratic)], both[len(quadratic) :]
     right = coefficient(linear, block.cell, atoms)
     wide = (*block.cell, *(t for t in twin_all if t not in block.cell))
@@ -84,14 +88,15 @@ def solve(block: Block) -> Update | None:
         if half.is_nonnegative:
             return None  # convex: the stationary point is a minimum
         value = quotient(-right, 2 * half)
+        record += [f"dQ/d{block.entry} = ({right}) + 2 ({half}) {block.entry} = 0"]
         record += [
-            f"dQ/d{block.entry} = ({right}) + 2 ({half}) {block.entry} = 0",
-            f"so {block.entry} = {value}",
+            f"so {block.entry} = {value}" if rules is None else "-H x = g with a diagonal H",
             "a maximum: the quadratic term is negative"
             if half.is_nonpositive
             else "a maximum where the quadratic term is negative",
         ]
-        form: Entries | Linear = Entries(value)
+        form: Entries | Linear = Entries(value) if rules is None else (
+            Linear(-2 * half, right, (), ()))  # fmt: skip
     else:
         names = dict(zip(block.cell, twin_all, strict=True))
         flipped = {**names, **{v: k for k, v in names.items()}}
@@ -103,9 +108,28 @@ def solve(block: Block) -> Update | None:
         ]
         twin = tuple(twin_all[i] for i in coupled)
         form = Linear(-hessian, right, coupled, twin)
+    if rules is not None:
+        record += restricted_record(rules)
     exprs = [form.value] if isinstance(form, Entries) else [form.matrix, form.right]
     needs = frozenset().union(*(params_in(e, atoms) for e in exprs))
-    return Update(block.param.name, "affine", block.cell, form, needs, tuple(record))
+    return Update(
+        block.param.name, "affine", block.cell, form, needs, tuple(record),
+        together=None if canceled is None else together,
+    )  # fmt: skip
+
+
+def restricted_record(rules: Restriction) -> list[str]:
+    """What is solved in place of the system, under constraints."""
+    lines = [
+        "the equalities leave x = c + M f with f free, of all entries that they tie together",
+        "so (M' H M) f = M' (g - H c) with H and g those of -H x = g, where H is block diagonal",
+    ]
+    if rules.bounded:
+        lines.append(
+            "beyond a bound: the maximum of the concave quadratic within the bounds, exactly, by "
+            "the active set method"
+        )
+    return lines
 
 
 def _degrees(block: Block) -> tuple[list[Pair], list[Lone]] | None:
@@ -155,8 +179,11 @@ def _at_lone(lone: Lone, block: Block) -> Piece:
 
 def _cancel_matrix(
     pairs: list[Pair], lones: list[Lone], block: Block
-) -> tuple[list[Pair], list[Lone], str] | None:
-    """Drop P[d, e] where every term has it, with d the entry's own axis; see the module's text."""
+) -> tuple[list[Pair], list[Lone], str, int] | None:
+    """Drop P[d, e] where every term has it, with d the entry's own axis; see the module's text.
+
+    The last result is the axis's position in the cell.
+    """
     found = None
     for position in range(len(block.cell)):
         new_pairs = [_without(p.piece, p.first, p.second, position, block) for p in pairs]
@@ -171,6 +198,7 @@ def _cancel_matrix(
             [Pair(x[0], x[1][0], x[1][1]) for x in new_pairs if x is not None],
             [Lone(x[0], x[1][0]) for x in new_lones if x is not None],
             next(iter(names)),
+            position,
         )
         break
     return found
@@ -180,40 +208,22 @@ def _without(
     piece: Piece, first: Elem, second: Elem | None, position: int, block: Block
 ) -> tuple[Piece, tuple[Elem, ...], str] | None:
     atoms = block.atoms
-    own_batch = {str(ix) for i, ix in enumerate(first.idx) if i != position}
-    for factor in sp.Mul.make_args(piece.other):
-        if not isinstance(factor, sp.Symbol):
-            continue
-        places = _matrix_entry(atoms.atom(factor))
-        if places is None:
-            continue
-        name, batch, i, j = places
-        if i == j or not set(batch) <= own_batch:
-            continue
-        axis = first.idx[position]
+    axis = first.idx[position]
+    for factor in symmetric_factors(piece, atoms):
+        i, j = factor.rows
         other = j if axis == i else i if axis == j else None
         if other is None or (second is not None and second.idx[position] != other):
             continue
+        names = {str(ix): c for ix, c in zip(first.idx, block.cell, strict=True)}
+        own_batch = {str(ix) for k, ix in enumerate(first.idx) if k != position}
+        if not factor.batch <= own_batch:
+            continue
         # dP/dx at the entry e: the entry moves to where the matrix's other index points
-        rest = replace(piece, other=piece.other / factor)
+        rest = replace(
+            piece, other=piece.other / factor.expr, axes=piece.axes - frozenset(factor.inner)
+        )
         merged = renamed(rest, {str(axis): str(other)}, atoms)
         moved = [replace(e, idx=tuple(other if ix == axis else ix for ix in e.idx))
                  for e in ((first,) if second is None else (first, second))]  # fmt: skip
-        label = (name, *(first.idx.index(b) for b in batch))
-        return merged, tuple(moved), str(label[0])
+        return merged, tuple(moved), factor.label(names, atoms)
     return None
-
-
-def _matrix_entry(atom: object) -> tuple[str, tuple[str, ...], str, str] | None:
-    """A positive definite matrix's or its inverse's entry: (name, batch axes, i, j)."""
-    match atom:
-        case InvOf(matrix=Matrix(name=name, batch=batch), i=str(i), j=str(j)) if all(
-            isinstance(b, str) for b in batch
-        ):
-            return f"inv({name})", tuple(str(b) for b in batch), i, j
-        case Elem(role="param", kind="posdef", name=name, idx=(*batch, str(i), str(j))) if all(
-            isinstance(b, str) for b in batch
-        ):
-            return name, tuple(str(b) for b in batch), i, j
-        case _:
-            return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ind, Value
+from emdsl.derive.mstep.affine import restricted_record
 from emdsl.derive.mstep.block import (
     Joint,
     Piece,
@@ -23,6 +24,7 @@ from emdsl.derive.mstep.block import (
     renamed,
     without_common_factor,
 )
+from emdsl.derive.mstep.restricted import Restriction
 from emdsl.derive.statistics import Term
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import Param
@@ -45,7 +47,12 @@ class Placed:
     piece: Piece
 
 
-def solve(params: Sequence[Param], terms: Sequence[Term], atoms: Atoms) -> Update | None:
+def solve(
+    params: Sequence[Param],
+    terms: Sequence[Term],
+    atoms: Atoms,
+    rules: Sequence[Restriction] = (),
+) -> Update | None:
     """The joint update of parameters each of whose own updates is affine."""
     names = {p.name: i for i, p in enumerate(params)}
     products = _products(terms, names, atoms)
@@ -57,7 +64,8 @@ def solve(params: Sequence[Param], terms: Sequence[Term], atoms: Atoms) -> Updat
     cells = tuple(tuple(atoms.fresh(e) for e in p.shape[skip:]) for p in params)
     twins = tuple(tuple(atoms.fresh(e) for e in p.shape[skip:]) for p in params)
     placed = [x for product in products for x in _place(product, names, batch, cells, twins, atoms)]
-    pieces, common = without_common_factor(tuple(x.piece for x in placed), batch, atoms)
+    apart = batch if all(r.apart for r in rules) else ()
+    pieces, common = without_common_factor(tuple(x.piece for x in placed), apart, atoms)
     placed = [replace(x, piece=piece) for x, piece in zip(placed, pieces, strict=True)]
     matrix, right = [], []
     for i in range(len(params)):
@@ -81,6 +89,8 @@ def solve(params: Sequence[Param], terms: Sequence[Term], atoms: Atoms) -> Updat
             if j >= i:
                 record.append(f"-H[{p.name}, {q.name}] = {matrix[i][j]}")
     record.append("a maximum: Q is concave, H being minus a weighted sum of squares")
+    for rule in rules:
+        record += [line for line in restricted_record(rule) if line not in record]
     first = params[0]
     return Update(
         first.name, f"affine, together with {', '.join(p.name for p in params[1:])}",

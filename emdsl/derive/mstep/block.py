@@ -14,7 +14,9 @@ from typing import Literal
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atom, Elem, InvOf, Ix, LogDetOf, Matrix, Stat
+from emdsl.derive.atoms import Atom, Coef, Elem, InvOf, Ix, LogDetOf, Matrix, Stat
+from emdsl.derive.mstep.restricted import Restriction
+from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.statistics import Term
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import Param
@@ -38,12 +40,18 @@ class Piece:
 
 @dataclass(frozen=True)
 class Block:
-    """A parameter, names for the axes of one of its entries, and its pieces of Q."""
+    """A parameter, names for the axes of one of its entries, its pieces of Q, its constraints."""
 
     param: Param
     cell: tuple[str, ...]
     pieces: tuple[Piece, ...]
     atoms: Atoms
+    restricted: Restriction | None = None
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """The axes along which entries are solved apart: a positive factor over them cancels."""
+        return self.cell if self.restricted is None or self.restricted.apart else ()
 
     @property
     def batch(self) -> tuple[str, ...]:
@@ -55,18 +63,25 @@ class Block:
         return self.atoms.symbol(Elem("param", self.param.name, self.cell, self.param.type.kind))
 
 
+# sums that tied entries add up before a formula is applied: the symbol they go by in it, each sum
+Pooled = tuple[tuple[sp.Symbol, sp.Expr], ...]
+
+
 @dataclass(frozen=True)
 class Entries:
-    """Every entry by one scalar formula."""
+    """Every entry by one scalar formula; `bounded`: moved to its bound where it is beyond."""
 
     value: sp.Expr
+    pooled: Pooled = ()
+    bounded: bool = False
 
 
 @dataclass(frozen=True)
 class Normalized:
-    """Entries proportional to `counts` over the last axis."""
+    """Entries proportional to `counts` over the last axis; `tied` ones pool theirs first."""
 
     counts: sp.Expr
+    tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +100,7 @@ class MatrixValue:
 
     value: sp.Expr
     invert: bool
+    pooled: Pooled = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +118,7 @@ class BestOf:
 
     roots: tuple[sp.Expr, ...]
     objective: sp.Expr  # in the block's entry
+    pooled: Pooled = ()
 
 
 @dataclass(frozen=True)
@@ -120,14 +137,53 @@ class Joint:
     right: tuple[sp.Expr, ...]
 
 
-Form = Joint | Entries | Normalized | Linear | MatrixValue | MatrixQuadratic | BestOf
+@dataclass(frozen=True)
+class UnitProduct:
+    """Over the last axis, the entries t with product 1 at which A log t + B t^power is highest."""
+
+    logs: sp.Expr  # A
+    powers: sp.Expr  # B
+    power: sp.Rational
+
+
+@dataclass(frozen=True)
+class Eigenvectors:
+    """The eigenvectors of `matrix`, the largest eigenvalue's where `weights` is largest.
+
+    The cell's last two axes are the matrix's rows and columns; `matrix` is over `twin` in place
+    of the columns.
+    """
+
+    matrix: sp.Expr
+    weights: sp.Expr
+    twin: str
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Rotated in the plane of each pair of columns r_l, raising sum_l r_l' matrices_l r_l.
+
+    `matrices` is over the cell's row axis, `twin`, and the cell's column axis l.
+    """
+
+    matrices: sp.Expr
+    twin: str
+
+
+Form = (
+    Joint | Entries | Normalized | Linear | MatrixValue
+    | MatrixQuadratic | BestOf | UnitProduct | Eigenvectors
+    | Planes | Numeric | Absolute
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Update:
     """How a parameter is computed from the statistics, and the record of why.
 
-    `also` are the further parameters that a joint system solves with it.
+    `also` are the further parameters that a joint system solves with it. `together` is a position
+    of the cell along which the formula holds only where all entries are free or none is. `copies`
+    are the parameters that equal it, `under` the constraints that it is solved under.
     """
 
     param: str
@@ -138,6 +194,14 @@ class Update:
     record: tuple[str, ...]
     collapse: Collapse = None
     also: tuple[str, ...] = ()
+    together: int | None = None
+    copies: tuple[str, ...] = ()
+    under: tuple[str, ...] = ()
+
+    @property
+    def solved(self) -> tuple[str, ...]:
+        """Every parameter that it gives a value."""
+        return (self.param, *self.also, *self.copies)
 
 
 def own_atom(atom: Atom, name: str) -> bool:
@@ -153,7 +217,9 @@ def own_atom(atom: Atom, name: str) -> bool:
             return False
 
 
-def block_of(param: Param, terms: Iterable[Term], atoms: Atoms) -> Block:
+def block_of(
+    param: Param, terms: Iterable[Term], atoms: Atoms, restricted: Restriction | None = None
+) -> Block:
     """Collect the terms of Q with this parameter."""
     cell = tuple(atoms.fresh(e) for e in param.shape)
     pieces = []
@@ -174,7 +240,7 @@ def block_of(param: Param, terms: Iterable[Term], atoms: Atoms) -> Block:
                     term.node,
                 )
             )
-    return Block(param, cell, tuple(pieces), atoms)
+    return Block(param, cell, tuple(pieces), atoms, restricted)
 
 
 def renamed(piece: Piece, names: dict[str, str], atoms: Atoms) -> Piece:
@@ -224,6 +290,18 @@ def without_common_factor(
     return tuple(replace(p, other=p.other / common) for p in pieces), common
 
 
+def named(
+    sums: Iterable[tuple[str, sp.Expr, tuple[str, ...]]], block: Block
+) -> tuple[Pooled, tuple[sp.Symbol, ...]]:
+    """Symbols for sums over the statistics, each (letter, sum, its axes)."""
+    symbols = []
+    pooled = []
+    for letter, expr, idx in sums:
+        symbols.append(block.atoms.symbol(Coef(letter, block.param.name, idx)))
+        pooled.append((symbols[-1], expr))
+    return tuple(pooled), tuple(symbols)
+
+
 def can_vanish(coefficient: sp.Expr, atoms: Atoms) -> bool:
     """Whether a coefficient can go to zero by what the data are, elements staying where they are.
 
@@ -255,6 +333,8 @@ def params_in(expr: sp.Basic, atoms: Atoms) -> frozenset[str]:
                 | InvOf(matrix=Matrix(role="param", name=name))
             ):
                 out.add(name)
+            case Stat(params=params):
+                out.update(params)
             case _:
                 pass
     return frozenset(out)

@@ -14,9 +14,11 @@ from emdsl.derive.mstep.block import (
     Collapse,
     MatrixValue,
     Piece,
+    Pooled,
     Update,
     can_vanish,
     coefficient,
+    named,
     own_atom,
     params_in,
     quotient,
@@ -26,7 +28,8 @@ from emdsl.derive.mstep.block import (
 
 def solve(block: Block) -> Update | None:
     """The update of a posdef parameter that appears in log determinants and traces only."""
-    if block.param.type.kind != "posdef":
+    rules = block.restricted
+    if block.param.type.kind != "posdef" or (rules and (rules.linear or rules.bounded)):
         return None
     dets: list[Piece] = []
     inverses: list[Piece] = []
@@ -54,16 +57,21 @@ def solve(block: Block) -> Update | None:
     if not can_vanish(b, block.atoms):
         collapse = None
     why = "a maximum: the other side of the log determinant has the right sign"
-    record = (
+    record: tuple[str, ...] = (
         f"Q = a logdet {name} + tr({'inv(' + name + ')' if inverses else name} B)",
         f"a = {a}",
         f"B = {b}",
         f"stationary: {name} = " + ("B / a" if inverses else "inv(-B / a)"),
         why if decided else "a maximum where the sign of a allows; checked at run time",
     )
+    top, bottom = (b if inverses else -b), a
+    pooled: Pooled = ()
+    if rules is not None and rules.tied:
+        pooled, (top, bottom) = named([("B", top, block.cell), ("a", a, block.batch)], block)
+        record = (*record, "tied matrices have one Q: their a and B are added up first")
     return Update(
         name, "log determinant and trace", block.cell,
-        MatrixValue(quotient(b if inverses else -b, a), invert=not inverses),
+        MatrixValue(quotient(top, bottom), invert=not inverses, pooled=pooled),
         params_in(a, block.atoms) | params_in(b, block.atoms), record,
         collapse,
     )  # fmt: skip

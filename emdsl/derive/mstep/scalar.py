@@ -10,6 +10,7 @@ most shapes that close at once, the log being the power -1 of the derivative.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 
 import sympy as sp
@@ -24,6 +25,7 @@ from emdsl.derive.mstep.block import (
     Update,
     can_vanish,
     coefficient,
+    named,
     params_in,
     quotient,
     without_common_factor,
@@ -38,25 +40,82 @@ def solve(block: Block) -> Update | None:
     pieces = singles(block)
     if pieces is None:
         return None
-    pieces, common = without_common_factor(pieces, block.cell, block.atoms)
+    rules = block.restricted
+    if rules is not None and rules.linear:
+        return None
+    pieces, common = without_common_factor(pieces, block.alone, block.atoms)
     groups = by_basis(pieces)
     if any(_foreign(basis, block) for basis in groups):
         return None
-    found = None
-    for shape in (_two_powers, _two_exponentials, _two_logs, _two_waves, _algebraic):
-        found = shape(groups, block)
-        if found is not None:
-            break
+    found = _by_shape(groups, block)
     if found is None:
         return None
     form, collapse, record = found
+    values = form.roots if isinstance(form, BestOf) else (form.value,)  # type: ignore[union-attr] # Entries
+    needs = frozenset().union(*(params_in(v, block.atoms) for v in values)) - {block.param.name}
+    if rules is not None:
+        under = _restricted(form, record, groups, block)
+        if under is None:
+            return None
+        form, record = under
     t = block.entry
     lines = [f"Q in one entry t = {t}:  " + objective_text(groups, block)]
     if common != 1:
         lines.append(f"the positive factor {common} is common to all terms and cancels")
-    values = form.roots if isinstance(form, BestOf) else (form.value,)  # type: ignore[union-attr] # Entries
-    needs = frozenset().union(*(params_in(v, block.atoms) for v in values)) - {block.param.name}
     return Update(block.param.name, "scalar", block.cell, form, needs, (*lines, *record), collapse)
+
+
+def _by_shape(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None:
+    for shape in (_two_powers, _two_exponentials, _two_logs, _two_waves, _algebraic):
+        found = shape(groups, block)
+        if found is not None:
+            bounded = block.restricted is not None and block.restricted.bounded
+            # a bound is where Q is highest only if Q has a single peak
+            return None if bounded and shape in (_two_waves, _algebraic) else found
+    return None
+
+
+def _restricted(
+    form: Form, record: tuple[str, ...], groups: dict[sp.Expr, list[Piece]], block: Block
+) -> tuple[Form, tuple[str, ...]] | None:
+    """The form under constraints: tied entries have one Q, the sum of theirs.
+
+    sum_i (A_i f(t) + B_i g(t)) = (sum_i A_i) f(t) + (sum_i B_i) g(t)
+    """
+    rules = block.restricted
+    assert rules is not None
+    if rules.tied:
+        sums = [
+            (f"A{i}", coefficient(pieces, block.cell, block.atoms), block.cell)
+            for i, pieces in enumerate(groups.values())
+        ]
+        pooled, symbols = named(sums, block)
+        axes = frozenset(block.cell)
+        one = groups[next(iter(groups))][0]
+        over = {
+            basis: [Piece(symbol, sp.Integer(1), basis, axes, one.span, one.node)]
+            for basis, symbol in zip(groups, symbols, strict=True)
+        }
+        found = _by_shape(over, block)
+        if found is None:
+            return None
+        assert isinstance(found[0], Entries | BestOf)
+        form = replace(found[0], pooled=pooled)
+        record = (
+            "tied entries have one Q, the sum of theirs: their coefficients are added up first",
+            *(f"{symbol} = {expr}, summed over what is tied" for symbol, expr in pooled),
+            *found[2],
+        )
+    if rules.fixed:
+        record = (*record, "fixed entries stay")
+    if rules.bounded:
+        assert isinstance(form, Entries)
+        form = replace(form, bounded=True)
+        why = (
+            "bounds: Q rises to its one stationary point and falls after it, so beyond a bound the"
+        )
+        record = (*record, f"{why} maximum is at the bound")
+    return form, record
 
 
 def _foreign(basis: sp.Expr, block: Block) -> bool:

@@ -13,21 +13,30 @@ from emdsl.derive.mstep.occurrences import by_basis, singles
 
 def solve(block: Block) -> Update | None:
     """The update of a simplex whose entries appear only as logs."""
-    if block.param.type.kind != "simplex":
+    rules = block.restricted
+    if block.param.type.kind != "simplex" or (rules and (rules.linear or rules.bounded)):
         return None
     pieces = singles(block)
     if pieces is None or set(by_basis(pieces)) != {sp.log(block.entry)}:
         return None
     counts = coefficient(pieces, block.cell, block.atoms)
     last = block.cell[-1]
-    record = (
+    record: tuple[str, ...] = (
         f"Q = sum_{last} A[{last}] log {block.entry}",
         f"with A[{last}] = {counts}",
         f"stationary with multiplier m on sum_{last} {block.entry} = 1:  A / {block.entry} = m",
         f"so {block.entry} = A[{last}] / sum_{last} A[{last}]",
         "a maximum: Q is concave where A >= 0",
     )
+    tied = rules is not None and rules.tied
+    if rules is not None and rules.fixed:
+        record = (
+            *record,
+            f"fixed entries stay: the others share what they leave, as their A[{last}]",
+        )
+    if tied:
+        record = (*record, f"tied entries have the sum of their A[{last}], in a row shared equally")
     return Update(
-        block.param.name, "simplex", block.cell, Normalized(counts),
+        block.param.name, "simplex", block.cell, Normalized(counts, tied),
         params_in(counts, block.atoms), record,
     )  # fmt: skip

@@ -8,23 +8,42 @@ the other held (conditional maximisation, Meng and Rubin 1993), which never lowe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
+from emdsl.derive.atoms import Stat, Weight
 from emdsl.derive.display import tidy_axes, without_pivots
-from emdsl.derive.mstep import affine, affine_joint, logdet, matrix_quadratic, scalar, simplex
-from emdsl.derive.mstep.block import Block, Update, block_of, own_atom
+from emdsl.derive.mstep import (
+    absolute,
+    affine,
+    affine_joint,
+    logdet,
+    matrix_quadratic,
+    numeric,
+    rotation,
+    scalar,
+    shape,
+    simplex,
+)
+from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom, params_in
+from emdsl.derive.mstep.calculus import Untaken
 from emdsl.derive.mstep.occurrences import entries_in
+from emdsl.derive.mstep.restricted import Restrictions, as_one, restrictions_of
+from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.statistics import Derived
+from emdsl.derive.table import Atoms
+from emdsl.derive.words import words
 from emdsl.diagnostics import CompileError, Diagnostic, Note
-from emdsl.model.graph import Param
+from emdsl.model.graph import Model, Param
 
 RULES: tuple[Callable[[Block], Update | None], ...] = (
     simplex.solve,
     affine.solve,
     logdet.solve,
     matrix_quadratic.solve,
+    shape.solve,
+    rotation.solve,
     scalar.solve,
 )
 
@@ -40,46 +59,158 @@ class MStep:
 def m_step_of(derived: Derived) -> MStep:
     """Solve every parameter's block. Raises CompileError naming the term in the way of each."""
     model = derived.joint.model
+    rules = restrictions_of(model, derived.joint.pivots)
+    derived = as_one(derived, rules.leader)
+    atoms = derived.joint.atoms
     updates: list[Update] = []
     problems: list[Diagnostic] = []
+    unsolved: dict[str, Block] = {}
+    mixed = {n for x in derived.live for n in x.params}
     for param in model.params:
-        block = block_of(param, (*derived.terms, *derived.priors), derived.joint.atoms)
-        if not block.pieces:
+        if param.name in rules.leader:
+            continue
+        restricted = rules.of.get(param.name)
+        block = block_of(param, derived.shares, atoms, restricted)
+        if not block.pieces and param.name not in mixed:
             problems.append(_unidentified(param))
             continue
-        for rule in RULES:
-            update = rule(block)
-            if update is not None:
-                updates.append(update)
-                break
+        update = None if param.name in mixed else _by_rule(block)
+        if update is not None:
+            updates.append(_under(update, rules))
+        elif param.type.kind in numeric.KINDS:
+            unsolved[param.name] = block
         else:
-            problems.append(_no_rule(param, block))
+            problems.append(_unsolved(param, block))
     if problems:
         raise CompileError(model.source, tuple(problems))
-    return _ordered(_together(updates, derived))
+    updates = _numerically(updates, unsolved, derived, rules)
+    updates = _together(updates, derived, rules)
+    problems = [_not_joint(group, model) for group in rules.links
+                if not any(group <= set(u.solved) for u in updates)]  # fmt: skip
+    if problems:
+        raise CompileError(model.source, tuple(problems))
+    return _ordered(updates)
 
 
-def _together(updates: list[Update], derived: Derived) -> list[Update]:
-    """Affine updates that need each other's values, as one joint update."""
+def _under(update: Update, rules: Restrictions) -> Update:
+    """The update with what is to hold of its parameters, and those that equal them."""
+    solved = (update.param, *update.also)
+    under = dict.fromkeys(t for n in solved if n in rules.of for t in rules.of[n].texts)
+    copies = tuple(c for n in solved for c in rules.copies(n))
+    return replace(update, copies=copies, under=tuple(under))
+
+
+def _by_rule(block: Block) -> Update | None:
+    for rule in RULES:
+        update = rule(block)
+        if update is not None:
+            return update
+    return None
+
+
+def _numerically(
+    updates: list[Update], unsolved: dict[str, Block], derived: Derived, rules: Restrictions
+) -> list[Update]:
+    """The updates with one for each group of parameters that no rule solves.
+
+    A parameter with a scalar rule that needs the group's values while the group's Q depends on it
+    is put into that Q by its formula, so that both are at their joint maximum; where its formula
+    has sums over rows in it, it joins the group.
+    """
+    atoms, model = derived.joint.atoms, derived.joint.model
+    left, problems = list(unsolved), []
+    while left:
+        (group, *_) = numeric.groups_of(left, derived)
+        corners = absolute.updates_among(group, derived)
+        if corners:
+            solved = {n for u in corners for n in (u.param, *u.also)}
+            updates = [*updates, *(_under(u, rules) for u in corners)]
+            left = [n for n in left if n not in solved]
+            continue
+        group = numeric.without_corners(group, derived)
+        left = [n for n in left if n not in group]
+        try:
+            found = numeric.solve(group, derived)
+            circular = [
+                u for u in updates
+                if u.rule == "scalar" and u.needs & set(group) and u.param in found.needs
+            ]  # fmt: skip
+            plain = [u for u in circular if _profitable(u, group, derived)]
+            joining = [u for u in circular if u not in plain]
+            if joining:
+                updates = [u for u in updates if u not in joining]
+                names = {*group, *(u.param for u in joining)}
+                left = [*(p.name for p in model.params if p.name in names), *left]
+                continue
+            if plain:
+                assert isinstance(found.form, Numeric)
+                found = numeric.solve(group, derived, tuple(plain), found.form)
+            updates = [*updates, _under(found, rules)]
+        except Untaken as untaken:
+            problems += [_no_slope(model.param(n), untaken.expr, atoms, derived) for n in group]
+    if problems:
+        raise CompileError(model.source, tuple(problems))
+    return updates
+
+
+def _profitable(update: Update, group: tuple[str, ...], derived: Derived) -> bool:
+    """Whether a formula can be put into the group's Q: one value, of statistics alone."""
+    atoms = derived.joint.atoms
+    if not isinstance(update.form, Entries) or update.needs - set(group) or update.under:
+        return False
+    live = any(isinstance(a, Stat) and a.params for a in atoms.deep(update.form.value))
+    rows = any(update.param in params_in(x.basis, atoms) for x in derived.live)
+    return not live and not rows
+
+
+def _no_slope(param: Param, expr: sp.Basic, atoms: Atoms, derived: Derived) -> Diagnostic:
+    shown = _shown(expr, atoms)
+    spans = dict.fromkeys(t.span for t in derived.shares if numeric.mentions(t, param.name, atoms))
+    return Diagnostic(
+        "no-closed-form",
+        f"no update of `{param.name}` ({param.type}): no rule solves its share of Q, and the term "
+        f"`{shown}` has no derivative that Newton's method could use",
+        param.span,
+        "fix it as a `const`, or draw from a distribution whose density is smooth in it",
+        tuple(Note("its density is drawn here", s) for s in spans),
+    )
+
+
+def _shown(expr: sp.Basic, atoms: Atoms) -> str:
+    """The term of Q itself: not its rows' weights, nor its sign or its numbers."""
+    weights = {s: 1 for s in expr.free_symbols if isinstance(atoms.atom(s), Weight)}
+    _, term = without_pivots(expr.xreplace(weights), atoms).as_coeff_Mul()
+    return tidy_axes([words(term, atoms)], atoms)[0]
+
+
+def _together(updates: list[Update], derived: Derived, rules: Restrictions) -> list[Update]:
+    """Affine updates that need each other's values, or stand in one equation, as one update."""
     by_name = {u.param: u for u in updates}
     model = derived.joint.model
     left = [u.param for u in updates if u.rule == "affine"]
     out = [u for u in updates if u.rule != "affine"]
     while left:
-        group = _circle(left[0], left, by_name)
+        group = _circle(left[0], left, by_name, rules)
         joint = None
         if len(group) > 1:
             joint = affine_joint.solve(
                 [model.param(n) for n in group],
-                (*derived.terms, *derived.priors),
+                derived.shares,
                 derived.joint.atoms,
+                [rules.of[n] for n in group if n in rules.of],
             )
+        if joint is not None:
+            under = dict.fromkeys(t for n in group for t in by_name[n].under)
+            copies = tuple(c for n in group for c in by_name[n].copies)
+            joint = replace(joint, under=tuple(under), copies=copies)
         out += [joint] if joint is not None else [by_name[n] for n in group]
         left = [n for n in left if n not in group]
     return out
 
 
-def _circle(start: str, among: list[str], by_name: dict[str, Update]) -> list[str]:
+def _circle(
+    start: str, among: list[str], by_name: dict[str, Update], rules: Restrictions
+) -> list[str]:
     """The parameters among these that reach `start` and are reached from it by their needs."""
 
     def reached(name: str) -> set[str]:
@@ -87,7 +218,7 @@ def _circle(start: str, among: list[str], by_name: dict[str, Update]) -> list[st
         todo = [name]
         while todo:
             here = todo.pop()
-            for other in by_name[here].needs & set(among):
+            for other in (by_name[here].needs | rules.linked(here)) & set(among):
                 if other not in seen:
                     seen.add(other)
                     todo.append(other)
@@ -95,6 +226,26 @@ def _circle(start: str, among: list[str], by_name: dict[str, Update]) -> list[st
 
     forward = reached(start)
     return [n for n in among if n == start or (n in forward and start in reached(n))]
+
+
+def _not_joint(group: frozenset[str], model: Model) -> Diagnostic:
+    about = [c for c in model.constraints if {t.name for t in c.terms} & group]
+    listed = " and ".join(f"`{n}`" for n in sorted(group))
+    return Diagnostic(
+        "no-closed-form",
+        f"no closed-form update of {listed} together, which `{about[0].text}` asks for",
+        about[0].span,
+        "an equation of several params is solved where Q is quadratic in all of them",
+    )
+
+
+_ANOTHER = "fix it as a `const`, or write the model with another parameter whose update is closed"
+_WAYS = {
+    "shape": "fix it as a `const`, or let its entries only multiply variances, as in "
+    "`var = volume * shape`",
+    "orthogonal": "fix it as a `const`, or let it only turn a covariance of unlike variances, as "
+    "in `R @ diag(v) @ transpose(R)`",
+}
 
 
 def _unidentified(param: Param) -> Diagnostic:
@@ -106,15 +257,15 @@ def _unidentified(param: Param) -> Diagnostic:
     )
 
 
+def _unsolved(param: Param, block: Block) -> Diagnostic:
+    """What is in the way: the constraints, if it is they alone."""
+    free = replace(block, restricted=None)
+    if block.restricted is not None and any(rule(free) is not None for rule in RULES):
+        return _under_constraints(param, block.restricted.texts)
+    return _no_rule(param, block)
+
+
 def _no_rule(param: Param, block: Block) -> Diagnostic:
-    if param.type.kind == "ordered":
-        return Diagnostic(
-            "no-closed-form",
-            f"no update of `{param.name}` keeps its entries in order: no rule here knows "
-            f"{param.type}",
-            param.span,
-            f"declare it real[{param.type.shape[0]}]: which component is which is only a label",
-        )
     culprits = _in_the_way(block)
     listed = ", ".join(f"`{c}`" for c in culprits)
     spans = dict.fromkeys(p.span for p in block.pieces)
@@ -124,8 +275,19 @@ def _no_rule(param: Param, block: Block) -> Diagnostic:
         f"{'term' if len(culprits) == 1 else 'terms'} {listed} stand{'s' * (len(culprits) == 1)} "
         "in the way",
         param.span,
-        "fix it as a `const`, or write the model with another parameter whose update is closed",
+        _WAYS.get(param.type.kind, _ANOTHER),
         tuple(Note("its density is drawn here", s) for s in spans),
+    )
+
+
+def _under_constraints(param: Param, texts: tuple[str, ...]) -> Diagnostic:
+    listed = ", ".join(f"`{t}`" for t in texts)
+    return Diagnostic(
+        "no-closed-form",
+        f"no closed-form update of `{param.name}` ({param.type}) under {listed}",
+        param.span,
+        "fixed and tied entries are solved for wherever the update is closed; bounds where Q has "
+        "one peak in an entry; linear equations where Q is quadratic",
     )
 
 
@@ -147,19 +309,19 @@ def _in_the_way(block: Block) -> list[str]:
                 for f in (sp.log(s),)
             )
         )
-        shown = without_pivots(piece.own, block.atoms)
-        (fine if plain else found)[str(shown)] = None
+        shown = words(without_pivots(piece.own, block.atoms), block.atoms)
+        (fine if plain else found)[shown] = None
     return list(tidy_axes(list(found) or list(fine), block.atoms))
 
 
 def _ordered(updates: list[Update]) -> MStep:
     """Updates after those they need; where that is a circle, in the order of the file."""
-    solved = {n for u in updates for n in (u.param, *u.also)}
+    solved = {n for u in updates for n in u.solved}
     todo = list(updates)
     done: list[Update] = []
     cyclic: set[str] = set()
     while todo:
-        known = {n for u in done for n in (u.param, *u.also)}
+        known = {n for u in done for n in u.solved}
         ready = [u for u in todo if not (u.needs & solved) - known - {u.param}]
         if not ready:
             # of the circle, take the one fewest others wait for a new value of

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from emdsl.derive.mstep.block import Block, Piece, Update, block_of, own_atom
+from emdsl.derive.mstep.restricted import Restrictions, as_one, restrictions_of
 from emdsl.derive.statistics import Derived, Term
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import Param
@@ -26,9 +27,12 @@ class Context:
     derived: Derived
     update: Update
     symmetric: frozenset[str] = field(init=False)
+    restrictions: Restrictions = field(init=False)
 
     def __post_init__(self) -> None:
         self.symmetric = symmetric_statistics(self.derived)
+        joint = self.derived.joint
+        self.restrictions = restrictions_of(joint.model, joint.pivots)
         for axis in self.update.cell:
             self.printer.names.of(axis)
 
@@ -66,14 +70,15 @@ class Context:
     def terms(self) -> tuple[Term, ...]:
         """The terms of Q with the parameter."""
         return tuple(
-            t for t in (*self.derived.terms, *self.derived.priors)
+            t for t in as_one(self.derived, self.restrictions.leader).shares
             if any(own_atom(a, self.param.name) for a in self.atoms.deep(t.basis))
         )  # fmt: skip
 
     def block(self) -> Block:
         """The parameter's pieces of Q, at the update's own cell."""
         pieces: tuple[Piece, ...] = block_of(self.param, self.terms(), self.atoms).pieces
-        return Block(self.param, self.update.cell, pieces, self.atoms)
+        restricted = self.restrictions.of.get(self.param.name)
+        return Block(self.param, self.update.cell, pieces, self.atoms, restricted)
 
     def taken(self) -> set[str]:
         """The names that the model uses."""

@@ -24,7 +24,7 @@ def write(c: Context, form: Entries | BestOf) -> bool:
     pieces = singles(block)
     if pieces is None:
         return isinstance(form, Entries) and write_by_matrix(c, form)
-    pieces, common = without_common_factor(pieces, block.cell, c.atoms)
+    pieces, common = without_common_factor(pieces, block.alone, c.atoms)
     groups = by_basis(pieces)
     if any(basis.free_symbols - {block.entry} for basis in groups):
         return False

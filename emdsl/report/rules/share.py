@@ -34,11 +34,18 @@ def write_by_matrix(c: Context, form: Entries) -> bool:
     c.page.say("Its share of Q is quadratic:")
     write_share(share)
     top, bottom = sp.fraction(fraction(c.tidy(form.value)))
-    matrix = c.printer.style.name(found.pop())
+    name = found.pop()
+    matrix = Math(c.printer.style.name(name))
     slope = c.printer.show(sp.expand(top))
+    rotated = c.derived.joint.model.param(name).type.kind == "orthogonal"
+    head = (
+        ("the inverse of a covariance with the axes ", matrix, ",")
+        if rotated
+        else ("the matrix ", matrix, " or its inverse,")
+    )
     c.page.say(
-        "Its gradient is the matrix ", Math(matrix), " or its inverse, times a vector. The matrix"
-        " is invertible, so every entry of the vector is 0:",
+        "Its gradient is ", *head, " times a vector. The matrix is invertible, so every entry of"
+        " the vector is 0:",
     )  # fmt: skip
     inner = c.printer.show(bottom, PRODUCT)
     c.page.formula("", f"{slope} {c.printer.style.minus} {inner} {c.entry()} = 0")

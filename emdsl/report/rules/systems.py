@@ -13,6 +13,8 @@ _WHY = "It is the maximum: {} is a sum of squares with positive weights, so Q is
 
 def write(c: Context, form: Linear) -> bool:
     """H, g, and the system."""
+    if not form.coupled:
+        return _write_diagonal(c, form)
     p, style = c.printer, c.printer.style
     own = [c.update.cell[i] for i in form.coupled]
     batch = [a for i, a in enumerate(c.update.cell) if i not in form.coupled]
@@ -36,6 +38,24 @@ def write(c: Context, form: Linear) -> bool:
     c.page.formula("", f"{style.sum(columns)} {h} {twin} = {g}")
     c.page.formula(c.matrix(tuple(batch)), f"{style.inverse(matrix)} {right}")
     c.page.say(_WHY.format(matrix))
+    return True
+
+
+def _write_diagonal(c: Context, form: Linear) -> bool:
+    """The system of entries that only constraints couple."""
+    style = c.printer.style
+    rows = [c.printer.index(a) for a in c.update.cell]
+    right, matrix = _names(c)
+    g, h = style.at(right, rows), style.at(matrix, rows)
+    entry = c.entry()
+    total = style.sum(rows) + " " if rows else ""
+    c.page.say("Its share of Q is quadratic, and couples its entries by constraints only:")
+    square = style.power(entry, "2")
+    c.page.formula("Q", f"{total}({g} {entry} {style.minus} {style.half()} {h} {square})")
+    c.page.formula(g, c.show(form.right))
+    c.page.formula(h, c.show(sp.expand(form.matrix)))
+    c.page.say("Without them its maximum would be, as ", Math(h), " is not negative,")
+    c.page.formula(entry, style.over(g, h))
     return True
 
 

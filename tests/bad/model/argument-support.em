@@ -3,6 +3,7 @@ param s : real
 param q : positive
 param p : real[K]
 param S : real[K, K]
+param R : orthogonal[K]
 for n in N:
     data x[n] ~ Normal(0, s)
     data y[n] ~ Normal(0, -1)
@@ -13,3 +14,4 @@ for n in N:
     data r[n] ~ Normal(0, -q)
     data i[n] ~ Binomial(2.5, q)
     data h[n] ~ Gamma([1, 2 - 3], 1)
+    data g[n] : real[K] ~ MvNormal(p, R)

@@ -2,6 +2,8 @@ model M(K = 2)
 param s : real ~ Gamma(2, 2)
 param w : simplex[K] ~ Normal(0, 1)
 param m : real[K]
+param f : shape[K] ~ Gamma(2, 1)
+param o : orthogonal[K] ~ MvNormal(m, eye[K])
 for n in N:
     latent a[n] : positive ~ Normal(0, 1)
     latent b[n] : real ~ Gamma(2, 2)
@@ -9,4 +11,5 @@ for n in N:
     data y[n] : int ~ Poisson(3)
     data v[n] : real ~ Normal(m, 1)
     data u[n] : real ~ MvNormal(m, eye[K])
+    data q[n] : shape[K] ~ Dirichlet(f)
     data t[n] : real ~ Beta(s, w[0])

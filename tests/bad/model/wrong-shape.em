@@ -8,4 +8,5 @@ for n in N:
     data w[n] ~ Normal(sum(s), 1)
     data u[n] ~ Categorical(softmax(s))
     data t[n] : real[D] ~ Normal(diag(A), 1)
+    data r[n] : real[D] ~ Normal(transpose(v), 1)
 density Q(x : real; a : real) = [x, a]

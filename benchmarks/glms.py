@@ -1,0 +1,291 @@
+"""Generalised linear models and mixtures of them against scikit-learn's solvers.
+
+Here a turn is a whole fit from the same start: Newton's few steps cost more each than L-BFGS's
+many. The names of the contenders say how flat the objective is where each one stopped: the largest
+entry of the gradient of the mean log likelihood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from race import Contender, Workload, missing, module_of
+from scipy.special import digamma, expit, gammaln, logsumexp, polygamma, softmax
+
+Floats = NDArray[np.float64]
+Score = Callable[[Floats], float]  # the log likelihood at coefficients
+Slope = Callable[[Floats], Floats]  # its gradient
+
+
+class Whole:
+    """emdsl, a whole fit at a time, from parameters that are given."""
+
+    def __init__(self, model: str, data: Any, start: dict[str, Floats], tol: float) -> None:
+        from emdsl.runtime.params import sizes_of_params
+
+        self.module = module_of(model)
+        meta = self.module.PROGRAM.meta
+        sizes = sizes_of_params(meta, start)
+        self.options: dict[str, Any] = {
+            **{s.name: sizes[s.name] for s in meta.sizes if s.role == "hyper"},
+            "init": start,
+            "restarts": 1,
+            "tol": tol,
+            "max_iter": 2000,
+            "progress": False,
+        }
+        self.data = data
+        self.result: Any = None
+
+    def step(self) -> None:
+        self.result = self.module.fit(self.data, **self.options)
+
+    def score(self) -> float:
+        return float(self.result.log_likelihood)
+
+
+def _flat(name: str, slope: Floats, n: int) -> str:
+    return f"{name} (gradient {np.abs(slope).max() / n:.0e})"
+
+
+# --- one regression ----------------------------------------------------------------------------
+
+
+def _covariates(n: int, p: int) -> tuple[np.random.Generator, Floats]:
+    rng = np.random.default_rng(5)
+    u = rng.normal(size=(n, p))
+    u[:, 0] = 1.0
+    return rng, u
+
+
+def _scikit(u: Floats, y: Floats, tol: float) -> Any:
+    """No intercept (it is a column), no penalty: the same objective."""
+    from sklearn.linear_model import LogisticRegression
+
+    peer = LogisticRegression(C=np.inf, fit_intercept=False, tol=tol, max_iter=10_000)
+    return peer.fit(u, y)
+
+
+def _lbfgs(u: Floats, y: Floats, tol: float, slope: Slope, score: Score) -> Contender:
+    found = [_scikit(u, y, tol)]
+
+    def step() -> None:
+        found[0] = _scikit(u, y, tol)
+
+    name = _flat("scikit-learn lbfgs", slope(found[0].coef_), len(y))
+    return Contender(name, step, lambda: score(found[0].coef_))
+
+
+def logistic(n: int, p: int, tol: float) -> Any:
+    def go(scale: float) -> list[Contender]:
+        rows = int(n * scale)
+        rng, u = _covariates(rows, p)
+        y = (rng.random(rows) < expit(u @ rng.normal(0.0, 1.0 / np.sqrt(p), p))).astype(float)
+
+        def slope(beta: Floats) -> Floats:
+            return (y - expit(u @ beta.reshape(-1))) @ u
+
+        def score(beta: Floats) -> float:
+            line = u @ beta.reshape(-1)
+            return float(y @ line - np.logaddexp(0.0, line).sum())
+
+        start = {"intercept": np.zeros(()), "beta": np.zeros(p - 1)}
+        own = Whole("logistic_regression", {"u": u[:, 1:], "y": y}, start, 1e-9)
+        own.step()
+        at = np.append(own.result.params["intercept"], own.result.params["beta"])
+        first = Contender(_flat("emdsl", slope(at), rows), own.step, own.score)
+        return [first] if missing("sklearn") else [first, _lbfgs(u, y, tol, slope, score)]
+
+    return go
+
+
+def multinomial(n: int, p: int, v: int, tol: float) -> Any:
+    def go(scale: float) -> list[Contender]:
+        rows = int(n * scale)
+        rng, u = _covariates(rows, p)
+        shares = softmax(u @ rng.normal(0.0, 1.0 / np.sqrt(p), (v, p)).T, axis=1)
+        y = (shares.cumsum(axis=1) < rng.random((rows, 1))).sum(axis=1)
+        seen = np.eye(v)[y]
+
+        def slope(beta: Floats) -> Floats:
+            return np.asarray((seen - softmax(u @ beta.T, axis=1)).T @ u)
+
+        def score(beta: Floats) -> float:
+            line = u @ beta.T
+            return float((seen * line).sum() - logsumexp(line, axis=1).sum())
+
+        start = {"beta": np.zeros((v, p))}
+        own = Whole("softmax_regression", {"u": u, "y": y}, start, 1e-9)
+        own.step()
+        first = Contender(
+            _flat("emdsl", slope(own.result.params["beta"]), rows), own.step, own.score
+        )
+        return [first] if missing("sklearn") else [first, _lbfgs(u, y, tol, slope, score)]
+
+    return go
+
+
+# --- mixtures: flexmix's way, each component fitted again at every step ------------------------
+
+
+def _responsibilities(log_joint: Floats) -> tuple[Floats, float]:
+    evidence = logsumexp(log_joint, axis=1)
+    return np.exp(log_joint - evidence[:, None]), float(evidence.sum())
+
+
+def _refits(
+    start: dict[str, Floats],
+    lines: Callable[[Floats], Floats],
+    refit: Callable[[Floats, Floats], Floats],
+    tol: float,
+    name: str,
+) -> Contender:
+    """EM whose M-step refits every component, to the same change of the log likelihood.
+
+    `lines(beta)` are log densities, (N, K); `refit(weights, beta)` new coefficients of one
+    component from its responsibilities (N,) and its last ones.
+    """
+    state: dict[str, Any] = {}
+
+    def step() -> None:
+        weight, beta, before = start["weight"], start["beta"], -np.inf
+        for _ in range(2000):
+            resp, value = _responsibilities(np.log(weight) + lines(beta))
+            if value - before <= tol * (1 + abs(value)):
+                break
+            before, weight = value, resp.mean(axis=0)
+            beta = np.stack([refit(w, b) for w, b in zip(resp.T, beta, strict=True)])
+        state["score"] = value
+
+    return Contender(name, step, lambda: float(state["score"]))
+
+
+def _classes(n: int, p: int, k: int, spread: float) -> tuple[Any, Floats, Floats, dict[str, Any]]:
+    rng, u = _covariates(n, p)
+    beta = rng.normal(0.0, spread, (k, p))
+    start = beta + rng.normal(0.0, 0.2 * spread, (k, p))
+    lines = (u * beta[rng.integers(k, size=n)]).sum(axis=1)
+    return rng, u, lines, {"weight": np.full(k, 1.0 / k), "beta": start}
+
+
+def logistics(n: int, p: int, k: int, trials: int, tol: float = 1e-7) -> Any:
+    """Binomial counts: scikit-learn gets every row twice, its yeses and its noes."""
+
+    def go(scale: float) -> list[Contender]:
+        rows = int(n * scale)
+        rng, u, line, start = _classes(rows, p, k, 1.5)
+        y = rng.binomial(trials, expit(line)).astype(float)
+        data = {"u": u, "y": y, "total": np.full(rows, trials)}
+        own = Whole("mixture_of_logistic_regressions", data, start, tol)
+        first = Contender("emdsl", own.step, own.score)
+        if missing("sklearn"):
+            return [first]
+        from sklearn.linear_model import LogisticRegression
+
+        twice, seen = np.concatenate([u, u]), np.repeat([1, 0], rows)
+        chosen = gammaln(trials + 1) - gammaln(y + 1) - gammaln(trials - y + 1)
+
+        def lines(beta: Floats) -> Floats:
+            eta = u @ beta.T
+            return chosen[:, None] + y[:, None] * eta - trials * np.logaddexp(0.0, eta)
+
+        def refit(resp: Floats, beta: Floats) -> Floats:
+            peer = LogisticRegression(C=np.inf, fit_intercept=False, warm_start=True)
+            peer.classes_, peer.coef_, peer.intercept_ = np.arange(2), beta[None], np.zeros(1)
+            counts = np.concatenate([resp * y, resp * (trials - y)])
+            return np.asarray(peer.fit(twice, seen, sample_weight=counts).coef_[0])
+
+        return [first, _refits(start, lines, refit, tol, "refits by scikit-learn lbfgs")]
+
+    return go
+
+
+def poissons(n: int, p: int, k: int, tol: float = 1e-7) -> Any:
+    def go(scale: float) -> list[Contender]:
+        rows = int(n * scale)
+        rng, u, line, start = _classes(rows, p, k, 0.5)
+        y = rng.poisson(np.exp(line)).astype(float)
+        own = Whole("mixture_of_poisson_regressions", {"u": u, "y": y}, start, tol)
+        first = Contender("emdsl", own.step, own.score)
+        if missing("sklearn"):
+            return [first]
+        from sklearn.linear_model import PoissonRegressor
+
+        logs = gammaln(y + 1)
+
+        def lines(beta: Floats) -> Floats:
+            eta = u @ beta.T
+            return y[:, None] * eta - np.exp(eta) - logs[:, None]
+
+        def refit(resp: Floats, beta: Floats) -> Floats:
+            peer = PoissonRegressor(alpha=0.0, fit_intercept=False, warm_start=True)
+            peer.coef_ = beta
+            return np.asarray(peer.fit(u, y, sample_weight=resp).coef_)
+
+        return [first, _refits(start, lines, refit, tol, "refits by scikit-learn lbfgs")]
+
+    return go
+
+
+# --- a shape -----------------------------------------------------------------------------------
+
+
+def gammas(n: int, k: int, tol: float = 1e-8) -> Any:
+    """Whole arrays, (N, K); the shapes of all components by Newton's method at once."""
+
+    def go(scale: float) -> list[Contender]:
+        rng = np.random.default_rng(6)
+        rows = int(n * scale)
+        shape, mean = np.linspace(2.0, 9.0, k), np.geomspace(1.0, 20.0, k)
+        z = rng.integers(k, size=rows)
+        x = rng.gamma(shape[z], mean[z] / shape[z])
+        start = {
+            "weight": np.full(k, 1.0 / k),
+            "shape": np.full(k, 3.0),
+            "rate": 3.0 / (1.2 * mean),
+        }
+        own = Whole("gamma_mixture", {"x": x}, start, tol)
+        state: dict[str, Any] = {}
+        logs = np.log(x)
+
+        def step() -> None:
+            weight, a, b, before = *(start[name] for name in ("weight", "shape", "rate")), -np.inf
+            for _ in range(2000):
+                density = a * np.log(b) - gammaln(a) + (a - 1) * logs[:, None] - x[:, None] * b
+                resp, value = _responsibilities(np.log(weight) + density)
+                if value - before <= tol * (1 + abs(value)):
+                    break
+                before, mass = value, resp.sum(axis=0)
+                average, gap = x @ resp / mass, np.log(x @ resp / mass) - logs @ resp / mass
+                for _ in range(3):
+                    score, slope = np.log(a) - digamma(a) - gap, 1 / a - polygamma(1, a)
+                    a = np.maximum(a - score / slope, a / 10)
+                weight, b = mass / rows, a / average
+            state["score"] = value
+
+        return [
+            Contender("emdsl", own.step, own.score),
+            Contender("NumPy by hand", step, lambda: float(state["score"])),
+        ]
+
+    return go
+
+
+def _fit(name: str, enter: Any, goal: float | None = None) -> Workload:
+    return Workload(name, enter, goal, iterations=1, rounds=5)
+
+
+WORKLOADS = [
+    _fit("logistic regression, N=1e3 P=10", logistic(1_000, 10, 1e-6)),
+    _fit("logistic regression, N=1e5 P=10", logistic(100_000, 10, 1e-6), 1.0),
+    _fit("logistic regression, N=1e5 P=50", logistic(100_000, 50, 1e-6), 1.0),
+    _fit("logistic regression, N=2e4 P=200", logistic(20_000, 200, 1e-6)),
+    _fit("softmax regression, N=1e5 P=10 V=5", multinomial(100_000, 10, 5, 1e-6), 1.0),
+    _fit("softmax regression, N=2e4 P=30 V=10", multinomial(20_000, 30, 10, 1e-6)),
+    _fit("mixture of logistic regressions, N=2e4 P=5 K=3", logistics(20_000, 5, 3, 10), 1.0),
+    _fit("mixture of Poisson regressions, N=2e4 P=5 K=3", poissons(20_000, 5, 3), 1.0),
+    _fit("Gamma mixture, N=1e5 K=3", gammas(100_000, 3)),
+]

@@ -1,0 +1,427 @@
+"""What no closed form solves: Newton's method on the smallest problem left.
+
+The parameters that no rule solves and that share a term are one block. Parameters that a scalar
+rule solves given the block are put into its Q by their formula (profiled), where that has only
+statistics in it, and join it otherwise. The gradient and the Hessian of what is left are derived
+entry by entry (`calculus`); axes along which the Hessian is a diagonal of blocks are a batch of
+problems of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import sympy as sp
+
+from emdsl.derive.atoms import Elem, Ind, Ix, LogSumExp, Value
+from emdsl.derive.live import Live
+from emdsl.derive.mstep.block import Entries, Update, params_in
+from emdsl.derive.mstep.calculus import Summand, slope
+from emdsl.derive.mstep.record import record
+from emdsl.derive.mstep.share import Formula, Numeric, RowPart, Share, Why
+from emdsl.derive.smooth import AbsPower, smooth
+from emdsl.derive.statistics import Derived, Term
+from emdsl.derive.table import Atoms
+
+KINDS = ("real", "positive", "unit", "simplex", "ordered")  # those with unconstrained coordinates
+
+
+def groups_of(unsolved: Iterable[str], derived: Derived) -> list[tuple[str, ...]]:
+    """Parameters that share a term of Q, directly or by way of others."""
+    left = list(unsolved)
+    atoms = derived.joint.atoms
+    together = [_params(t, atoms) for t in derived.shares]
+    out: list[tuple[str, ...]] = []
+    while left:
+        group = {left[0]}
+        grown = True
+        while grown:
+            more = group.union(*(t & set(left) for t in together if t & group))
+            grown = more != group
+            group = more
+        out.append(tuple(n for n in left if n in group))
+        left = [n for n in left if n not in group]
+    return out
+
+
+def without_corners(group: tuple[str, ...], derived: Derived) -> tuple[str, ...]:
+    """The part of a group to be solved first, where powers of absolute values are in its Q.
+
+    What is inside them is a block of its own: at a corner of Q no step that moves it is upward,
+    and the other parameters would be stuck with it.
+    """
+    atoms = derived.joint.atoms
+    inside: frozenset[str] = frozenset()
+    for part in share_of(group, derived, ()):
+        for power in part.summand.expr.atoms(AbsPower):
+            inside |= params_in(power.args[0], atoms)
+    first = tuple(n for n in group if n in inside)
+    return first or group
+
+
+def mentions(term: Term, name: str, atoms: Atoms) -> bool:
+    """Whether a parameter is in a term of Q."""
+    return name in _params(term, atoms)
+
+
+def _params(term: Term, atoms: Atoms) -> frozenset[str]:
+    found = params_in(term.basis, atoms)
+    return found | set(term.statistic.feature.params) if term.statistic else found
+
+
+def share_of(group: tuple[str, ...], derived: Derived, profiled: tuple[Update, ...]) -> list[Part]:
+    """The summands of Q with the group's parameters, those profiled put in by their formula."""
+    atoms = derived.joint.atoms
+    wanted = {*group, *(u.param for u in profiled)}
+    out: list[Part] = []
+    live = dict(zip(derived.live_terms, derived.live, strict=True))
+    for term in derived.shares:
+        if not _params(term, atoms) & wanted:
+            continue
+        x = live.get(term)
+        if x is None:
+            expr = smooth(term.weight(atoms) * term.basis, atoms)
+            out.append(Part(Summand(expr, term.axes), None, term))
+        else:
+            out.append(Part(Summand(x.weighted(atoms), x.axes), x, term))
+    for update in profiled:
+        out = [_put_in(q, update, atoms) for q in out]
+    return out
+
+
+@dataclass(frozen=True)
+class Part:
+    """One summand of the block's Q, and the live term it comes from if it is over rows."""
+
+    summand: Summand
+    live: Live | None
+    term: Term
+
+
+def _put_in(q: Part, update: Update, atoms: Atoms) -> Part:
+    """The summand with a parameter's formula in its place."""
+    assert isinstance(update.form, Entries)
+    new: dict[sp.Basic, sp.Basic] = {}
+    for symbol in q.summand.expr.free_symbols:
+        atom = atoms.atom(symbol)
+        if isinstance(atom, Elem) and atom.role == "param" and atom.name == update.param:
+            names: dict[str, Ix] = dict(zip(update.cell, atom.idx, strict=True))
+            new[symbol] = atoms.rename(update.form.value, names)
+    if not new:
+        return q
+    return replace(q, summand=Summand(q.summand.expr.xreplace(new), q.summand.axes))
+
+
+def solve(
+    group: tuple[str, ...],
+    derived: Derived,
+    profiled: tuple[Update, ...] = (),
+    given: Numeric | None = None,
+) -> Update:
+    """The numeric update of a group of parameters, with the formulas of those profiled put in.
+
+    Raises Untaken.
+    """
+    atoms, model = derived.joint.atoms, derived.joint.model
+    params = [model.param(n) for n in group]
+    shares = share_of(group, derived, profiled)
+    shares, common = _without_common(shares, group, atoms)
+    cells = [tuple(atoms.fresh(e) for e in p.shape) for p in params]
+    twins = [tuple(atoms.fresh(e) for e in p.shape) for p in params]
+    gradients = [
+        [replace(q, summand=d) for q in shares for d in slope(q.summand, p.name, cell, atoms)]
+        for p, cell in zip(params, cells, strict=True)
+    ]
+    hessians = [
+        [
+            [replace(q, summand=d) for q in gradient for d in slope(q.summand, p.name, twin, atoms)]
+            for p, twin in zip(params, twins, strict=True)
+        ]
+        for gradient in gradients
+    ]
+    whole = [int(p.type.kind in ("simplex", "ordered")) for p in params]
+    batch = batch_of(cells, twins, hessians, whole, atoms)
+    # the batch axes have one name each: the first parameter's
+    names = tuple(cells[0][i] for i in batch[0])
+    aligned: dict[str, Ix] = {}
+    for cell, twin, own in zip(cells, twins, batch, strict=True):
+        for name, i in zip(names, own, strict=True):
+            aligned[cell[i]] = name
+            aligned[twin[i]] = name
+    form = Numeric(
+        group,
+        names,
+        tuple(own_axes(c, b) for c, b in zip(cells, batch, strict=True)),
+        tuple(own_axes(c, b) for c, b in zip(twins, batch, strict=True)),
+        tuple(
+            (*b, *(i for i in range(len(c)) if i not in b))
+            for c, b in zip(cells, batch, strict=True)
+        ),
+        collected([placed(q, group, batch, names, atoms) for q in shares], atoms),
+        tuple(collected([at_batch(q, aligned, atoms) for q in g], atoms) for g in gradients),
+        tuple(
+            tuple(collected([at_batch(q, aligned, atoms) for q in h], atoms) for h in row)
+            for row in hessians
+        ),
+        _certified(hessians, atoms),
+        tuple(u.param for u in profiled),
+        given,
+        tuple(
+            _shift(n, own, shares, atoms)
+            for n, own in zip(group, ((*b, *(i for i in range(len(c)) if i not in b))[len(b) :]
+                                      for c, b in zip(cells, batch, strict=True)), strict=True)
+        ),
+        Why(*in_the_way(group, derived), tuple(map(_formula, profiled)), common),
+    )  # fmt: skip
+    needs = _needs(form, atoms) - set(group)
+    lines = record(form, derived)
+    return Update(group[0], "numeric", cells[0], form, needs, lines, None, group[1:])
+
+
+def _formula(update: Update) -> Formula:
+    assert isinstance(update.form, Entries)
+    return Formula(update.param, update.cell, update.form.value)
+
+
+def own_axes(cell: tuple[str, ...], batch: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(a for i, a in enumerate(cell) if i not in batch)
+
+
+def _needs(form: Numeric, atoms: Atoms) -> frozenset[str]:
+    shares = (form.value, *form.gradient, *(s for row in form.hessian for s in row))
+    found: frozenset[str] = frozenset()
+    for share in shares:
+        found |= params_in(share.static, atoms)
+        for part in share.rows:
+            found |= params_in(part.expr, atoms)
+    return found
+
+
+# --- what all summands have in common ---------------------------------------------------------
+
+
+def _without_common(
+    shares: list[Part], group: tuple[str, ...], atoms: Atoms
+) -> tuple[list[Part], sp.Expr]:
+    """Cancel positive factors of other parameters, without axes, that all summands share."""
+    shared: dict[sp.Expr, sp.Expr] | None = None
+    for q in shares:
+        powers = {
+            base: power
+            for base, power in (f.as_base_exp() for f in sp.Mul.make_args(q.summand.expr))
+            if (base**power).is_positive
+            and atoms.has_param(base)
+            and not params_in(base, atoms) & set(group)
+            and not atoms.axes_of(base)
+        }
+        shared = (
+            powers if shared is None else {b: e for b, e in shared.items() if powers.get(b) == e}
+        )
+    common = sp.Mul(*(b**e for b, e in (shared or {}).items()))
+    if common == 1:
+        return shares, common
+    return [
+        replace(q, summand=Summand(q.summand.expr / common, q.summand.axes)) for q in shares
+    ], common
+
+
+# --- batches ------------------------------------------------------------------------------------
+
+
+def batch_of(
+    cells: list[tuple[str, ...]],
+    twins: list[tuple[str, ...]],
+    hessians: list[list[list[Part]]],
+    events: list[int],
+    atoms: Atoms,
+) -> list[tuple[int, ...]]:
+    """For each parameter, the positions along which the Hessian has blocks of its own."""
+
+    def diagonal(i: int, a: int, j: int, b: int) -> bool:
+        """Whether the second derivative by parameters i and j is zero where the axes differ."""
+        one, other = cells[i][a], twins[j][b]
+        return all(_ties(q.summand.expr, one, other, atoms) for q in hessians[i][j])
+
+    count = len(cells)
+    first = [a for a in range(len(cells[0])) if diagonal(0, a, 0, a)]
+    found: list[list[int]] = [[] for _ in range(count)]
+    for a in first:
+        places = [a]
+        for j in range(1, count):
+            extent = atoms.axes[cells[0][a]].extent
+            match = next(
+                (
+                    b
+                    for b in range(len(cells[j]))
+                    if b not in found[j]
+                    and atoms.axes[cells[j][b]].extent == extent
+                    and diagonal(j, b, j, b)
+                    and all(
+                        diagonal(i, places[i], j, b) and diagonal(j, b, i, places[i])
+                        for i in range(j)
+                    )
+                ),
+                None,
+            )
+            if match is None:
+                break
+            places.append(match)
+        if len(places) == count and all(
+            p < len(cells[i]) - events[i] or events[i] == 0 for i, p in enumerate(places)
+        ):
+            for i, p in enumerate(places):
+                found[i].append(p)
+    return [tuple(f) for f in found]
+
+
+def _ties(expr: sp.Expr, one: str, other: str, atoms: Atoms) -> bool:
+    """Whether a product has [one = other] as a factor, or a place of one data entry on both."""
+    pinned: dict[str, set[sp.Basic]] = {one: set(), other: set()}
+    for factor in sp.Mul.make_args(expr):
+        atom = atoms.atom(factor) if isinstance(factor, sp.Symbol) else None
+        if not (isinstance(atom, Ind) and isinstance(atom.condition, sp.Eq)):
+            continue
+        sides = {}
+        for side in atom.condition.args:
+            value = atoms.atom(side) if isinstance(side, sp.Symbol) else None
+            sides[value.axis if isinstance(value, Value) else side] = side
+        if {one, other} <= set(sides):
+            return True
+        for axis in (one, other):
+            if axis in sides:
+                pinned[axis] |= {s for k, s in sides.items() if k != axis}
+    return bool(pinned[one] & pinned[other])
+
+
+def placed(
+    q: Part,
+    group: tuple[str, ...],
+    batch: list[tuple[int, ...]],
+    names: tuple[str, ...],
+    atoms: Atoms,
+) -> Part:
+    """A summand of Q's value for each problem of the batch: its axis there isn't summed over."""
+    expr, axes = q.summand.expr, q.summand.axes
+    for atom in sorted(atoms.deep(expr), key=atoms.text):
+        if not (isinstance(atom, Elem) and atom.role == "param" and atom.name in group):
+            continue
+        own = batch[group.index(atom.name)]
+        for name, i in zip(names, own, strict=True):
+            ix = atom.idx[i]
+            if isinstance(ix, str) and ix in axes:
+                expr, axes = atoms.rename(expr, {ix: name}), axes - {ix}
+            elif not isinstance(ix, str):
+                there = atoms.symbol(ix) if isinstance(ix, Elem) else sp.Integer(ix)
+                condition = atoms.symbol(Ind(sp.Eq(there, atoms.symbol(Value(name)))))
+                if not expr.has(condition):
+                    expr = expr * condition
+        if names:
+            break
+    return replace(q, summand=Summand(expr, axes))
+
+
+def at_batch(q: Part, names: dict[str, Ix], atoms: Atoms) -> Part:
+    """With one name for each batch axis: [c = c] is 1."""
+    expr = q.summand.expr
+    for factor in sp.Mul.make_args(expr):
+        atom = atoms.atom(factor) if isinstance(factor, sp.Symbol) else None
+        if isinstance(atom, Ind) and isinstance(atom.condition, sp.Eq):
+            axes = [
+                a.axis if isinstance(a, Value) else None
+                for a in (
+                    atoms.atom(side) if isinstance(side, sp.Symbol) else None
+                    for side in atom.condition.args
+                )
+            ]
+            ends = [names.get(a, a) if a is not None else None for a in axes]
+            if ends[0] is not None and ends[0] == ends[1]:
+                expr = expr / factor
+    return replace(q, summand=Summand(atoms.rename(expr, names), q.summand.axes))
+
+
+def _shift(name: str, own: tuple[int, ...], shares: list[Part], atoms: Atoms) -> int | None:
+    """The own axis that softmaxes normalise over: one number added along it drops out of Q.
+
+    Only what is linear in the parameter may stand beside them (the runtime looks again).
+    """
+    found: set[int] = set()
+    for q in shares:
+        for symbol in q.summand.expr.free_symbols:
+            atom = atoms.atom(symbol)
+            if isinstance(atom, LogSumExp):
+                inside = [
+                    a
+                    for a in atoms.deep(atom.body)
+                    if isinstance(a, Elem) and a.role == "param" and a.name == name
+                ]
+                places = {i for a in inside for i, ix in enumerate(a.idx) if ix in atom.axes}
+                if inside and len(places) != 1:
+                    return None
+                found |= places
+            elif name in params_in(symbol, atoms) and sp.diff(q.summand.expr, symbol, 2) != 0:
+                return None
+    if len(found) != 1 or not found <= set(own):
+        return None
+    return own.index(found.pop())
+
+
+# --- the result ---------------------------------------------------------------------------------
+
+
+def collected(summands: list[Part], atoms: Atoms) -> Share:
+    static: sp.Expr = sp.Integer(0)
+    rows: list[RowPart] = []
+    for q in summands:
+        expr = sp.powsimp(q.summand.expr, combine="exp", deep=True)
+        if expr == 0:
+            continue
+        if q.live is None:
+            static += atoms.sum(tuple(sorted(q.summand.axes)), expr)
+        else:
+            axes = q.summand.axes - {q.live.plate}
+            rows.append(RowPart(q.live.plate, q.live.scope, expr, axes))
+    return Share(static, tuple(rows))
+
+
+def _certified(hessians: list[list[list[Part]]], atoms: Atoms) -> bool:
+    """Whether SymPy can tell that Q is concave: a sum of -(f >= 0) v v' of predictors v.
+
+    True where each second derivative is a nonpositive function of the row times a factor of the
+    one entry times the same factor of the other.
+    """
+    if len(hessians) != 1:
+        return False
+    for q in hessians[0][0]:
+        rest: sp.Expr = sp.Integer(1)
+        factors = list(sp.Mul.make_args(q.summand.expr))
+        for factor in factors:
+            if factor.is_nonnegative or factor.is_positive:
+                continue
+            if isinstance(factor, sp.Symbol) and _is_data(factor, atoms):
+                continue  # u[n, p] u[n, p']
+            rest *= factor
+        if not rest.is_nonpositive:
+            return False
+    return True
+
+
+def _is_data(symbol: sp.Symbol, atoms: Atoms) -> bool:
+    atom = atoms.atom(symbol)
+    return isinstance(atom, Elem) and atom.role in ("data", "input", "const")
+
+
+def in_the_way(group: tuple[str, ...], derived: Derived) -> tuple[tuple[sp.Expr, ...], bool]:
+    """The terms of Q in the way of a closed form; whether they mix data and parameters."""
+    atoms = derived.joint.atoms
+    live = dict(zip(derived.live_terms, derived.live, strict=True))
+    terms = [t for t in derived.shares if _params(t, atoms) & set(group)]
+    mixed: dict[sp.Expr, None] = {}
+    plain: dict[sp.Expr, None] = {}
+    for term in terms:
+        x = live.get(term)
+        if x is not None and set(x.params) & set(group):
+            mixed[x.moving * x.basis] = None
+        elif params_in(term.basis, atoms) & set(group):
+            plain[smooth(term.basis, atoms)] = None
+    return tuple(mixed or plain), bool(mixed)

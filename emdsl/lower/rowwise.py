@@ -1,0 +1,256 @@
+"""Functions of rows and parameters together, computed block by block at each of their values.
+
+What takes time, a function of a whole block or a predictor, gets a variable and is computed once.
+Sums over rows of products become matrix products where they can:
+
+    sum_n w[k, n] f(eta[k, n]) u[p, n] u[q, n]  =  ((w f u)[k, p] , n) @ (n, u[q])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from emdsl.derive.atoms import AxisInfo, Elem, Ix, LogSumExp, SumOf, Weight
+from emdsl.ir.nodes import Array, Assign, Axis, Expr, Kernel, Map, Stmt, Whole, axes_of
+from emdsl.lower.scalar import ScalarLowering
+
+_STEMS = {
+    "exp": "exp", "log": "log", "Softplus": "softplus", "Expit": "expit", "loggamma": "lgamma",
+    "AbsPower": "power",
+    "polygamma": "digamma", "LogBessel": "log_bessel", "BesselRatio": "bessel", "Pow": "power",
+}  # fmt: skip
+
+
+@dataclass
+class RowScalars(ScalarLowering):
+    """Lowers scalars of rows; `body` are the variables made on the way, in order."""
+
+    body: list[Stmt] = field(default_factory=list)
+    made: dict[str, tuple[str, int]] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+    def flush(self) -> list[Stmt]:
+        made, self.body = self.body, []
+        return made
+
+    def lower(self, expr: sp.Basic) -> Expr:
+        if not self._costs(expr):
+            return super().lower(expr)
+        axes = self._ordered(expr)
+        names: dict[str, Ix] = {}
+        for i, axis in enumerate(axes):
+            if axis not in self.plates:
+                extent = self.atoms.axes[axis].extent
+                place = f"#{i}{extent}"
+                self.atoms.axes.setdefault(place, AxisInfo(place, "event", extent))
+                names[axis] = place
+        key = str(self.atoms.rename(expr, names))
+        if key not in self.made:
+            whole = Whole(self._value(expr), tuple(self.axis(a) for a in axes))
+            name = self.temporary(self._stem(expr))
+            self.made[key] = name, len(axes)
+            self.body.append(Assign(name, whole))
+        return Array(self.made[key][0], tuple(self.axis(a) for a in axes))
+
+    def temporary(self, stem: str) -> str:
+        """A variable's name that nothing in the function has."""
+        name = self.names.local(stem, self.taken)
+        self.taken.add(name)
+        return name
+
+    def _costs(self, expr: sp.Basic) -> bool:
+        if isinstance(expr, sp.Symbol):
+            atom = self.atoms.atom(expr)
+            costly = isinstance(atom, SumOf | LogSumExp)
+        else:
+            costly = isinstance(expr, sp.Function | sp.exp | sp.log) or (
+                isinstance(expr, sp.Pow) and not expr.exp.is_Integer
+            )
+        return bool(costly and self.atoms.axes_of(expr) & self.plates)
+
+    def _stem(self, expr: sp.Basic) -> str:
+        if isinstance(expr, sp.Symbol):
+            return "eta" if isinstance(self.atoms.atom(expr), SumOf) else "log_total"
+        return _STEMS.get(type(expr).__name__, "part")
+
+    def _ordered(self, expr: sp.Basic) -> tuple[str, ...]:
+        """The free axes, the rows' last, the others as they appear in the text."""
+        text = str(expr)
+        free = self.atoms.axes_of(expr)
+        rest = sorted(free - self.plates, key=lambda a: (_first(text, a), a))
+        return (*rest, *sorted(free & self.plates))
+
+    def _value(self, expr: sp.Basic) -> Expr:
+        if isinstance(expr, sp.Symbol):
+            match self.atoms.atom(expr):
+                case SumOf(axes=(axis,), body=body):
+                    product = self._predictor(axis, body)
+                    if product is not None:
+                        return product
+                case _:
+                    pass
+        return super().lower(expr)
+
+    def _predictor(self, axis: str, body: sp.Expr) -> Expr | None:
+        """sum_p beta[..., p] u[p, n] as a matrix product; None where it isn't that shape."""
+        moving: list[sp.Expr] = []
+        still: list[sp.Expr] = []
+        for factor in sp.Mul.make_args(body):
+            (moving if self.atoms.axes_of(factor) & self.plates else still).append(factor)
+        one, other = sp.Mul(*still), sp.Mul(*moving)
+        rest = self.atoms.axes_of(one) - {axis}
+        rows = self.atoms.axes_of(other) - {axis}
+        if rows != self.plates or axis not in self.atoms.axes_of(one) or rest & rows:
+            return None
+        if not any(isinstance(self.atoms.atom(x), Elem) for x in one.free_symbols):
+            return None
+        bound, plate = self.axis(axis), tuple(self.axis(a) for a in rows)
+        left = Whole(
+            self.lower(one), (*(self.axis(a) for a in self._ordered(one) if a in rest), bound)
+        )
+        right = Whole(self.lower(other), (bound, *plate))
+        return Kernel("matmul", (left, right), (*left.axes[:-1], *plate))
+
+    # -- sums over rows --
+
+    def over_rows(
+        self,
+        terms: Iterable[tuple[sp.Expr, frozenset[str]]],
+        out: tuple[str, ...],
+        batch: tuple[str, ...],
+    ) -> Expr:
+        """The sum of terms (expression, axes to sum over beside the rows), with axes `out`."""
+        groups: dict[tuple[str, ...], _Group] = {}
+        for expr, axes in terms:
+            for term in sp.Add.make_args(expr):
+                made = self._split(term, axes, out, batch)
+                if made.key in groups:
+                    groups[made.key].plain += made.plain
+                else:
+                    groups[made.key] = made
+        parts = [self._summed(g, out) for g in groups.values()]
+        return parts[0] if len(parts) == 1 else Map("add", tuple(parts))
+
+    def _split(
+        self, term: sp.Expr, axes: frozenset[str], out: tuple[str, ...], batch: tuple[str, ...]
+    ) -> _Group:
+        """A product's factors: outside the sum, and on either side of a matrix product."""
+        outside: list[sp.Expr] = []
+        parts: list[tuple[set[str], list[sp.Expr]]] = []
+        plain: list[sp.Expr] = []
+        own = set(out) - set(batch)
+        for factor in sp.Mul.make_args(term):
+            free = self.atoms.axes_of(factor)
+            if not free & self.plates and not free & axes:
+                outside.append(factor)
+            elif not free & own:
+                plain.append(factor)
+            else:
+                mine, merged = free & own, [factor]
+                for other in [p for p in parts if p[0] & mine]:
+                    mine |= other[0]
+                    merged = [*other[1], *merged]
+                    parts.remove(other)
+                parts.append((set(mine), merged))
+        parts.sort(key=lambda p: min(out.index(a) for a in p[0]))
+        half = (len(parts) + 1) // 2 if len(parts) > 1 else 0
+        left = [f for _, fs in parts[:half] for f in fs]
+        right = [f for _, fs in parts[half:] for f in fs]
+        return _Group(sp.Mul(*outside), [sp.Mul(*plain)], sp.Mul(*left), sp.Mul(*right), axes)
+
+    def _summed(self, g: _Group, out: tuple[str, ...]) -> Expr:
+        sums = (*sorted(g.axes), *sorted(self.plates))
+        over = tuple(self.axis(a) for a in sums)
+        total = sp.Add(*g.plain)
+        weights = [x for x in total.free_symbols if isinstance(self.atoms.atom(x), Weight)]
+        has = self.atoms.axes_of(total) | self.atoms.axes_of(g.left)
+        lead = tuple(self.axis(a) for a in out if a in has)
+        value = self._weighted(total, weights, (*lead, *over))
+        made: Expr
+        squared = self._squared(g, out)
+        if squared is not None:
+            one, two = squared
+            own = tuple(self.axis(a) for a in one)
+            kept = tuple(a for a in lead if a not in own)
+            made = Kernel(
+                "weighted_gram",
+                (Whole(value, (*kept, *over), True), Whole(self.lower(g.left), (*own, *over))),
+                (*kept, *own, *(self.axis(a) for a in two)),
+            )
+            return made if g.outside == 1 else Map("mul", (self.lower(g.outside), made))
+        if g.left != 1:
+            value = Map("mul", (value, self.lower(g.left)))
+        if g.right == 1:
+            made = Kernel("over_rows", (Whole(value, (*lead, *over), True), len(over)), lead)
+        else:
+            tail = tuple(self.axis(a) for a in out if a in self.atoms.axes_of(g.right))
+            shared = tuple(a for a in lead if a in tail)
+            rows = (*shared, *(a for a in lead if a not in shared), *over)
+            columns = (*shared, *(a for a in tail if a not in shared), *over)
+            made = Kernel(
+                "gram",
+                (
+                    Whole(value, rows, True),
+                    Whole(self.lower(g.right), columns, True),
+                    len(over),
+                    len(shared),
+                ),
+                (*rows[: -len(over)], *columns[len(shared) : -len(over)]),
+            )
+        if g.outside == 1:
+            return made
+        return Map("mul", (self.lower(g.outside), made))
+
+    def times_weight(self, expr: sp.Expr, axes: tuple[Axis, ...]) -> Expr:
+        """A row's factor with its posterior weight, row by row; zero where the weight is."""
+        weights = [x for x in expr.free_symbols if isinstance(self.atoms.atom(x), Weight)]
+        return self._weighted(expr, weights, axes)
+
+    def _squared(
+        self, g: _Group, out: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+        """The axes of left and right, where these are one function of the rows: u[p] u[p']."""
+        one = tuple(a for a in out if a in self.atoms.axes_of(g.left))
+        two = tuple(a for a in out if a in self.atoms.axes_of(g.right))
+        plain = self.atoms.axes_of(sp.Add(*g.plain))
+        if g.axes or not one or len(one) != len(two) or plain & {*one, *two}:
+            return None
+        names: dict[str, Ix] = dict(zip(one, two, strict=True))
+        return (one, two) if self.atoms.rename(g.left, names) == g.right else None
+
+    def _weighted(self, total: sp.Expr, weights: list[sp.Symbol], axes: tuple[Axis, ...]) -> Expr:
+        """f w, which is 0 where the weight is, whatever f is there."""
+        if len(weights) != 1:
+            return self.lower(total)
+        rest = sp.Add(*(t / weights[0] for t in sp.Add.make_args(sp.expand_mul(total))))
+        if rest.has(weights[0]):
+            return self.lower(total)
+        weight = self.lower(weights[0])
+        if not rest.free_symbols:
+            return Map("mul", (self.lower(rest), weight)) if rest != 1 else weight
+        inner = self.lower(rest)
+        kept = tuple(a for a in axes if a in (*axes_of(inner), *axes_of(weight)))
+        return Kernel("weighted", (Whole(inner, kept, True), Whole(weight, kept, True)), kept)
+
+
+@dataclass
+class _Group:
+    """Products with the same factors outside, on the left and on the right; the rest is added."""
+
+    outside: sp.Expr
+    plain: list[sp.Expr]
+    left: sp.Expr
+    right: sp.Expr
+    axes: frozenset[str]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return str(self.outside), str(self.left), str(self.right), *sorted(self.axes)
+
+
+def _first(text: str, axis: str) -> int:
+    found = text.find(axis)
+    return found if found >= 0 else len(text)

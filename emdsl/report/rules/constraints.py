@@ -1,0 +1,107 @@
+"""What constraints make of an update: what is pooled, held, solved in a subspace, or cut off."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from emdsl.derive.mstep.block import (
+    BestOf,
+    Entries,
+    Joint,
+    Linear,
+    MatrixValue,
+    Normalized,
+)
+from emdsl.derive.mstep.restricted import Restriction
+from emdsl.report.rules.context import Context
+from emdsl.report.style import Math
+
+
+def plain(form: Entries | BestOf | MatrixValue) -> Entries | BestOf | MatrixValue:
+    """The form of an entry that nothing is tied to: its sums in place of their symbols."""
+    sums = dict(form.pooled)
+    match form:
+        case Entries(value=value):
+            return Entries(value.xreplace(sums))
+        case BestOf(roots=roots, objective=objective):
+            return BestOf(tuple(r.xreplace(sums) for r in roots), objective.xreplace(sums))
+        case MatrixValue(value=value, invert=invert):
+            return MatrixValue(value.xreplace(sums), invert)
+        case _:
+            assert_never(form)
+
+
+def write(c: Context) -> None:
+    """The paragraphs after an update that is solved under constraints."""
+    update = c.update
+    if update.copies:
+        names = ", ".join(c.printer.style.name(n) for n in update.copies)
+        c.page.say(Math(names), " equals it by a constraint: the terms of both are in this Q.")
+    rules = c.restrictions.of.get(update.param, Restriction())
+    if not update.under or rules == Restriction(texts=rules.texts):
+        return
+    c.page.say(f"Under the constraint{'s' * (len(update.under) > 1)}")
+    for text in update.under:
+        c.page.item(Math(text) if c.printer.inline else text)
+    match update.form:
+        case Linear() | Joint():
+            _write_system(c)
+        case Normalized():
+            _write_shares(c, rules)
+        case Entries() | BestOf() | MatrixValue():
+            _write_entries(c, rules)
+
+
+def _write_system(c: Context) -> None:
+    style = c.printer.style
+    turned = "Mᵀ" if c.printer.inline else r"M^\top"
+    c.page.say(
+        "all the entries x that they tie together are c + M f with f free: c and M solve the"
+        " equations. With H block diagonal over these entries, Q in f is quadratic too, and is"
+        " highest where"
+    )
+    minus = style.minus
+    c.page.formula(f"{turned} H M f", f"{turned} (g {minus} H c)")
+    c.page.say(
+        "It is the maximum: with H, ", Math(f"{turned} H M"), " is a sum of squares too, so Q is"
+        " concave in f.",
+    )  # fmt: skip
+    bounded = any(
+        c.restrictions.of[n].bounded for n in c.update.solved if n in c.restrictions.of
+    )  # fmt: skip
+    if bounded:
+        c.page.say(
+            "Where that lies beyond a bound, it is the highest point within the bounds: an active"
+            " set method finds it exactly (Nocedal and Wright 2006, algorithm 16.3)."
+        )
+
+
+def _write_shares(c: Context, rules: Restriction) -> None:
+    letter = Math(c.printer.style.name(c.letters()[0]))
+    if rules.tied:
+        c.page.say(
+            "what is tied has one count, the sum of the ", letter, " of its entries; entries of"
+            " one row that are tied share it equally, rows that are tied are all the same.",
+        )  # fmt: skip
+    if rules.fixed:
+        c.page.say(
+            "the multiplier is for the sum of the free entries, which is 1 less the fixed ones:"
+            " they share that in proportion to their ", letter, ". What is fixed at 0 is"
+            " impossible.",
+        )  # fmt: skip
+
+
+def _write_entries(c: Context, rules: Restriction) -> None:
+    what = "matrices" if isinstance(c.update.form, MatrixValue) else "entries"
+    if rules.tied:
+        c.page.say(
+            f"{what} that are tied have one Q, the sum of theirs: its coefficients are added up"
+            " over them, and the same formula is applied to the sums."
+        )
+    if rules.fixed:
+        c.page.say("fixed entries keep their values.")
+    if rules.bounded:
+        c.page.say(
+            "Q rises up to its one stationary point and falls after it, so that of an entry beyond"
+            " a bound the maximum is at the bound."
+        )

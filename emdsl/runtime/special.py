@@ -1,0 +1,119 @@
+"""Functions of live terms and their derivatives, safe at the ends of their ranges.
+
+NumPy only, but for those that are SciPy's, which is loaded when one of them is first called.
+All work entry by entry unless they have an `axis`, and take and return arrays of any shape.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_ASYMPTOTIC = 300.0  # there 1 - A/k - A^2 has lost five digits, and its series none
+
+
+def expit(x: Any) -> Floats:
+    """1 / (1 + exp(-x)), to full relative precision on both sides."""
+    small = np.exp(-np.abs(x))
+    found: Floats = np.where(np.asarray(x) >= 0.0, 1.0, small) / (1.0 + small)
+    return found
+
+
+def log1pexp(x: Any) -> Floats:
+    """log(1 + exp(x)); its derivative is `expit`."""
+    found: Floats = np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+    return found
+
+
+def logistic_slope(x: Any) -> Floats:
+    """expit(x) (1 - expit(x)): the second derivative of log1pexp. It doesn't vanish early."""
+    small = np.exp(-np.abs(x))
+    found: Floats = small / (1.0 + small) ** 2
+    return found
+
+
+def abs_power(x: Any, power: Any, logs: int, signs: int) -> Floats:
+    """|x|^power (log |x|)^logs sign(x)^signs: |x|^power and its derivatives.
+
+    At zero it is zero, but for |x|^0: of derivatives that grow without bound, neither side's.
+    """
+    size = np.abs(x)
+    corner = size == 0.0
+    inside = np.where(corner, 1.0, size)
+    found = np.power(inside, power)
+    if logs:
+        found = found * np.log(inside) ** logs
+    if signs:
+        found = found * np.sign(x)
+    at_zero = np.equal(power, 0.0) if not logs and not signs else 0.0
+    out: Floats = np.where(corner, at_zero, found)
+    return out
+
+
+def digamma(x: Any) -> Floats:
+    """The derivative of log Gamma, x > 0."""
+    from scipy import special
+
+    return np.asarray(special.psi(x))
+
+
+def trigamma(x: Any) -> Floats:
+    """The second derivative of log Gamma, x > 0."""
+    from scipy import special
+
+    return np.asarray(special.zeta(2.0, x))
+
+
+def log_i0(k: Any) -> Floats:
+    """log I0(k) of the modified Bessel function, for k of any size."""
+    from scipy import special
+
+    found: Floats = np.log(special.i0e(k)) + np.abs(k)
+    return found
+
+
+def bessel_ratio(k: Any) -> Floats:
+    """A(k) = I1(k) / I0(k), the derivative of log I0 (Mardia and Jupp 2000, section 3.5.4)."""
+    from scipy import special
+
+    return np.asarray(special.i1e(k) / special.i0e(k))
+
+
+def bessel_slope(k: Any) -> Floats:
+    """A'(k) = 1 - A(k) / k - A(k)^2, the second derivative of log I0.
+
+    It is 1/2 at 0 and about 1 / (2 k^2) far out. There what is subtracted is nearly equal, so it
+    is summed by the series that the equation itself gives with A = sum a_j k^-j.
+    """
+    k = np.abs(np.asarray(k, dtype=np.float64))
+    ratio = bessel_ratio(k)
+    near = 1.0 - np.where(k > 0.0, ratio / np.where(k > 0.0, k, 1.0), 0.5) - ratio * ratio
+    if not (k > _ASYMPTOTIC).any():
+        return np.asarray(near)
+    u = 1.0 / np.maximum(k, _ASYMPTOTIC)
+    series = 25 / 32 + u * (65 / 32 + u * (3219 / 512))
+    far = u * u * (0.5 + u * (0.25 + u * (0.375 + u * series)))
+    return np.where(k > _ASYMPTOTIC, far, near)
+
+
+def logsumexp(x: Floats, axis: int | tuple[int, ...]) -> Floats:
+    """log sum exp(x) over an axis or axes, which go; minus infinity where all entries are."""
+    top = x.max(axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        found: Floats = np.log(np.exp(x - top).sum(axis=axis))
+    found += top.reshape(found.shape)
+    return found
+
+
+def softmax(x: Floats, axis: int | tuple[int, ...]) -> Floats:
+    """exp(x - logsumexp(x)), the derivative of logsumexp; zero where all entries are excluded."""
+    top = x.max(axis=axis, keepdims=True)
+    part: Floats = np.exp(x - np.where(np.isfinite(top), top, 0.0))
+    total = part.sum(axis=axis, keepdims=True)
+    part /= np.where(total > 0.0, total, 1.0)
+    return part

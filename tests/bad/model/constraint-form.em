@@ -1,0 +1,22 @@
+model M(K = 3)
+param weight  : simplex[K]
+param mean[K] : real
+param sd[K]   : positive
+param cov     : posdef[2]
+param tone[K] : simplex[3]
+for n in N:
+    latent z[n] ~ Categorical(weight)
+    data   x[n] ~ Normal(mean[z[n]], sd[z[n]])
+    data   y[n] : real[2] ~ MvNormal(zeros[2], cov)
+    data   c[n] ~ Categorical(tone[z[n]])
+constrain mean
+constrain x == 2
+constrain mean[0] * mean[1] == 2
+constrain mean[0] / mean[1] == 2
+constrain mean[0] / 0 == 2
+constrain exp(mean[0]) == 1
+constrain weight[0] < 1
+constrain mean[0] != 1
+constrain mean == mean
+constrain maen[0] == 1
+constrain (mean)[0] == [1, 2]
