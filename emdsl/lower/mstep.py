@@ -225,12 +225,12 @@ class MStepLowering:
                 lines.append(Assign(name, Whole(whole, axes)))
             case MatrixQuadratic(count=count, plain=plain, inverse=inverse):
                 batch = axes[: len(axes) - 2]
-                parts = (
+                quadratic = (
                     Whole(s.lower(count), batch, full=True),
                     Whole(s.lower(plain), axes, full=True),
                     Whole(s.lower(inverse), axes, full=True),
                 )
-                lines.append(Assign(name, Whole(Kernel("matrix_quadratic", parts, axes), axes)))
+                lines.append(Assign(name, Whole(Kernel("matrix_quadratic", quadratic, axes), axes)))
             case Linear():
                 lines += self._linear(update.param, form, axes, s)
             case BestOf(roots=roots, objective=objective):

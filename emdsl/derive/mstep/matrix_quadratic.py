@@ -25,7 +25,7 @@ from emdsl.derive.mstep.logdet import at_cell, only
 
 def solve(block: Block) -> Update | None:
     """The update of a posdef parameter that appears with its inverse and log determinant."""
-    if block.param.type.kind != "posdef":
+    if block.param.type.kind != "posdef" or block.restricted is not None:
         return None
     dets: list[Piece] = []
     inverses: list[Piece] = []
