@@ -158,9 +158,7 @@ def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
     )
 
 
-def _whole_nodes(
-    terms: list[Term], live: list[Live]
-) -> list[tuple[Term | Live, tuple[str, ...]]]:
+def _whole_nodes(terms: list[Term], live: list[Live]) -> list[tuple[Term | Live, tuple[str, ...]]]:
     """The latents of the group that each term is in: its own, or all of its node's.
 
     y eta - log(1 + e^eta) is a log probability, its parts are numbers of any size: in tables of
