@@ -16,7 +16,7 @@ import sympy as sp
 
 from emdsl.derive.atoms import Atom, Coef, Elem, InvOf, Ix, LogDetOf, Matrix, Stat
 from emdsl.derive.mstep.restricted import Restriction
-from emdsl.derive.mstep.share import Numeric
+from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.statistics import Term
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import Param
@@ -163,7 +163,7 @@ class Planes:
 
 Form = (
     Joint | Entries | Normalized | Linear | MatrixValue | BestOf | UnitProduct | Eigenvectors
-    | Planes | Numeric
+    | Planes | Numeric | Absolute
 )  # fmt: skip
 
 
