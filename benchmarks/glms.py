@@ -1,8 +1,8 @@
 """Generalised linear models and mixtures of them against scikit-learn's solvers.
 
 Here a turn is a whole fit (of a mixture from the same start): Newton's few steps cost more each
-than L-BFGS's many. The names of the contenders say how flat the objective is where each one stopped: the largest
-entry of the gradient of the mean log likelihood.
+than L-BFGS's many. The names of the contenders say how flat the objective is where each one
+stopped: the largest entry of the gradient of the mean log likelihood.
 """
 
 from __future__ import annotations

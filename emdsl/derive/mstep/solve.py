@@ -29,6 +29,7 @@ from emdsl.derive.mstep import (
 from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom, params_in
 from emdsl.derive.mstep.calculus import Untaken
 from emdsl.derive.mstep.occurrences import entries_in
+from emdsl.derive.mstep.one_way import one_way
 from emdsl.derive.mstep.restricted import Restrictions, as_one, restrictions_of
 from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.statistics import Derived
@@ -143,8 +144,14 @@ def _numerically(
                 left = [*(p.name for p in model.params if p.name in names), *left]
                 continue
             if plain:
+<<<<<<< HEAD
+                found = numeric.solve(group, derived, tuple(plain), numeric.culprit(derived, group))
+            assert isinstance(found.form, Numeric)
+            problems += one_way(found.form, model, frozenset(rules.of))
+=======
                 assert isinstance(found.form, Numeric)
                 found = numeric.solve(group, derived, tuple(plain), found.form)
+>>>>>>> core
             updates = [*updates, _under(found, rules)]
         except Untaken as untaken:
             problems += [_no_slope(model.param(n), untaken.expr, atoms, derived) for n in group]
