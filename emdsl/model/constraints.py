@@ -135,7 +135,7 @@ def _verify_kind(
             table.report(diagnoses.ordered_constrained(term.span, term.name, str(type_)))
             raise _Wrong
         whole = len(term.index) <= batch and kind == "tie"
-        if type_.kind == "posdef" and not whole:
+        if type_.kind in ("posdef", "orthogonal", "shape") and not whole:
             table.report(diagnoses.posdef_entry(term.span, term.name, str(type_)))
             raise _Wrong
         if kind == "linear" and type_.kind != "real":

@@ -11,6 +11,7 @@ import numpy as np
 from emdsl.runtime.newton import diagnose, maximise
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Dim, Params, Rows, Statistics
+from emdsl.runtime.ruled_block import Ruled, ruled
 
 FEW = 3  # steps in one M-step: a generalised EM step is enough
 ALL = 100  # where nothing is latent, the M-step is the whole fit
@@ -60,6 +61,9 @@ def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> 
 
     values : every parameter the block's functions take, its own where they are now.
     """
+    rules = ruled(block.params, block.kinds, block.batch, block.places, values)
+    if rules is not None:
+        return _under(rules, block, statistics, values)
     share = Share(block, statistics, values)
     if statistics.notes is not None:
         statistics.notes.extend(share.wrong())
@@ -74,6 +78,18 @@ def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> 
     if share.unmoved(begun, found) and not share.unmoved(begun, start):
         found = share.higher(found, share.climb(start, ALL))
     return share.stored(found)
+
+
+def _under(
+    rules: Ruled, block: Numeric, statistics: Statistics, values: Mapping[str, Any]
+) -> tuple[Floats, ...]:
+    """`climb` where constraints hold of the block's parameters."""
+    share = Share(block, statistics, {n: np.asarray(v) for n, v in values.items()})
+    start = share.start()
+    if statistics.notes is not None:
+        statistics.notes.extend(rules.wrong(share, start, block.params))
+        return share.stored(start)
+    return share.stored(rules.climb(share, start, ALL if statistics.thorough else block.steps))
 
 
 def live_sum(rows: RowSum, statistics: Statistics, values: Mapping[str, Any]) -> Floats:

@@ -5,6 +5,7 @@ Solves nothing that needs data; finds out what can't hold together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,9 +18,11 @@ from emdsl.runtime.errors import ParamsError, near
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.params import param_shape
 from emdsl.runtime.program import Constraint, Floats, Meta, Param, Params
-from emdsl.runtime.supports import violation
+from emdsl.runtime.supports import EVENT_AXES, violation
 
 _SAME = 1e-12
+_WHOLE = {"posdef": "a positive definite matrix", "orthogonal": "an orthogonal matrix",
+          "shape": "a shape"}  # fmt: skip  # a table
 
 
 def resolve(
@@ -57,6 +60,14 @@ def read_fix(meta: Meta, sizes: Mapping[str, int], fix: Any) -> Params:
             value = _read(param, fix[param.name], sizes, problems)
             if value is not None:
                 out[param.name] = value
+    for param in meta.params:
+        wide = [n for n in param.inside if n not in out or np.isnan(out[n]).any()]
+        if param.name in out and wide:
+            problems.append(
+                f"{param.name} in fix is part of the update of {' and '.join(wide)}, which has "
+                f"its formula in it: fix that too, or write `constrain {param.name} == ...` in the "
+                "model"
+            )
     if problems:
         raise ParamsError(problems)
     return out
@@ -70,11 +81,12 @@ def _read(param: Param, value: Any, sizes: Mapping[str, int], problems: list[str
         problems.append(f"{cell_text(param.name, error.index)} in fix {error.text}")
         return None
     expected = param_shape(param, sizes)
-    if found.shape == () and param.kind != "posdef":
+    single = param.kind not in _WHOLE
+    if found.shape == () and single:
         found = np.full(expected, float(found))
     if found.shape != expected:
         dims = ", ".join(map(str, param.dims))
-        other = " or one number" if expected and param.kind != "posdef" else ""
+        other = " or one number" if expected and single else ""
         problems.append(f"{name} has shape {found.shape}, expected {expected} ({dims}){other}")
         return None
     wrong = _outside(param, found)
@@ -91,13 +103,14 @@ def _read(param: Param, value: Any, sizes: Mapping[str, int], problems: list[str
 def _outside(param: Param, value: Floats) -> str:
     """What is wrong with fixed values (NaN: free), if anything is."""
     missing = np.isnan(value)
-    if param.kind == "posdef":
-        some = np.asarray(missing.any(axis=(-1, -2)) & ~missing.all(axis=(-1, -2)))
+    if param.kind in _WHOLE:
+        event = tuple(range(-EVENT_AXES[param.kind], 0))
+        some = np.asarray(missing.any(axis=event) & ~missing.all(axis=event))
         if some.any():
             at = tuple(int(i) for i in np.argwhere(some)[0])
             return (
-                f"{cell_text(param.name, at)} in fix has some entries, expected all of a matrix or "
-                "none: an entry of a positive definite matrix can't be fixed by itself"
+                f"{cell_text(param.name, at)} in fix has some entries, expected all of it or none: "
+                f"an entry of {_WHOLE[param.kind]} can't be fixed by itself"
             )
     if param.kind == "simplex" and missing.any():
         wrong = violation(value, "unit")
@@ -144,7 +157,9 @@ class _Resolver:
         self.spans: dict[str, Span] = {}
         start = 0
         for p in meta.params:
-            self.spans[p.name] = Span(p.name, p.kind, param_shape(p, sizes), p.event, start)
+            shape = param_shape(p, sizes)
+            gauge = 0 if p.shift is None else math.prod(shape) // shape[p.shift]
+            self.spans[p.name] = Span(p.name, p.kind, shape, p.event, start, gauge)
             start = self.spans[p.name].stop
         self.parent: NDArray[np.intp] = np.arange(start)
         self.fixed = np.full(start, np.nan)

@@ -19,19 +19,23 @@ from emdsl.derive.display import tidy_axes, without_pivots
 from emdsl.derive.live import Live
 from emdsl.derive.mstep.block import Entries, Update, params_in
 from emdsl.derive.mstep.calculus import Summand, slope
+from emdsl.derive.mstep.restricted import Restriction
 from emdsl.derive.mstep.share import Numeric, RowPart, Share
 from emdsl.derive.smooth import smooth
 from emdsl.derive.statistics import Derived, Term
 from emdsl.derive.table import Atoms
+from emdsl.model.graph import Param
 
 KINDS = ("real", "positive", "unit", "simplex", "ordered")  # those with unconstrained coordinates
 
 
-def groups_of(unsolved: Iterable[str], derived: Derived) -> list[tuple[str, ...]]:
-    """Parameters that share a term of Q, directly or by way of others."""
+def groups_of(
+    unsolved: Iterable[str], derived: Derived, links: Iterable[frozenset[str]] = ()
+) -> list[tuple[str, ...]]:
+    """Parameters that share a term of Q, or an equation, directly or by way of others."""
     left = list(unsolved)
     atoms = derived.joint.atoms
-    together = [_params(t, atoms) for t in derived.shares]
+    together = [*(_params(t, atoms) for t in derived.shares), *links]
     out: list[tuple[str, ...]] = []
     while left:
         group = {left[0]}
@@ -43,6 +47,11 @@ def groups_of(unsolved: Iterable[str], derived: Derived) -> list[tuple[str, ...]
         out.append(tuple(n for n in left if n in group))
         left = [n for n in left if n not in group]
     return out
+
+
+def takes(param: Param, rules: Restriction | None) -> bool:
+    """Whether these constraints have a form in these coordinates: ties of shares have none."""
+    return rules is None or not (rules.tied and param.type.kind in ("simplex", "ordered"))
 
 
 def mentions(term: Term, name: str, atoms: Atoms) -> bool:

@@ -72,12 +72,16 @@ def m_step_of(derived: Derived) -> MStep:
         update = None if param.name in mixed else _by_rule(block)
         if update is not None:
             updates.append(_under(update, rules))
-        elif param.type.kind in numeric.KINDS:
+        elif param.type.kind in numeric.KINDS and numeric.takes(param, restricted):
             unsolved[param.name] = block
         else:
             problems.append(_unsolved(param, block))
     if problems:
         raise CompileError(model.source, tuple(problems))
+    for group in rules.links:  # what is in one equation with such is solved with it
+        for name in group - unsolved.keys() if group & unsolved.keys() else ():
+            updates = [u for u in updates if u.param != name]
+            unsolved[name] = block_of(model.param(name), derived.shares, atoms, rules.of[name])
     updates = _numerically(updates, unsolved, derived, rules)
     updates = _together(updates, derived, rules)
     problems = [_not_joint(group, model) for group in rules.links
@@ -115,7 +119,7 @@ def _numerically(
     atoms, model = derived.joint.atoms, derived.joint.model
     left, problems = list(unsolved), []
     while left:
-        (group, *_) = numeric.groups_of(left, derived)
+        (group, *_) = numeric.groups_of(left, derived, rules.links)
         left = [n for n in left if n not in group]
         try:
             found = numeric.solve(group, derived, (), numeric.culprit(derived, group))
@@ -132,6 +136,7 @@ def _numerically(
                 continue
             if plain:
                 found = numeric.solve(group, derived, tuple(plain), numeric.culprit(derived, group))
+                found = replace(found, inside=tuple(u.param for u in plain))
             updates = [*updates, _under(found, rules)]
         except Untaken as untaken:
             problems += [_no_slope(model.param(n), untaken.expr, atoms, derived) for n in group]
@@ -143,7 +148,7 @@ def _numerically(
 def _profitable(update: Update, group: tuple[str, ...], derived: Derived) -> bool:
     """Whether a formula can be put into the group's Q: one value, of statistics alone."""
     atoms = derived.joint.atoms
-    if not isinstance(update.form, Entries) or update.needs - set(group):
+    if not isinstance(update.form, Entries) or update.needs - set(group) or update.under:
         return False
     live = any(isinstance(a, Stat) and a.params for a in atoms.deep(update.form.value))
     rows = any(update.param in params_in(x.basis, atoms) for x in derived.live)
@@ -231,7 +236,8 @@ def _unidentified(param: Param) -> Diagnostic:
 def _unsolved(param: Param, block: Block) -> Diagnostic:
     """What is in the way: the constraints, if it is they alone."""
     free = replace(block, restricted=None)
-    if block.restricted is not None and any(rule(free) is not None for rule in RULES):
+    solved = any(rule(free) is not None for rule in RULES) or param.type.kind in numeric.KINDS
+    if block.restricted is not None and solved:
         return _under_constraints(param, block.restricted.texts)
     return _no_rule(param, block)
 
@@ -255,10 +261,10 @@ def _under_constraints(param: Param, texts: tuple[str, ...]) -> Diagnostic:
     listed = ", ".join(f"`{t}`" for t in texts)
     return Diagnostic(
         "no-closed-form",
-        f"no closed-form update of `{param.name}` ({param.type}) under {listed}",
+        f"no update of `{param.name}` ({param.type}) under {listed}",
         param.span,
-        "fixed and tied entries are solved for wherever the update is closed; bounds where Q has "
-        "one peak in an entry; linear equations where Q is quadratic",
+        "entries of a simplex are tied where its update is closed, matrices where theirs is by "
+        "log determinant and trace; fix it, or declare one param for what is equal",
     )
 
 
