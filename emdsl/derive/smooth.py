@@ -2,12 +2,15 @@
 
     log(1 + e^x)       Softplus(x)       its slope Expit(x) = 1 / (1 + e^-x)
     log sum_c e^x[c]   a LogSumExp atom  its slope e^(x[c] - LogSumExp), a softmax
+    |x|^p              AbsPower(x, p, 0, 0)  its slope p |x|^(p-1) sign(x), zero at zero
     log I0(x)          LogBessel(x)      its slope BesselRatio(x) = I1(x) / I0(x)
 
 What is differentiated, and then computed row by row, is rewritten in them first.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import sympy as sp
 from sympy.functions.special.bessel import besseli
@@ -72,6 +75,36 @@ class BesselSlope(sp.Function):  # type: ignore[misc]  # SymPy has no types
     is_real = True
 
 
+class AbsPower(sp.Function):  # type: ignore[misc]  # SymPy has no types
+    """|x|^p (log |x|)^m sign(x)^s, s being 0 or 1, and 0 at x = 0 unless it is |x|^0.
+
+    So what |x|^p and its derivatives are as x goes to zero, where they have a limit; where they
+    have none (|x|^(p-1) with p < 1) a corner that points neither way.
+    """
+
+    nargs = 4
+    is_real = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        x, p, m, s = self.args
+        if argindex == 2:
+            return AbsPower(x, p, m + 1, s)
+        slope = p * AbsPower(x, p - 1, m, 1 - s)
+        return slope if m == 0 else slope + m * AbsPower(x, p - 1, m - 1, 1 - s)
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return True if self.args[2] == 0 and self.args[3] == 0 else None
+
+    def _sympystr(self, printer: Any) -> str:
+        x, p, m, s = self.args
+        parts = [f"Abs({printer.doprint(x)})**({printer.doprint(p)})"]
+        if m != 0:
+            parts.append(f"log(Abs({printer.doprint(x)}))" + (f"**{m}" if m != 1 else ""))
+        if s != 0:
+            parts.append(f"sign({printer.doprint(x)})")
+        return "*".join(parts)
+
+
 def smooth(expr: sp.Expr, atoms: Atoms) -> sp.Expr:
     """The expression with sums of exponentials, their logs and quotients in the forms above."""
     new: dict[sp.Basic, sp.Basic] = {}
@@ -93,6 +126,7 @@ def _sum(atom: SumOf, atoms: Atoms) -> sp.Expr:
 
 def _joined(expr: sp.Expr) -> sp.Expr:
     expr = expr.replace(_is_free_power, lambda e: sp.exp(e.exp * sp.log(e.base)))
+    expr = expr.replace(_is_abs_power, lambda e: AbsPower(e.base.args[0], e.exp, 0, 0))
     expr = sp.powsimp(expr, combine="exp", deep=True)
     expr = expr.replace(_is_log, lambda e: _log(e.args[0]))
     expr = expr.replace(_is_power, _power)
@@ -123,6 +157,10 @@ def _log(arg: sp.Expr) -> sp.Expr:
 def _is_free_power(expr: sp.Basic) -> bool:
     """x^k of a free power k: as e^(k log x), quotients of large powers are found together."""
     return isinstance(expr, sp.Pow) and not expr.exp.is_number and bool(expr.base.is_positive)
+
+
+def _is_abs_power(expr: sp.Basic) -> bool:
+    return isinstance(expr, sp.Pow) and isinstance(expr.base, sp.Abs)
 
 
 def _is_power(expr: sp.Basic) -> bool:

@@ -114,6 +114,14 @@ def _div(top: float, bottom: float) -> float:
     return top / bottom
 
 
+def _abs_power(x: float, power: float, logs: int, signs: int) -> float:
+    """|x|^power (log |x|)^logs sign(x)^signs, zero at zero unless it is |x|^0."""
+    if x == 0.0:
+        return float(power == 0.0 and logs == 0 and signs == 0)
+    size = abs(x)
+    return _pow(size, power) * math.log(size) ** logs * (math.copysign(1.0, x) if signs else 1.0)
+
+
 def _i0(x: float) -> float:
     """The modified Bessel function of order zero, by its series: sum_k (x/2)^(2k) / k!^2."""
     term = total = 1.0
@@ -142,6 +150,7 @@ OPERATIONS: Mapping[str, Callable[[list[Any]], Any]] = {
     "not": lambda a: not a[0],
     "log": lambda a: _log(a[0]),
     "safelog": lambda a: _log(max(a[0], 2.2250738585072014e-308)),
+    "log_inside": lambda a: math.log(a[0]) if a[0] else 0.0,
     "exp": lambda a: math.exp(a[0]),
     "sqrt": lambda a: math.sqrt(max(a[0], 0.0)),
     "abs": lambda a: abs(a[0]),
@@ -153,6 +162,7 @@ OPERATIONS: Mapping[str, Callable[[list[Any]], Any]] = {
     "atan2": lambda a: math.atan2(*a),
     "i0": lambda a: _i0(a[0]),
     "log_i0": lambda a: math.log(_i0(a[0])),
+    "abs_power": lambda a: _abs_power(*a),
     "log1pexp": lambda a: max(a[0], 0.0) + math.log1p(math.exp(-abs(a[0]))),
     "indicator": lambda a: 1.0 if a[0] else 0.0,
     "log_indicator": lambda a: 0.0 if a[0] else -math.inf,

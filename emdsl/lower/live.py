@@ -94,7 +94,7 @@ class LiveLowering(BlockContext):
         axes = tuple(s.axis(a) for a in batch)
         value = s.over_rows(self._terms(share), batch, batch)
         body = [*s.flush(), Assign("total", Whole(value, axes, full=True))]
-        return self._summing(
+        return self.summing(
             f"objective_{label}_{self.suffix}", "Any",
             "This block's share of Q: what data and parameters together add.", body, "total", s,
         )  # fmt: skip
@@ -117,7 +117,7 @@ class LiveLowering(BlockContext):
             *s.flush(),
             *second,
         ]
-        return self._summing(
+        return self.summing(
             f"slopes_{label}_{self.suffix}", "Any",
             "Its gradient, and the Hessian's upper blocks row by row where `second`.",
             body, (_tuple("g", len(gradient)), _tuple("h", len(hessian))), s, ("second", "bool"),
@@ -153,7 +153,7 @@ class LiveLowering(BlockContext):
         )  # fmt: skip
         whole = Whole(value, tuple(s.axis(a) for a in axes), full=True)
         body = [*s.flush(), Assign("total", whole)]
-        return self._summing(
+        return self.summing(
             f"live_{statistic.name}", "Any", "A statistic with parameters in it.", body, "total", s
         )
 
@@ -163,7 +163,7 @@ class LiveLowering(BlockContext):
     def _mine(self, part: RowPart) -> bool:
         return part.plate == self.plan.plate and part.latents == self.scope
 
-    def _summing(
+    def summing(
         self,
         name: str,
         returns: str,
@@ -173,6 +173,7 @@ class LiveLowering(BlockContext):
         s: RowScalars,
         *more: tuple[str, str],
     ) -> Function:
+        """A function of a block of rows with their weights."""
         fetched = fetch_params(s, self.model, self.names)
         whole = [*self.data_arrays(s), *fetched, *body, Return(result)]
         return Function(

@@ -112,7 +112,6 @@ def _plate(plate: Plate) -> str:
 def _params(model: Model, m_step: MStep) -> list[str]:
     shift = _shifts(m_step)
     collapse = {n: u.collapse for u in m_step.updates for n in (u.param, *(c for c, _ in u.copies))}
-    inside = {n: (u.param, *u.also) for u in m_step.updates for n in u.inside}
     together = {u.param: u.together for u in m_step.updates}
     out = []
     for p in model.params:
@@ -132,8 +131,6 @@ def _params(model: Model, m_step: MStep) -> list[str]:
             parts.append(f"shift={shift[p.name]}")
         if together.get(p.name) is not None:
             parts.append(f"together={together[p.name]}")
-        if p.name in inside:
-            parts.append(f"inside={tuple_literal([quoted(n) for n in inside[p.name]])}")
         out.append(f"rt.Param({', '.join(parts)})")
     return out
 

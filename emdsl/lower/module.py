@@ -5,11 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
-from emdsl.derive.mstep.share import Numeric
+from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.families.family import Family
 from emdsl.inference.plan import Plan
 from emdsl.ir.nodes import Function, Module
+from emdsl.lower.absolute import absolute_block
 from emdsl.lower.blocks import Views
 from emdsl.lower.coefficients import CoefficientLowering
 from emdsl.lower.collect import CollectLowering
@@ -42,6 +43,7 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
     }
     numeric = NumericLowering(plan.derived, plan.pieces, live, names)
     blocks = [numeric.block(u) for u in m_step.updates if isinstance(u.form, Numeric)]
+    blocks += [absolute_block(u, numeric) for u in m_step.updates if isinstance(u.form, Absolute)]
     sums = [(s, *numeric.live_statistic(s)) for s in steps.sums]
     wanted = wanted.union(*(b.statistics for b in blocks))
     functions: list[Function] = []

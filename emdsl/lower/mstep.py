@@ -25,7 +25,7 @@ from emdsl.derive.mstep.block import (
 from emdsl.derive.mstep.block import (
     Joint as JointForm,
 )
-from emdsl.derive.mstep.share import Numeric
+from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived, Statistic
 from emdsl.ir.nodes import (
@@ -46,6 +46,7 @@ from emdsl.ir.nodes import (
     Whole,
 )
 from emdsl.lower.consts import fetch_consts
+from emdsl.lower.edges import without_edges
 from emdsl.lower.fetch import fetch_param, fetch_params, matrix_function, sizes_of
 from emdsl.lower.names import Names, mathematics, quoted
 from emdsl.lower.numeric import block_label, fetch_statistics
@@ -78,8 +79,10 @@ class MStepLowering:
             lines = self._update(update, s)
             old = sorted((update.needs - done) & {p.name for p in self.model.params})
             early: list[Stmt] = []
-            if isinstance(update.form, Numeric):  # starts from where it was
-                old = sorted({*old, *(n for n in self._solved(update) if n not in done)})
+            if isinstance(update.form, Numeric | Absolute):  # starts from where it was
+                put_in = update.form.profiled if isinstance(update.form, Numeric) else ()
+                begin = (*self._solved(update), *put_in)
+                old = sorted({*old, *(n for n in begin if n not in done)})
             for name in old:
                 early.append(fetch_param(name, s, self.model, self.names, self.joint.pivots))
                 done.add(name)
@@ -141,14 +144,22 @@ class MStepLowering:
         inner = ", ".join(f"{quoted(n)}: {self.names[n]}" for n in names)
         return f"{{{inner}}}"
 
-    def _numeric(self, update: Update, form: Numeric) -> list[Stmt]:
+    def _numeric(self, update: Update, form: Numeric | Absolute) -> list[Stmt]:
+        func = "rt.climb" if isinstance(form, Numeric) else "rt.least_deviations"
         names = [n for n in (p.name for p in self.model.params)
                  if n in update.needs or n in form.params]  # fmt: skip
         pythons = tuple(self.names[p] for p in form.params)
-        args = (f"BLOCK_{block_label(form)}", "statistics", self._values(names))
+        block = f"BLOCK_{block_label(form)}"
+        if (
+            isinstance(form, Numeric) and form.profiled
+        ):  # whose formulas don't hold where constraints do
+            names += form.profiled
+            free = [f"rt.free({self.names[n]})" for n in form.profiled]
+            block += f" if {' and '.join(free)} else BLOCK_{block_label(form, form.profiled)}"
+        args = (block, "statistics", self._values(names))
         if len(pythons) == 1:
-            return [Bind((f"({pythons[0]},)",), "rt.climb", args)]
-        return [Bind(pythons, "rt.climb", args)]
+            return [Bind((f"({pythons[0]},)",), func, args)]
+        return [Bind(pythons, func, args)]
 
     def _constrained(self) -> list[Stmt]:
         """In a model with constraints of its own, old values that know what is to hold of them."""
@@ -228,9 +239,9 @@ class MStepLowering:
                 lines.append(self._rotation(form, update.param, axes, s))
             case JointForm():
                 lines += self._joint_linear(form, s)
-            case Numeric():
+            case Numeric() | Absolute():
                 lines += self._numeric(update, form)
-        if not isinstance(form, JointForm | Numeric):
+        if not isinstance(form, JointForm | Numeric | Absolute):
             lines.append(self._settled(update.param, s))
         for copy, leader in update.copies:
             lines.append(Assign(self.names[copy], self._value(leader, s)))
@@ -351,7 +362,7 @@ class MStepLowering:
         total: sp.Expr = sp.Integer(0)
         for term in self.derived.priors:
             axes = tuple(sorted(term.axes))
-            expr = term.number * term.factor * term.basis
+            expr = without_edges(term, atoms)
             # the prior is of the parameter itself, not of its distance from a pivot
             zero = {x: 0 for x in expr.free_symbols if isinstance(atoms.atom(x), Pivot)}
             total += atoms.sum(axes, expr.xreplace(zero))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emdsl.derive.mstep.block import Update
-from emdsl.derive.mstep.share import Numeric, Share
+from emdsl.derive.mstep.share import Absolute, Numeric, Share
 from emdsl.derive.statistics import Derived, Statistic
 from emdsl.inference.plan import PiecePlan
 from emdsl.ir.nodes import Assign, Bind, Function, Item, Return, Stmt, When, Whole
@@ -57,9 +57,20 @@ class NumericLowering:
         self.has_latents = any(p.latents for p in pieces)
 
     def block(self, update: Update) -> Written:
+        """The functions and literals of a block, and of the same without formulas put in."""
         form = update.form
         assert isinstance(form, Numeric)
-        label = block_label(form)
+        written = self._written(form)
+        if form.given is None:
+            return written
+        other = self._written(form.given, given=form.profiled)
+        return Written(
+            (*written.functions, *other.functions), (*written.lines, *other.lines),
+            written.names, written.statistics | other.statistics,
+        )  # fmt: skip
+
+    def _written(self, form: Numeric, given: tuple[str, ...] = ()) -> Written:
+        label = block_label(form, given)
         functions: list[Function] = []
         upper = [
             ((*form.cells[i], *form.twins[j]), form.hessian[i][j])
@@ -137,7 +148,7 @@ class NumericLowering:
             Assign("total", Whole(s.lower(form.value.static), axes, full=True)),
         ]
         doc = "This block's share of Q, of the statistics."
-        return self._static(f"objective_{label}", "Any", doc, body, "total", s)
+        return self.static(f"objective_{label}", "Any", doc, body, "total", s)
 
     def _slopes(
         self,
@@ -155,7 +166,7 @@ class NumericLowering:
         )
         body = [*first, When("not second", (Return((g, "None")),)), *second]
         doc = "Its gradient, and the Hessian's upper blocks row by row where `second`."
-        return self._static(f"slopes_{label}", "Any", doc, body, (g, h), s, ("second", "bool"))
+        return self.static(f"slopes_{label}", "Any", doc, body, (g, h), s, ("second", "bool"))
 
     def _parts(
         self,
@@ -170,7 +181,7 @@ class NumericLowering:
             out.append(Assign(f"{stem}_{i}", Whole(s.lower(share.static), axes, full=True)))
         return out
 
-    def _static(
+    def static(
         self,
         name: str,
         returns: str,
@@ -180,6 +191,7 @@ class NumericLowering:
         s: ScalarLowering,
         *more: tuple[str, str],
     ) -> Function:
+        """A function of the statistics and the parameters."""
         fetched, wanted = fetch_statistics(self.derived, s)
         self.wanted |= wanted
         consts = fetch_consts(s, self.model, self.names, "statistics.layout.consts")
@@ -192,9 +204,9 @@ class NumericLowering:
         return Function(name, (*_STATIC, *more), returns, doc, (*sizes, *whole, Return(result)))
 
 
-def block_label(form: Numeric) -> str:
+def block_label(form: Numeric | Absolute, given: tuple[str, ...] = ()) -> str:
     """A name for a block: its parameters."""
-    return "_".join(form.params)
+    return "_".join([*form.params, *(["given"] if given else []), *given])
 
 
 def fetch_statistics(derived: Derived, s: ScalarLowering) -> tuple[list[Stmt], frozenset[str]]:

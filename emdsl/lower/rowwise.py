@@ -19,6 +19,7 @@ from emdsl.lower.scalar import ScalarLowering
 
 _STEMS = {
     "exp": "exp", "log": "log", "Softplus": "softplus", "Expit": "expit", "loggamma": "lgamma",
+    "AbsPower": "power",
     "polygamma": "digamma", "LogBessel": "log_bessel", "BesselRatio": "bessel", "Pow": "power",
 }  # fmt: skip
 
@@ -202,6 +203,11 @@ class RowScalars(ScalarLowering):
         if g.outside == 1:
             return made
         return Map("mul", (self.lower(g.outside), made))
+
+    def times_weight(self, expr: sp.Expr, axes: tuple[Axis, ...]) -> Expr:
+        """A row's factor with its posterior weight, row by row; zero where the weight is."""
+        weights = [x for x in expr.free_symbols if isinstance(self.atoms.atom(x), Weight)]
+        return self._weighted(expr, weights, axes)
 
     def _squared(
         self, g: _Group, out: tuple[str, ...]

@@ -19,15 +19,18 @@ from emdsl.derive.mstep.block import (
 from emdsl.derive.mstep.block import (
     Joint as JointForm,
 )
+from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived
 from emdsl.report.forms import expressions
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
 from emdsl.report.rules import (
+    absolute,
     constraints,
     entries,
     logdet,
+    numeric,
     rotation,
     shape,
     simplex,
@@ -45,11 +48,13 @@ class _When:
     older: tuple[str, ...]
 
 
-def write_updates(page: Page, derived: Derived, m_step: MStep) -> None:
-    """The section on the M-step."""
+def write_updates(page: Page, derived: Derived, m_step: MStep, *, iterated: bool) -> None:
+    """The section on the M-step; `iterated` says that it is one of many, something being latent."""
     page.section("M-step")
     kind = "Q, the expectation above" + (", plus the log prior" if derived.priors else "")
     page.say(f"Each parameter maximises {kind}, with the statistics held fixed, in this order:")
+    if any(isinstance(u.form, Numeric) for u in m_step.updates):
+        numeric.write_method(page, iterated=iterated)
     done: list[str] = []
     for number, update in enumerate(m_step.updates, 1):
         own = update.solved
@@ -90,10 +95,14 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
             written = systems.write_joint(context, update.form)
         case MatrixValue():
             written = logdet.write(context, constraints.plain(update.form))  # type: ignore[arg-type] # the same kind
+        case Absolute():
+            written = absolute.write(context, update.form)
         case UnitProduct():
             written = shape.write(context, update.form)
         case Eigenvectors() | Planes():
             written = rotation.write(context, update.form)
+        case Numeric():
+            written = numeric.write(context, update.form)
     if not written:
         _write_record(context)
     constraints.write(context)

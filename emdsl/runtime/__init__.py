@@ -2,6 +2,9 @@
 
 from emdsl.runtime import numerics as numerics
 from emdsl.runtime import sampling as sampling
+from emdsl.runtime.absolute import Absolute as Absolute
+from emdsl.runtime.absolute import Deviations as Deviations
+from emdsl.runtime.absolute import least_deviations as least_deviations
 from emdsl.runtime.api import e_step as e_step
 from emdsl.runtime.api import filtered as filtered
 from emdsl.runtime.api import fit as fit
@@ -27,6 +30,7 @@ from emdsl.runtime.errors import ParamsError as ParamsError
 from emdsl.runtime.errors import ResultFileError as ResultFileError
 from emdsl.runtime.frames import Table as Table
 from emdsl.runtime.held import constrained as constrained
+from emdsl.runtime.held import free as free
 from emdsl.runtime.how import EXPECT as EXPECT
 from emdsl.runtime.how import How as How
 from emdsl.runtime.latents import Filtered as Filtered

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from emdsl.runtime.confined import climb_within, rules_of
 from emdsl.runtime.newton import diagnose, maximise
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Dim, Params, Rows, Statistics
-from emdsl.runtime.ruled_block import Ruled, ruled
 
 FEW = 3  # steps in one M-step: a generalised EM step is enough
 ALL = 100  # where nothing is latent, the M-step is the whole fit
@@ -61,9 +61,6 @@ def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> 
 
     values : every parameter the block's functions take, its own where they are now.
     """
-    rules = ruled(block.params, block.kinds, block.batch, block.places, values)
-    if rules is not None:
-        return _under(rules, block, statistics, values)
     share = Share(block, statistics, values)
     if statistics.notes is not None:
         statistics.notes.extend(share.wrong())
@@ -78,18 +75,6 @@ def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> 
     if share.unmoved(begun, found) and not share.unmoved(begun, start):
         found = share.higher(found, share.climb(start, ALL))
     return share.stored(found)
-
-
-def _under(
-    rules: Ruled, block: Numeric, statistics: Statistics, values: Mapping[str, Any]
-) -> tuple[Floats, ...]:
-    """`climb` where constraints hold of the block's parameters."""
-    share = Share(block, statistics, {n: np.asarray(v) for n, v in values.items()})
-    start = share.start()
-    if statistics.notes is not None:
-        statistics.notes.extend(rules.wrong(share, start, block.params))
-        return share.stored(start)
-    return share.stored(rules.climb(share, start, ALL if statistics.thorough else block.steps))
 
 
 def live_sum(rows: RowSum, statistics: Statistics, values: Mapping[str, Any]) -> Floats:
@@ -122,6 +107,9 @@ class Share:
 
     def climb(self, start: Point, steps: int) -> Point:
         block = self.block
+        rules = rules_of(self)
+        if rules is not None:
+            return climb_within(self, start, steps, rules)
         return maximise(self, start, block.kinds, block.batch, steps=steps, shift=block.shift)
 
     def wrong(self) -> tuple[str, ...]:
@@ -133,9 +121,12 @@ class Share:
 
     def zero(self) -> Point:
         """Real parameters at zero, where predictors don't overflow."""
+        start = self.start()
+        if rules_of(self) is not None:
+            return start  # which obeys them
         return tuple(
             np.zeros_like(x) if kind == "real" else x
-            for x, kind in zip(self.start(), self.block.kinds, strict=True)
+            for x, kind in zip(start, self.block.kinds, strict=True)
         )
 
     def higher(self, one: Point, other: Point) -> Point:
@@ -165,6 +156,10 @@ class Share:
             np.array(np.transpose(x, np.argsort(p)), order="C")
             for x, p in zip(point, self.block.places, strict=True)
         )
+
+    def declared(self, x: Any, i: int) -> Any:
+        """An array of one parameter, batch axes first, with its dimensions as declared."""
+        return np.transpose(x, np.argsort(self.block.places[i]))
 
     def _at(self, point: Point) -> Params:
         own = dict(zip(self.block.params, self.stored(point), strict=True))
@@ -213,16 +208,27 @@ def sum_rows(
     *more: Any,
 ) -> tuple[Any, Any]:
     """What a function gives, added up over the blocks of rows; a pair, where it is one."""
-    sizes = statistics.layout.sizes
-    dims = tuple(sizes[d] if isinstance(d, str) else d for d in rows.dims)
     total: Any = None
-    for arrays, weights in statistics.rows.get((rows.piece, rows.cluster), ()):
-        shaped = _weights(weights, dims, rows.kept, int(arrays["block width"]))
-        part = function(arrays, shaped, params, statistics.layout, statistics.pivot, *more)
+    for part in each_block(rows, function, statistics, params, *more):
         total = part if total is None else _added(total, part)
     if total is None:
         total = 0.0
     return total if isinstance(total, tuple) else (total, None)
+
+
+def each_block(
+    rows: RowSum,
+    function: Callable[..., Any],
+    statistics: Statistics,
+    params: Mapping[str, Any],
+    *more: Any,
+) -> Iterator[Any]:
+    """What a function gives for each block of rows."""
+    sizes = statistics.layout.sizes
+    dims = tuple(sizes[d] if isinstance(d, str) else d for d in rows.dims)
+    for arrays, weights in statistics.rows.get((rows.piece, rows.cluster), ()):
+        shaped = _weights(weights, dims, rows.kept, int(arrays["block width"]))
+        yield function(arrays, shaped, params, statistics.layout, statistics.pivot, *more)
 
 
 def _weights(

@@ -38,6 +38,7 @@ from emdsl.runtime.rows import expected as expected
 from emdsl.runtime.rows import ready as ready
 from emdsl.runtime.rows import rows as rows
 from emdsl.runtime.shapes import unit_product as unit_product
+from emdsl.runtime.special import abs_power as abs_power
 from emdsl.runtime.special import bessel_ratio as bessel_ratio
 from emdsl.runtime.special import bessel_slope as bessel_slope
 from emdsl.runtime.special import digamma as digamma
@@ -57,6 +58,12 @@ _LEAST = 1e-260  # a sum of exps this large has nothing below it that counts
 def log(x: Floats) -> Floats:
     """log x with log 0 = -708 in place of minus infinity, so that 0 log 0 is 0."""
     found: Floats = np.log(np.maximum(x, _TINY))
+    return found
+
+
+def log_inside(x: Floats) -> Floats:
+    """log x, and 0 where x is 0: an entry at the edge, which a prior leaves out."""
+    found: Floats = np.log(np.where(x > 0.0, x, 1.0))
     return found
 
 

@@ -58,8 +58,7 @@ class Param:
     deviation (its square is a variance), ("zero", 1.0) for a variance, ("infinity", 1.0) for a
     precision or a rate, None where it is bounded. Adding one number to all entries along dimension
     `shift` changes nothing (a softmax's weights with a row for every class). `together` is a
-    dimension along which the update holds only where all entries or none are fixed; `inside` are
-    parameters whose update has this one's formula in it, and holds only where this one is free.
+    dimension along which the update holds only where all entries or none are fixed.
     """
 
     name: str
@@ -70,7 +69,6 @@ class Param:
     prior: bool = False
     shift: int | None = None
     together: int | None = None
-    inside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

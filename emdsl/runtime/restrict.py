@@ -60,14 +60,6 @@ def read_fix(meta: Meta, sizes: Mapping[str, int], fix: Any) -> Params:
             value = _read(param, fix[param.name], sizes, problems)
             if value is not None:
                 out[param.name] = value
-    for param in meta.params:
-        wide = [n for n in param.inside if n not in out or np.isnan(out[n]).any()]
-        if param.name in out and wide:
-            problems.append(
-                f"{param.name} in fix is part of the update of {' and '.join(wide)}, which has "
-                f"its formula in it: fix that too, or write `constrain {param.name} == ...` in the "
-                "model"
-            )
     if problems:
         raise ParamsError(problems)
     return out

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _ROUNDS = 30  # of every plane once and a Newton step, whose error near the maximum squares
-_NEWTON = (
-    10  # the largest order with Newton steps: there are its fourth power of second derivatives
-)
-_STILL = 1e-14  # a slope this small beside the terms it is a difference of is rounding
-_ROUNDING = 4e-16
+_NEWTON = 10  # the largest order with Newton steps, whose Hessians grow with its fourth power
+_STILL = 1e-13  # a slope this small beside the terms it is a difference of is rounding
+_ROUNDING = 4e-15  # or beside the largest entry of all
 
 
 def nearest_rotation(matrix: Floats) -> Floats:

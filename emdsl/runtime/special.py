@@ -36,6 +36,24 @@ def logistic_slope(x: Any) -> Floats:
     return found
 
 
+def abs_power(x: Any, power: Any, logs: int, signs: int) -> Floats:
+    """|x|^power (log |x|)^logs sign(x)^signs: |x|^power and its derivatives.
+
+    At zero it is zero, but for |x|^0: of derivatives that grow without bound, neither side's.
+    """
+    size = np.abs(x)
+    corner = size == 0.0
+    inside = np.where(corner, 1.0, size)
+    found = np.power(inside, power)
+    if logs:
+        found = found * np.log(inside) ** logs
+    if signs:
+        found = found * np.sign(x)
+    at_zero = np.equal(power, 0.0) if not logs and not signs else 0.0
+    out: Floats = np.where(corner, at_zero, found)
+    return out
+
+
 def digamma(x: Any) -> Floats:
     """The derivative of log Gamma, x > 0."""
     from scipy import special

@@ -14,7 +14,8 @@ from emdsl.compiler import compile_source, import_text
 from emdsl.derive.atoms import SizeOf
 from emdsl.derive.mstep.block import Eigenvectors
 from emdsl.diagnostics import CompileError
-from emdsl.runtime.params import neutral_params
+from emdsl.runtime.errors import DataError, ParamsError
+from emdsl.runtime.params import check_params, neutral_params
 from emdsl.source import Source
 from emdsl.verify.checks import Case, check_e_step, check_fisher, check_m_step
 from emdsl.verify.coordinates import jittered
@@ -71,6 +72,10 @@ param side : positive[D]
     "a known shape": written("VEE").replace("param shape", "const shape").replace(
         "shape[D]\n", "shape[3] = [0.5, 1, 2]\n").replace("[D]", "[3]"),
     "weights": written("VVE").replace("in N:", "in N times f[n]:"),
+    "a hidden Markov model": written("VVE").replace("[n]", "[t]").replace("n in N", "t in T")
+        .replace("Categorical(weight)",
+                 "Categorical(weight) if t == 0 else Categorical(trans[z[t-1]])")
+        .replace("param mean", "param trans[K] : simplex[K]\nparam mean"),
     "a prior on the volume": written("EVE").replace("volume : positive",
         "volume : positive ~ InverseGamma(3, 2)"),
 }  # fmt: skip
@@ -248,6 +253,121 @@ REFUSED = {
     "rotation @ rotation @ transpose(rotation)": "matrix-structure",
     "loadings @ diag(shape) @ transpose(loadings)": "matrix-structure",
 }
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(CompileError) as caught:
+        compile_source(Source(text, "m.em"))
+    return str(caught.value)
+
+
+def test_what_no_rule_solves_says_so() -> None:
+    """A rotation of data by least squares, and a shape as a mean: exact messages."""
+    assert (
+        refusal("""model M
+param R : orthogonal[D]
+param v : positive
+for n in N:
+    input u[n] : real[D]
+    data x[n] : real[D] ~ Normal(R @ u[n], var = v)
+""")
+        == """\
+m.em:2:7: error: no closed-form update of `R` (orthogonal[D]): in its share of Q the term \
+`R[d, d']*R[d, d'']` stands in the way [no-closed-form]
+    2 | param R : orthogonal[D]
+      |       ^
+  note: m.em:6:10: its density is drawn here
+    6 |     data x[n] : real[D] ~ Normal(R @ u[n], var = v)
+      |          ^
+  help: fix it as a `const`, or let it only turn a covariance of unlike variances, as in \
+`R @ diag(v) @ transpose(R)`"""
+    )
+    assert (
+        refusal("""model M
+param s : shape[D]
+for n in N:
+    data x[n] : real[D] ~ Normal(s, 1)
+""")
+        == """\
+m.em:2:7: error: no closed-form update of `s` (shape[D]): in its share of Q the terms \
+`s[d]**2`, `s[d]` stand in the way [no-closed-form]
+    2 | param s : shape[D]
+      |       ^
+  note: m.em:4:10: its density is drawn here
+    4 |     data x[n] : real[D] ~ Normal(s, 1)
+      |          ^
+  help: fix it as a `const`, or let its entries only multiply variances, as in \
+`var = volume * shape`"""
+    )
+
+
+def test_a_rotation_of_a_sphere_is_refused() -> None:
+    """Nothing depends on it, which the terms don't show one by one."""
+    text = """model M
+param R : orthogonal[D]
+for n in N:
+    data x[n] : real[D] ~ MvNormal(zeros[D], R @ eye[D] @ transpose(R))
+"""
+    assert "no closed-form update of `R`" in refusal(text)
+
+
+GIVEN = {
+    "an axis": (
+        "const R : orthogonal[3] = [[1, 0, 0], [0, 1, 1], [0, 0, 1]]\nparam v : positive[3]",
+        "R @ diag(v) @ transpose(R)",
+        "R is [[1., 0., 0.], [0., 1., 1.], [0., 0., 1.]], expected an orthogonal matrix",
+    ),
+    "a shape": (
+        "const s : shape[3] = [1, 2, 3]\nparam u : positive",
+        "u * diag(s)",
+        "s is [1., 2., 3.], expected positive numbers with a product of 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", GIVEN)
+def test_a_const_that_is_none_is_refused_when_fitting(what: str) -> None:
+    declared, cov, problem = GIVEN[what]
+    text = f"""model M
+{declared}
+for n in N:
+    data x[n] : real[3] ~ MvNormal(zeros[3], {cov})
+"""
+    c = compile_source(Source(text, "m.em"))
+    with pytest.raises(DataError) as caught:
+        import_text(c.module, "M").fit(X)
+    assert list(caught.value.problems) == [problem]
+
+
+def test_parameters_to_start_from_are_checked_and_made_exact() -> None:
+    c = compile_source(Source(written("EVE"), "m.em"))
+    module = import_text(c.module, "M")
+    with pytest.raises(ParamsError) as caught:
+        module.fit(X, init={"rotation": np.ones((D, D)), "shape": np.ones((2, D)) * 2})
+    assert list(caught.value.problems) == [
+        "shape[0] is [2., 2., 2.], expected positive numbers with a product of 1",
+        "rotation is [[1., 1., 1.], [1., 1., 1.], [1., 1., 1.]], expected an orthogonal matrix",
+    ]
+    turn = np.linalg.qr(np.random.default_rng(9).normal(size=(D, D)))[0]
+    found = check_params(
+        module.PROGRAM.meta,
+        {"rotation": np.round(turn, 6), "shape": [[0.333333, 1, 3], [1, 1, 1]]},
+        {"D": D, "K": 2},
+        partial=True,
+    )
+    np.testing.assert_allclose(found["rotation"].T @ found["rotation"], np.eye(D), atol=1e-15)
+    np.testing.assert_allclose(found["shape"].prod(axis=-1), 1.0, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["VVI", "EEE", "VEV", "EVE"])
+@pytest.mark.parametrize("lost", ["a column", "a plane"])
+def test_data_without_spread_are_reported(name: str, lost: str) -> None:
+    x = np.random.default_rng(10).normal(size=(30, 3))
+    x[:, 2] = 0.0 if lost == "a column" else x[:, 0] - x[:, 1]
+    c = compile_source(Source(written(name), "m.em"))
+    found = import_text(c.module, "M").fit(x, progress=False)
+    flat = lost == "a column" or name[2] != "I"
+    assert (found.status == "degenerate") is flat
 
 
 @pytest.mark.parametrize("cov", REFUSED)

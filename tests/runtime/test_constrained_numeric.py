@@ -9,7 +9,6 @@ import pytest
 from scipy import optimize, stats
 
 import emdsl
-from emdsl.runtime.errors import ParamsError
 from emdsl.source import Source
 
 LOGISTIC = """\
@@ -132,9 +131,27 @@ def test_held_when_fitting() -> None:
     fit = module.fit(X, fix={"shape": [2.0, np.nan]}, restarts=4, tol=1e-12, max_iter=5000)
     other = load(GAMMAS, "shape[0] == 2").fit(X, restarts=4, tol=1e-12, max_iter=5000)
     assert fit.log_likelihood == pytest.approx(other.log_likelihood, abs=1e-7)
-    with pytest.raises(ParamsError) as caught:
-        module.fit(X, fix={"rate": 1.0})
-    assert str(caught.value) == (
-        "rate in fix is part of the update of shape, which has its formula in it: fix that too, or "
-        "write `constrain rate == ...` in the model"
+    fit = module.fit(X, fix={"rate": 1.0}, restarts=4, tol=1e-12, max_iter=5000)
+    other = load(GAMMAS, "rate == 1").fit(X, restarts=4, tol=1e-12, max_iter=5000)
+    assert fit.log_likelihood == pytest.approx(other.log_likelihood, abs=1e-7)
+    assert fit.params["rate"].tolist() == [1.0, 1.0]
+
+
+def test_absolute_deviations_of_what_is_not_held() -> None:
+    """Least absolute deviations of y less the held part: a linear program over the free ones."""
+    text = (
+        "model M\nparam b : real[P]\nparam s : positive\nfor n in N:\n"
+        "    input u[n] : real[P]\n    data y[n] ~ Laplace(dot(b, u[n]), s)\n"
     )
+    y = U @ [1.0, 2.0, -1.0] + RNG.standard_t(2, 300)
+    fit = load(text).fit({"u": U, "y": y}, fix={"b": [np.nan, 1.5, np.nan]})
+    free = U[:, [0, 2]]
+    rest = y - 1.5 * U[:, 1]
+    cost = np.concatenate([np.zeros(2), np.ones(300)])
+    sides = np.block([[free, -np.eye(300)], [-free, -np.eye(300)]])
+    found = optimize.linprog(cost, A_ub=sides, b_ub=np.concatenate([rest, -rest]),
+                             bounds=[(None, None)] * 2 + [(0, None)] * 300)  # fmt: skip
+    assert fit.params["b"] == pytest.approx([found.x[0], 1.5, found.x[1]], abs=1e-7)
+    assert fit.params["s"] == pytest.approx(found.fun / 300, abs=1e-9)
+    again = load(text, "b[1] == 1.5").fit({"u": U, "y": y})
+    assert again.params["b"] == pytest.approx(fit.params["b"], abs=1e-12)

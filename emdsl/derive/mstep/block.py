@@ -16,7 +16,7 @@ import sympy as sp
 
 from emdsl.derive.atoms import Atom, Coef, Elem, InvOf, Ix, LogDetOf, Matrix, Stat
 from emdsl.derive.mstep.restricted import Restriction
-from emdsl.derive.mstep.share import Numeric
+from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.statistics import Term
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import Param
@@ -163,7 +163,7 @@ class Planes:
 
 Form = (
     Joint | Entries | Normalized | Linear | MatrixValue | BestOf | UnitProduct | Eigenvectors
-    | Planes | Numeric
+    | Planes | Numeric | Absolute
 )  # fmt: skip
 
 
@@ -173,8 +173,7 @@ class Update:
 
     `also` are the further parameters that a joint system solves with it. `together` is a position
     of the cell along which the formula holds only where all entries are free or none is. `copies`
-    are parameters that equal one of them, each with that one; `under` the constraints on all these;
-    `inside` parameters that a numeric block has put in by their formulas.
+    are parameters that equal one of them, each with that one; `under` the constraints on all these.
     """
 
     param: str
@@ -188,7 +187,6 @@ class Update:
     together: int | None = None
     copies: tuple[tuple[str, str], ...] = ()
     under: tuple[str, ...] = ()
-    inside: tuple[str, ...] = ()
 
     @property
     def solved(self) -> tuple[str, ...]:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ind, Ix, LogSumExp, Value
-from emdsl.derive.display import tidy_axes, without_pivots
 from emdsl.derive.live import Live
 from emdsl.derive.mstep.block import Entries, Update, params_in
 from emdsl.derive.mstep.calculus import Summand, slope
+from emdsl.derive.mstep.record import record
 from emdsl.derive.mstep.restricted import Restriction
-from emdsl.derive.mstep.share import Numeric, RowPart, Share
-from emdsl.derive.smooth import smooth
+from emdsl.derive.mstep.share import Formula, Numeric, RowPart, Share, Why
+from emdsl.derive.smooth import AbsPower, smooth
 from emdsl.derive.statistics import Derived, Term
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import Param
@@ -35,7 +35,8 @@ def groups_of(
     """Parameters that share a term of Q, or an equation, directly or by way of others."""
     left = list(unsolved)
     atoms = derived.joint.atoms
-    together = [*(_params(t, atoms) for t in derived.shares), *links]
+    together = [_params(t, atoms) for t in derived.shares]
+    together += links
     out: list[tuple[str, ...]] = []
     while left:
         group = {left[0]}
@@ -47,6 +48,21 @@ def groups_of(
         out.append(tuple(n for n in left if n in group))
         left = [n for n in left if n not in group]
     return out
+
+
+def without_corners(group: tuple[str, ...], derived: Derived) -> tuple[str, ...]:
+    """The part of a group to be solved first, where powers of absolute values are in its Q.
+
+    What is inside them is a block of its own: at a corner of Q no step that moves it is upward,
+    and the other parameters would be stuck with it.
+    """
+    atoms = derived.joint.atoms
+    inside: frozenset[str] = frozenset()
+    for part in share_of(group, derived, ()):
+        for power in part.summand.expr.atoms(AbsPower):
+            inside |= params_in(power.args[0], atoms)
+    first = tuple(n for n in group if n in inside)
+    return first or group
 
 
 def takes(param: Param, rules: Restriction | None) -> bool:
@@ -64,11 +80,11 @@ def _params(term: Term, atoms: Atoms) -> frozenset[str]:
     return found | set(term.statistic.feature.params) if term.statistic else found
 
 
-def share_of(group: tuple[str, ...], derived: Derived, profiled: tuple[Update, ...]) -> list[_Q]:
+def share_of(group: tuple[str, ...], derived: Derived, profiled: tuple[Update, ...]) -> list[Part]:
     """The summands of Q with the group's parameters, those profiled put in by their formula."""
     atoms = derived.joint.atoms
     wanted = {*group, *(u.param for u in profiled)}
-    out: list[_Q] = []
+    out: list[Part] = []
     live = dict(zip(derived.live_terms, derived.live, strict=True))
     for term in derived.shares:
         if not _params(term, atoms) & wanted:
@@ -76,16 +92,16 @@ def share_of(group: tuple[str, ...], derived: Derived, profiled: tuple[Update, .
         x = live.get(term)
         if x is None:
             expr = smooth(term.weight(atoms) * term.basis, atoms)
-            out.append(_Q(Summand(expr, term.axes), None, term))
+            out.append(Part(Summand(expr, term.axes), None, term))
         else:
-            out.append(_Q(Summand(x.weighted(atoms), x.axes), x, term))
+            out.append(Part(Summand(x.weighted(atoms), x.axes), x, term))
     for update in profiled:
         out = [_put_in(q, update, atoms) for q in out]
     return out
 
 
 @dataclass(frozen=True)
-class _Q:
+class Part:
     """One summand of the block's Q, and the live term it comes from if it is over rows."""
 
     summand: Summand
@@ -93,7 +109,7 @@ class _Q:
     term: Term
 
 
-def _put_in(q: _Q, update: Update, atoms: Atoms) -> _Q:
+def _put_in(q: Part, update: Update, atoms: Atoms) -> Part:
     """The summand with a parameter's formula in its place."""
     assert isinstance(update.form, Entries)
     new: dict[sp.Basic, sp.Basic] = {}
@@ -108,9 +124,15 @@ def _put_in(q: _Q, update: Update, atoms: Atoms) -> _Q:
 
 
 def solve(
-    group: tuple[str, ...], derived: Derived, profiled: tuple[Update, ...], why: str
+    group: tuple[str, ...],
+    derived: Derived,
+    profiled: tuple[Update, ...] = (),
+    given: Numeric | None = None,
 ) -> Update:
-    """The numeric update of a group of parameters. Raises Untaken."""
+    """The numeric update of a group of parameters, with the formulas of those profiled put in.
+
+    Raises Untaken.
+    """
     atoms, model = derived.joint.atoms, derived.joint.model
     params = [model.param(n) for n in group]
     shares = share_of(group, derived, profiled)
@@ -129,7 +151,7 @@ def solve(
         for gradient in gradients
     ]
     whole = [int(p.type.kind in ("simplex", "ordered")) for p in params]
-    batch = _batch(cells, twins, hessians, whole, atoms)
+    batch = batch_of(cells, twins, hessians, whole, atoms)
     # the batch axes have one name each: the first parameter's
     names = tuple(cells[0][i] for i in batch[0])
     aligned: dict[str, Ix] = {}
@@ -140,31 +162,39 @@ def solve(
     form = Numeric(
         group,
         names,
-        tuple(_own(c, b) for c, b in zip(cells, batch, strict=True)),
-        tuple(_own(c, b) for c, b in zip(twins, batch, strict=True)),
+        tuple(own_axes(c, b) for c, b in zip(cells, batch, strict=True)),
+        tuple(own_axes(c, b) for c, b in zip(twins, batch, strict=True)),
         tuple(
             (*b, *(i for i in range(len(c)) if i not in b))
             for c, b in zip(cells, batch, strict=True)
         ),
-        _share([_placed(q, group, batch, names, atoms) for q in shares], atoms),
-        tuple(_share([_renamed(q, aligned, atoms) for q in g], atoms) for g in gradients),
+        collected([placed(q, group, batch, names, atoms) for q in shares], atoms),
+        tuple(collected([at_batch(q, aligned, atoms) for q in g], atoms) for g in gradients),
         tuple(
-            tuple(_share([_renamed(q, aligned, atoms) for q in h], atoms) for h in row)
+            tuple(collected([at_batch(q, aligned, atoms) for q in h], atoms) for h in row)
             for row in hessians
         ),
         _certified(hessians, atoms),
+        tuple(u.param for u in profiled),
+        given,
         tuple(
             _shift(n, own, shares, atoms)
             for n, own in zip(group, ((*b, *(i for i in range(len(c)) if i not in b))[len(b) :]
                                       for c, b in zip(cells, batch, strict=True)), strict=True)
         ),
+        Why(*in_the_way(group, derived), tuple(map(_formula, profiled)), common),
     )  # fmt: skip
     needs = _needs(form, atoms) - set(group)
-    record = _record(form, group, profiled, why, common, atoms)
-    return Update(group[0], "numeric", cells[0], form, needs, record, None, group[1:])
+    lines = record(form, derived)
+    return Update(group[0], "numeric", cells[0], form, needs, lines, None, group[1:])
 
 
-def _own(cell: tuple[str, ...], batch: tuple[int, ...]) -> tuple[str, ...]:
+def _formula(update: Update) -> Formula:
+    assert isinstance(update.form, Entries)
+    return Formula(update.param, update.cell, update.form.value)
+
+
+def own_axes(cell: tuple[str, ...], batch: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(a for i, a in enumerate(cell) if i not in batch)
 
 
@@ -182,8 +212,8 @@ def _needs(form: Numeric, atoms: Atoms) -> frozenset[str]:
 
 
 def _without_common(
-    shares: list[_Q], group: tuple[str, ...], atoms: Atoms
-) -> tuple[list[_Q], sp.Expr]:
+    shares: list[Part], group: tuple[str, ...], atoms: Atoms
+) -> tuple[list[Part], sp.Expr]:
     """Cancel positive factors of other parameters, without axes, that all summands share."""
     shared: dict[sp.Expr, sp.Expr] | None = None
     for q in shares:
@@ -209,10 +239,10 @@ def _without_common(
 # --- batches ------------------------------------------------------------------------------------
 
 
-def _batch(
+def batch_of(
     cells: list[tuple[str, ...]],
     twins: list[tuple[str, ...]],
-    hessians: list[list[list[_Q]]],
+    hessians: list[list[list[Part]]],
     events: list[int],
     atoms: Atoms,
 ) -> list[tuple[int, ...]]:
@@ -274,13 +304,13 @@ def _ties(expr: sp.Expr, one: str, other: str, atoms: Atoms) -> bool:
     return bool(pinned[one] & pinned[other])
 
 
-def _placed(
-    q: _Q,
+def placed(
+    q: Part,
     group: tuple[str, ...],
     batch: list[tuple[int, ...]],
     names: tuple[str, ...],
     atoms: Atoms,
-) -> _Q:
+) -> Part:
     """A summand of Q's value for each problem of the batch: its axis there isn't summed over."""
     expr, axes = q.summand.expr, q.summand.axes
     for atom in sorted(atoms.deep(expr), key=atoms.text):
@@ -301,7 +331,7 @@ def _placed(
     return replace(q, summand=Summand(expr, axes))
 
 
-def _renamed(q: _Q, names: dict[str, Ix], atoms: Atoms) -> _Q:
+def at_batch(q: Part, names: dict[str, Ix], atoms: Atoms) -> Part:
     """With one name for each batch axis: [c = c] is 1."""
     expr = q.summand.expr
     for factor in sp.Mul.make_args(expr):
@@ -320,7 +350,7 @@ def _renamed(q: _Q, names: dict[str, Ix], atoms: Atoms) -> _Q:
     return replace(q, summand=Summand(atoms.rename(expr, names), q.summand.axes))
 
 
-def _shift(name: str, own: tuple[int, ...], shares: list[_Q], atoms: Atoms) -> int | None:
+def _shift(name: str, own: tuple[int, ...], shares: list[Part], atoms: Atoms) -> int | None:
     """The own axis that softmaxes normalise over: one number added along it drops out of Q.
 
     Only what is linear in the parameter may stand beside them (the runtime looks again).
@@ -349,7 +379,7 @@ def _shift(name: str, own: tuple[int, ...], shares: list[_Q], atoms: Atoms) -> i
 # --- the result ---------------------------------------------------------------------------------
 
 
-def _share(summands: list[_Q], atoms: Atoms) -> Share:
+def collected(summands: list[Part], atoms: Atoms) -> Share:
     static: sp.Expr = sp.Integer(0)
     rows: list[RowPart] = []
     for q in summands:
@@ -364,7 +394,7 @@ def _share(summands: list[_Q], atoms: Atoms) -> Share:
     return Share(static, tuple(rows))
 
 
-def _certified(hessians: list[list[list[_Q]]], atoms: Atoms) -> bool:
+def _certified(hessians: list[list[list[Part]]], atoms: Atoms) -> bool:
     """Whether SymPy can tell that Q is concave: a sum of -(f >= 0) v v' of predictors v.
 
     True where each second derivative is a nonpositive function of the row times a factor of the
@@ -391,69 +421,17 @@ def _is_data(symbol: sp.Symbol, atoms: Atoms) -> bool:
     return isinstance(atom, Elem) and atom.role in ("data", "input", "const")
 
 
-def _record(
-    form: Numeric,
-    group: tuple[str, ...],
-    profiled: tuple[Update, ...],
-    why: str,
-    common: sp.Expr,
-    atoms: Atoms,
-) -> tuple[str, ...]:
-    lines = [f"no closed form: {why}"]
-    if common != 1:
-        lines.append(f"the positive factor {common} is common to all terms and cancels")
-    for update in profiled:
-        assert isinstance(update.form, Entries)
-        given = ", ".join(group)
-        lines.append(f"profiled: {update.param} = {update.form.value} is the maximum given {given}")
-    lines.append("Q = " + text_of(form.value, atoms))
-    for name, gradient, cell in zip(group, form.gradient, form.cells, strict=True):
-        lines.append(f"dQ/d{_entry(name, form, cell)} = " + text_of(gradient, atoms))
-    for i, name in enumerate(group):
-        for j in range(i, len(group)):
-            one = _entry(name, form, form.cells[i])
-            two = _entry(group[j], form, form.twins[j])
-            lines.append(f"d2Q/d{one} d{two} = " + text_of(form.hessian[i][j], atoms))
-    lines.append(
-        "Q is concave: damped Newton steps reach its one maximum"
-        if form.concave
-        else "damped Newton steps in unconstrained coordinates, each halved until Q does not fall"
-    )
-    return tuple(lines)
-
-
-def _entry(name: str, form: Numeric, own: tuple[str, ...]) -> str:
-    i = form.params.index(name)
-    order = form.places[i]
-    axes = (*form.batch, *own)
-    placed = [axes[order.index(k)] for k in range(len(order))]
-    return f"{name}[{', '.join(placed)}]" if placed else name
-
-
-def text_of(share: Share, atoms: Atoms) -> str:
-    """A share of Q in words of mathematics."""
-    parts = [str(without_pivots(share.static, atoms))] if share.static != 0 else []
-    for part in share.rows:
-        sums = ", ".join((part.plate, *sorted(part.axes)))
-        parts.append(f"sum_{{{sums}}} {without_pivots(part.expr, atoms)}")
-    return " + ".join(parts) or "0"
-
-
-def culprit(derived: Derived, group: tuple[str, ...]) -> str:
-    """The terms of Q in the way of a closed form, for people."""
+def in_the_way(group: tuple[str, ...], derived: Derived) -> tuple[tuple[sp.Expr, ...], bool]:
+    """The terms of Q in the way of a closed form; whether they mix data and parameters."""
     atoms = derived.joint.atoms
-    found: dict[str, None] = {}
     live = dict(zip(derived.live_terms, derived.live, strict=True))
-    for term in derived.shares:
-        if not _params(term, atoms) & set(group):
-            continue
+    terms = [t for t in derived.shares if _params(t, atoms) & set(group)]
+    mixed: dict[sp.Expr, None] = {}
+    plain: dict[sp.Expr, None] = {}
+    for term in terms:
         x = live.get(term)
         if x is not None and set(x.params) & set(group):
-            found[str(without_pivots(x.moving * x.basis, atoms))] = None
-    if found:
-        texts = tidy_axes(list(found), atoms)
-        return f"{', '.join(texts)} mix{'es' * (len(texts) == 1)} data and parameters"
-    for term in derived.shares:
-        if params_in(term.basis, atoms) & set(group):
-            found[str(without_pivots(term.basis, atoms))] = None
-    return f"the terms {', '.join(tidy_axes(list(found), atoms))} together have no rule"
+            mixed[x.moving * x.basis] = None
+        elif params_in(term.basis, atoms) & set(group):
+            plain[smooth(term.basis, atoms)] = None
+    return tuple(mixed or plain), bool(mixed)

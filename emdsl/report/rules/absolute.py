@@ -1,0 +1,68 @@
+"""Absolute deviations: a median, or as many of them zero as there are unknowns."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from emdsl.derive.atoms import Elem
+from emdsl.derive.mstep.share import Absolute, Deviation
+from emdsl.report.rules.context import Context
+from emdsl.report.style import Math
+
+_MIDPOINT = "between two that are as good, their midpoint (Koenker 2005, section 1.3)"
+
+
+def write(c: Context, form: Absolute) -> bool:
+    """Q in the parameters, and how the highest of its corners is found."""
+    page = c.page
+    entries = [_entry(form, i, c) for i in range(len(form.params))]
+    total: sp.Expr = sp.Integer(0)
+    for d in form.deviations:
+        total -= _sum(d, form, entries, c)
+    for entry, own, slope in zip(entries, form.cells, form.slope, strict=True):
+        total += c.atoms.sum(own, slope * entry)
+    page.say(
+        "Its share of Q, without positive factors that all terms have and without the terms that "
+        "are free of it:"
+    )
+    page.formula("Q", c.show(total))
+    page.say("w are the rows' weights, with the posterior of the latents in their brackets. ")
+    page.say(
+        "It is concave and piecewise linear: it has no derivative at its corners, and one of them "
+        "is the highest place."
+    )
+    if form.is_median:
+        (d, *more) = form.deviations
+        design = d.design[0]
+        what = "median" if form.slope[0] == 0 else "quantile"
+        if more or design != 1:
+            page.say(
+                f"It is the weighted {what} of the values at which one deviation is zero; "
+                f"{_MIDPOINT}."
+            )
+        else:
+            page.say(f"It is the weighted {what} of ", Math(c.show(d.target)),
+                     f"; {_MIDPOINT}.")  # fmt: skip
+    else:
+        page.say(
+            "There as many deviations are zero as there are unknowns. From such a corner the one "
+            "whose release raises Q fastest is let go, and another becomes zero where Q is highest "
+            "on the way, until none raises it (Bloomfield and Steiger 1983)."
+        )
+    return True
+
+
+def _entry(form: Absolute, i: int, c: Context) -> sp.Symbol:
+    name, order = form.params[i], form.places[i]
+    axes = (*form.batch, *form.cells[i])
+    idx = tuple(axes[order.index(k)] for k in range(len(order)))
+    kind = c.derived.joint.model.param(name).type.kind
+    return c.atoms.symbol(Elem("param", name, idx, kind))
+
+
+def _sum(d: Deviation, form: Absolute, entries: list[sp.Symbol], c: Context) -> sp.Expr:
+    inside = d.target
+    for entry, own, design in zip(entries, form.cells, d.design, strict=True):
+        inside -= c.atoms.sum(own, design * entry)
+    axes = (*([d.plate] if d.plate else []), *d.sums)
+    return c.atoms.sum(axes, d.weight * sp.Abs(inside))

@@ -1,0 +1,306 @@
+"""Blocks of an M-step in whose absolute deviations Q is: gathers the rows, and finds the least."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdsl.runtime.diagnosis import diagnose
+from emdsl.runtime.held import Held
+from emdsl.runtime.medians import deviation, least_absolute, weighted_median
+from emdsl.runtime.numeric import RowSum, each_block
+from emdsl.runtime.objective import Floats, Point, Slopes
+from emdsl.runtime.program import Statistics
+
+_WORSE = 1e-12  # relative: a sum this much larger than at the start is no better for rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Deviations:
+    """Deviations of rows, or without rows those of a prior, a function of (statistics, params).
+
+    The function gives a weight and a target over (batch..., sums..., rows), and for each parameter
+    of the block a design over (batch..., own..., sums..., rows); axes they don't depend on are
+    missing in front or of length one. `sums` is how many such axes there are beside the rows.
+    """
+
+    sums: int
+    source: RowSum | Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Absolute:
+    """Parameters that weighted absolute deviations are least at, a problem for each of a batch.
+
+    `places` says which of a parameter's dimensions are the batch's, then which are its own;
+    `slope(statistics, params)` the slopes of what is linear in them, less the deviations.
+    """
+
+    params: tuple[str, ...]
+    kinds: tuple[str, ...]
+    batch: int
+    places: tuple[tuple[int, ...], ...]
+    deviations: tuple[Deviations, ...]
+    slope: Callable[..., Any] | None = None
+
+
+def least_deviations(
+    block: Absolute, statistics: Statistics, values: Mapping[str, Any]
+) -> tuple[Floats, ...]:
+    """The block's parameters where their deviations are least, given the others' values.
+
+    A problem without data, or without a least place, stays where it is.
+    """
+    start = [np.transpose(np.asarray(values[n], dtype=np.float64), p)
+             for n, p in zip(block.params, block.places, strict=True)]  # fmt: skip
+    batch = start[0].shape[: block.batch]
+    own = tuple(x.shape[block.batch :] for x in start)
+    here = np.concatenate([np.reshape(x, (*batch, -1)) for x in start], axis=-1)
+    table = _table(block, statistics, values, own)
+    slope = np.zeros_like(here)
+    if block.slope is not None:
+        given = block.slope(statistics, values)
+        slope = np.concatenate([np.reshape(g, (*batch, -1)) for g in given], axis=-1)
+    if statistics.notes is not None:
+        squares = _Squares(table, here.shape)
+        point = _split(here, block, own)
+        statistics.notes.extend(
+            diagnose(squares, point, ("real",) * len(own), block.params, block.batch)
+        )
+    found = here.copy()
+    held = _held(block, values)
+    orders: dict[tuple[int, ...], _Sorted] = {}
+    for at in np.ndindex(*batch):
+        new: Floats | None
+        stays = None if held is None else held[at]
+        if stays is not None and stays.all():
+            continue
+        if stays is not None and stays.any():
+            new = _rest(table, at, slope[at], here[at], stays)
+        elif here.shape[-1] == 1:
+            new = _median(table, at, float(slope[*at, 0]), orders)
+        else:
+            new = _regression(table, at, slope[at], here[at])
+        if new is None or not np.isfinite(new).all():
+            continue
+        if block.kinds[0] == "positive" and new[0] <= 0.0:
+            new = 0.5 * here[at]  # it is highest at zero, where no positive parameter is
+        if not _is_worse(table, at, slope[at], new, here[at]):
+            found[at] = new
+    return tuple(
+        np.array(np.transpose(part, np.argsort(p)), order="C")
+        for part, p in zip(_split(found, block, own), block.places, strict=True)
+    )
+
+
+def _held(block: Absolute, values: Mapping[str, Any]) -> NDArray[np.bool_] | None:
+    """Which of a problem's unknowns are fixed, (batch..., P); None where none is."""
+    masks = []
+    for name, places in zip(block.params, block.places, strict=True):
+        value = values[name]
+        mask = value.fixed() if isinstance(value, Held) else np.zeros(np.shape(value), dtype=bool)
+        turned = np.transpose(mask, places)
+        masks.append(turned.reshape((*turned.shape[: block.batch], -1)))
+    found = np.concatenate(masks, axis=-1)
+    return found if found.any() else None
+
+
+def _split(flat: Floats, block: Absolute, own: tuple[Any, ...]) -> Point:
+    """The parameters (batch..., own...) of all of a problem's unknowns together."""
+    ends = np.cumsum([math.prod(o) for o in own])[:-1]
+    parts = np.split(flat, ends, axis=-1)
+    return tuple(np.reshape(x, (*flat.shape[: block.batch], *o))
+                 for x, o in zip(parts, own, strict=True))  # fmt: skip
+
+
+class _Table(NamedTuple):
+    """weight, target (batch..., R) and design (batch..., P, R), batch axes perhaps of length 1."""
+
+    weight: Floats
+    target: Floats
+    design: Floats
+
+    def at(self, problem: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
+        """Those of one problem: (R,), (R,), (P, R)."""
+        count = len(problem)
+        weight, target, design = (x[_place(x, problem, count)] for x in self)
+        return weight, target, design
+
+
+def _place(x: Floats, problem: tuple[int, ...], count: int) -> tuple[int, ...]:
+    return tuple(i if n > 1 else 0 for i, n in zip(problem, x.shape[:count], strict=True))
+
+
+class _Squares:
+    """The deviations squared, an `Objective`: it leaves the same unknowns undetermined."""
+
+    def __init__(self, table: _Table, shape: tuple[int, ...]) -> None:
+        self.table = table
+        self.shape = shape
+
+    def _flat(self, point: Point) -> Floats:
+        batch = self.shape[:-1]
+        return np.concatenate([np.reshape(x, (*batch, -1)) for x in point], axis=-1)
+
+    def value(self, point: Point) -> Floats:
+        flat = self._flat(point)
+        out = np.empty(self.shape[:-1])
+        for at in np.ndindex(*self.shape[:-1]):
+            weight, target, design = _counted(self.table, at)
+            out[at] = -0.5 * weight @ (target - flat[at] @ design) ** 2
+        return out
+
+    def slopes(self, point: Point, second: bool) -> Slopes:
+        flat = self._flat(point)
+        ends = np.cumsum([math.prod(x.shape[len(self.shape) - 1 :]) for x in point])[:-1]
+        gradient, hessian = np.empty(self.shape), np.empty((*self.shape, self.shape[-1]))
+        for at in np.ndindex(*self.shape[:-1]):
+            weight, target, design = _counted(self.table, at)
+            gradient[at] = (weight * (target - flat[at] @ design)) @ design.T
+            hessian[at] = -(weight * design) @ design.T
+        owns = [x.shape[len(self.shape) - 1 :] for x in point]
+        batch = self.shape[:-1]
+        parts = np.split(gradient, ends, axis=-1)
+        first = tuple(np.reshape(g, (*batch, *o)) for g, o in zip(parts, owns, strict=True))
+        if not second:
+            return Slopes(first, None)
+        rows = np.split(hessian, ends, axis=-2)
+        grid = tuple(
+            tuple(np.reshape(part, (*batch, *o, *t))
+                  for part, t in zip(np.split(row, ends, axis=-1), owns, strict=True))
+            for row, o in zip(rows, owns, strict=True)
+        )  # fmt: skip
+        return Slopes(first, grid)
+
+
+def _counted(table: _Table, at: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
+    """The rows of one problem that have a weight."""
+    weight, target, design = table.at(at)
+    sound = (weight > 0.0) & np.isfinite(target) & np.isfinite(design).all(axis=0)
+    return weight[sound], target[sound], design[:, sound]
+
+
+# --- one unknown ----------------------------------------------------------------------------------
+
+
+class _Sorted(NamedTuple):
+    """Where each deviation is zero, how fast it grows from there, and the order of the places."""
+
+    points: Floats
+    growth: Floats
+    order: NDArray[np.intp]
+
+
+def _median(
+    table: _Table, at: tuple[int, ...], slope: float, orders: dict[tuple[int, ...], _Sorted]
+) -> Floats:
+    """Sorted once for all problems that share their points."""
+    count = len(at)
+    weight, target, design = table.at(at)
+    key = _place(table.target, at, count) + _place(table.design, at, count)
+    if key not in orders:
+        growth = np.abs(design[0])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            points = np.where(growth > 0.0, target / design[0], 0.0)
+        orders[key] = _Sorted(points, growth, np.argsort(points, kind="stable"))
+    points, growth, order = orders[key]
+    weight = np.where(np.isfinite(points) & (growth > 0.0), weight * growth, 0.0)
+    return np.array([weighted_median(points, weight, order, slope)])
+
+
+# --- several --------------------------------------------------------------------------------------
+
+
+def _regression(table: _Table, at: tuple[int, ...], slope: Floats, here: Floats) -> Floats | None:
+    weight, target, design = _counted(table, at)
+    start = np.where(np.isfinite(here), here, 0.0)
+    return least_absolute(design, target, weight, slope, start)
+
+
+def _rest(
+    table: _Table, at: tuple[int, ...], slope: Floats, here: Floats, stays: NDArray[np.bool_]
+) -> Floats | None:
+    """The same for what isn't fixed: the fixed ones' share is taken from the targets."""
+    weight, target, design = _counted(table, at)
+    start = np.where(np.isfinite(here), here, 0.0)
+    left = target - here[stays] @ design[stays]
+    rest = least_absolute(design[~stays], left, weight, slope[~stays], start[~stays])
+    if rest is None:
+        return None
+    new = np.array(here)
+    new[~stays] = rest
+    return new
+
+
+def _is_worse(table: _Table, at: tuple[int, ...], slope: Floats, new: Floats, old: Floats) -> bool:
+    """Whether rounding made a place worse than the one before."""
+    weight, target, design = _counted(table, at)
+    before, after = (deviation(design, target, weight, slope, x) for x in (old, new))
+    return bool(after > before + _WORSE * abs(before))
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def _table(
+    block: Absolute, statistics: Statistics, values: Mapping[str, Any], own: tuple[Any, ...]
+) -> _Table:
+    """The rows of all deviations one after the other."""
+    parts: list[_Table] = []
+    for d in block.deviations:
+        if isinstance(d.source, RowSum):
+            found = each_block(d.source, d.source.value, statistics, values)
+            parts += [_flat(part, block.batch, d.sums + 1, own) for part in found]
+        else:
+            parts.append(_flat(d.source(statistics, values), block.batch, d.sums, own))
+    if not parts:
+        unknowns = sum(math.prod(o) for o in own)
+        one = (1,) * block.batch
+        return _Table(np.zeros((*one, 0)), np.zeros((*one, 0)), np.zeros((*one, unknowns, 0)))
+    if len(parts) == 1:
+        return parts[0]
+    return _Table(*(_joined([p[i] for p in parts], block.batch) for i in range(3)))
+
+
+def _joined(arrays: list[Floats], batch: int) -> Floats:
+    """Along the rows; batch axes alike."""
+    lead = np.broadcast_shapes(*(x.shape[:batch] for x in arrays))
+    return np.concatenate([np.broadcast_to(x, (*lead, *x.shape[batch:])) for x in arrays], axis=-1)
+
+
+def _flat(found: tuple[Any, ...], batch: int, tail: int, own: tuple[Any, ...]) -> _Table:
+    """What a function gave, with its last `tail` axes as one.
+
+    An axis beside the rows that only the weights depend on is summed over first: components that
+    share a location are one.
+    """
+    weight = _ranked(found[0], batch + tail)
+    target = _ranked(found[1], batch + tail)
+    designs = [_ranked(x, batch + len(o) + tail) for x, o in zip(found[2:], own, strict=True)]
+    for i in range(batch, batch + tail - 1):
+        back = i - batch - tail
+        if all(x.shape[back] == 1 for x in (target, *designs)):
+            weight = weight.sum(axis=i, keepdims=True)
+    ends = np.broadcast_shapes(*(x.shape[x.ndim - tail :] for x in (weight, target, *designs)))
+
+    def merged(x: Floats, shape: tuple[int, ...]) -> Floats:
+        return np.broadcast_to(x, (*x.shape[:batch], *shape, *ends)).reshape(
+            *x.shape[:batch], *([math.prod(shape)] if shape else []), math.prod(ends)
+        )
+
+    every = [merged(x, o or (1,)) if o else merged(x, ())[..., None, :]
+             for x, o in zip(designs, own, strict=True)]  # fmt: skip
+    lead = np.broadcast_shapes(*(x.shape[:batch] for x in every))
+    design = np.concatenate([np.broadcast_to(x, (*lead, *x.shape[batch:])) for x in every], axis=-2)
+    return _Table(merged(weight, ()), merged(target, ()), design)
+
+
+def _ranked(x: Any, rank: int) -> Floats:
+    """With axes of length one in front up to this rank."""
+    array = np.asarray(x, dtype=np.float64)
+    return array.reshape((1,) * (rank - array.ndim) + array.shape)
