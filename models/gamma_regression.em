@@ -8,6 +8,5 @@ param beta      : real[P]
 param shape     : positive
 
 for n in N:
-    input u[n]    : real[P]
-    let   mean[n] = exp(intercept + dot(beta, u[n]))
-    data  y[n]    ~ Gamma(shape, shape / mean[n])
+    input u[n] : real[P]
+    data  y[n] ~ Gamma(shape, log = intercept + dot(beta, u[n]))

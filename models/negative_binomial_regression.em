@@ -10,4 +10,4 @@ param phi       : positive
 
 for n in N:
     input u[n] : real[P]
-    data  y[n] : count ~ NegativeBinomial(mu = exp(intercept + dot(beta, u[n])), phi = phi)
+    data  y[n] : count ~ NegativeBinomial(log = intercept + dot(beta, u[n]), shape = phi)

@@ -1,5 +1,5 @@
 # emdsl fit models/weibull_lifetimes.em models/data/lung.csv --data died=event --data u=age,sex
-density Lifetime(t : positive; k, s : positive, died : count) = (
+likelihood Lifetime(t : positive; k, s : positive, died : count) = (
     k / s * (t / s)^(k - 1)
 )^died * exp(-(t / s)^k)
 

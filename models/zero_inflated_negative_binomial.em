@@ -12,5 +12,6 @@ for n in N:
     input  u[n]      : real[P]
     input  v[n]      : real[Q]
     latent active[n] ~ Bernoulli(logit = dot(gate, v[n]))
-    let    mean[n]   = exp(dot(beta, u[n]))
-    data   y[n]      : count ~ NegativeBinomial(mu = mean[n], phi = phi) if active[n] else Delta(0)
+    data   y[n]      : count ~ case active[n]:
+        0: Delta(0)
+        1: NegativeBinomial(log = dot(beta, u[n]), shape = phi)

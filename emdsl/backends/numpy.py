@@ -36,6 +36,7 @@ _FUNCTIONS = {
     "expit": "nm.expit", "digamma": "nm.digamma", "trigamma": "nm.trigamma",
     "log1pexp": "nm.log1pexp", "abs_power": "nm.abs_power", "log_i0": "nm.log_i0",
     "bessel_ratio": "nm.bessel_ratio", "bessel_slope": "nm.bessel_slope", "xlogy": "special.xlogy",
+    "log_inside": "nm.log_inside",
 }  # fmt: skip
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _KERNELS = {

@@ -27,6 +27,7 @@ from emdsl.derive.location import (
 )
 from emdsl.derive.monomials import Monomial, monomials
 from emdsl.derive.refusal import Refused
+from emdsl.derive.restricted import log_restriction
 from emdsl.derive.scalarize import Guarded, Scalarizer, certain
 from emdsl.derive.table import Atoms
 from emdsl.derive.user_density import family_of
@@ -205,8 +206,25 @@ class _Deriver:
         axes = tuple(self.atoms.fresh(e) for e in p.batch)
         ref = Ref(p.name, "param", tuple(AxisRef(a, p.span) for a in axes), p.span, p.type.shape)
         total, places = self._log_density(p.prior, ref, None, observed=False)
+        total = total + self._restriction(p)
         bound = frozenset((*axes, *places))
         return Node(p.name, "prior", (), total, monomials(total, bound, self.atoms, p.span), p.span)
+
+    def _restriction(self, p: Param) -> sp.Expr:
+        """What a prior on more values than the parameter has gains by being on these alone."""
+        assert p.prior is not None
+        s = self._scalarizer()
+        total: sp.Expr = sp.Integer(0)
+        for condition, draw in branches(p.prior, s):
+            family = self.families[draw.family]
+            places = {n: tuple(self.atoms.fresh(e) for e in arg.shape) for n, arg in draw.args}
+            parts = {n: s.scalar(arg, places[n]) for n, arg in draw.args if not family.event}
+            if not parts or any(len(part) > 1 for part in parts.values()):
+                continue
+            arguments = {n: part[0][1] for n, part in parts.items()}
+            gain = log_restriction(family, draw, p.type.kind, arguments)
+            total += s.indicator(condition) * gain
+        return total
 
     def _log_density(
         self, dist: Distribution, ref: Ref, axis: str | None, *, observed: bool

@@ -201,9 +201,9 @@ def _separate(term: sp.Expr, axes: frozenset[str], atoms: Atoms, span: Span) -> 
         False,
         span,
     )
-    m = _guard_params(m, atoms)
-    mixed = any(_is_data(a) for f in sp.Mul.make_args(m.basis) for a in atoms.deep(f))
-    return replace(m, mixed=mixed)
+    guarded = _guard_params(m, atoms)
+    mixed = any(_is_data(a) for f in sp.Mul.make_args(guarded.basis) for a in atoms.deep(f))
+    return replace(m, mixed=True) if mixed else guarded  # by rows, each finds its own entries
 
 
 def _is_data(atom: object) -> bool:

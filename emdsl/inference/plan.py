@@ -126,22 +126,22 @@ def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
     terms = [t for t in derived.terms if t.statistic and t.statistic.plate == level.axis]
     given = [g for g in derived.given if g.plate == level.axis]
     live = [x for x in derived.live if x.plate == level.axis]
-    every = [t.statistic.scope for t in terms if t.statistic]
-    every += [g.scope for g in given] + [x.scope for x in live]
+    where = {id(x): scope for x, scope in _whole_nodes(terms, live)}
+    every = [where[id(x)] for x in (*terms, *live)] + [g.scope for g in given]
     scopes = dict.fromkeys(scope for scope in every if scope)
     own = tuple(n for n in match.summed if joint.levels.of(joint.model.variable(n)) == level)
     for name in own:  # a latent that no term depends on is summed over nonetheless
         scopes.setdefault((joint.levels.axes[name],))
     groups = []
     for scope in scopes:
-        mine = tuple(t for t in terms if t.statistic and t.statistic.scope == scope)
+        mine = tuple(t for t in terms if where[id(t)] == scope)
         groups.append(
             Cluster(
                 scope,
                 mine,
                 tuple(g for g in given if g.scope == scope),
                 _features(mine),
-                live=tuple(x for x in live if x.scope == scope),
+                live=tuple(x for x in live if where[id(x)] == scope),
             )
         )
     direct = tuple(t for t in terms if t.statistic and not t.statistic.scope)
@@ -156,6 +156,32 @@ def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
         tuple(s for s in derived.statistics if s.plate == level.axis),
         tuple(x for x in live if not x.scope),
     )
+
+
+def _whole_nodes(terms: list[Term], live: list[Live]) -> list[tuple[Term | Live, tuple[str, ...]]]:
+    """The latents of the group that each term is in: its own, or all of its node's.
+
+    y eta - log(1 + e^eta) is a log probability, its parts are numbers of any size: in tables of
+    their own one would overflow and the other vanish. So what a node with live terms has on some
+    of its latents goes where it has more on them and others.
+    """
+    nodes = {x.node for x in live}
+    out: list[tuple[Term | Live, tuple[str, ...]]] = []
+    items: list[Term | Live] = [*terms, *live]
+    for item in items:
+        scope = _scope_of(item)
+        if scope and item.node in nodes:
+            wider = [_scope_of(x) for x in items if x.node == item.node]
+            scope = max((s for s in wider if set(scope) <= set(s)), key=len)
+        out.append((item, scope))
+    return out
+
+
+def _scope_of(item: Term | Live) -> tuple[str, ...]:
+    if isinstance(item, Live):
+        return item.scope
+    assert item.statistic is not None
+    return item.statistic.scope
 
 
 def _structure(

@@ -48,9 +48,9 @@ class Range:
 class Map:
     """An elementwise operation; arguments broadcast by axis name.
 
-    Operators: add mul div pow neg eq ne lt le gt ge and or not where; functions: log safelog exp
-    sqrt abs sin cos tanh sign lgamma digamma trigamma xlogy atan2 i0 log_i0 bessel_ratio
-    bessel_slope log1pexp abs_power expit indicator log_indicator.
+    Operators: add mul div pow neg eq ne lt le gt ge and or not where; functions: log safelog
+    log_inside exp sqrt abs sin cos tanh sign lgamma digamma trigamma xlogy atan2 i0 log_i0
+    bessel_ratio bessel_slope log1pexp abs_power expit indicator log_indicator.
     """
 
     op: str

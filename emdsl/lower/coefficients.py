@@ -8,6 +8,7 @@ from emdsl.derive.atoms import Ix
 from emdsl.derive.display import tidy_axes
 from emdsl.derive.joint import Node
 from emdsl.derive.statistics import Feature, Statistic, Term
+from emdsl.derive.words import words
 from emdsl.ir.nodes import (
     Assign,
     Axis,
@@ -36,7 +37,8 @@ class CoefficientLowering(PieceContext):
 
     def _mathematics(self, node: Node) -> list[str]:
         given = ", ".join(node.plates)
-        text = f"log p({node.name}[{given}] | its parents) = {node.log_density}"
+        density = words(node.log_density, self.atoms, centered=True)
+        text = f"log p({node.name}[{given}] | its parents) = {density}"
         return mathematics(tidy_axes([text], self.atoms)[0])
 
     def coefficients(self) -> Function:

@@ -15,6 +15,7 @@ from emdsl.derive.mstep.block import (
     Eigenvectors,
     Entries,
     Linear,
+    MatrixQuadratic,
     MatrixValue,
     Normalized,
     Planes,
@@ -46,6 +47,7 @@ from emdsl.ir.nodes import (
     Whole,
 )
 from emdsl.lower.consts import fetch_consts
+from emdsl.lower.edges import without_edges
 from emdsl.lower.fetch import fetch_param, fetch_params, matrix_function, sizes_of
 from emdsl.lower.names import Names, mathematics, quoted
 from emdsl.lower.numeric import block_label, fetch_statistics
@@ -79,7 +81,9 @@ class MStepLowering:
             old = sorted((update.needs - done) & {p.name for p in self.model.params})
             early: list[Stmt] = []
             if isinstance(update.form, Numeric | Absolute):  # starts from where it was
-                old = sorted({*old, *(n for n in self._solved(update) if n not in done)})
+                put_in = update.form.profiled if isinstance(update.form, Numeric) else ()
+                begin = (*self._solved(update), *put_in)
+                old = sorted({*old, *(n for n in begin if n not in done)})
             for name in old:
                 early.append(fetch_param(name, s, self.model, self.names, self.joint.pivots))
                 done.add(name)
@@ -146,7 +150,14 @@ class MStepLowering:
         names = [n for n in (p.name for p in self.model.params)
                  if n in update.needs or n in form.params]  # fmt: skip
         pythons = tuple(self.names[p] for p in form.params)
-        args = (f"BLOCK_{block_label(form)}", "statistics", self._values(names))
+        block = f"BLOCK_{block_label(form)}"
+        if (
+            isinstance(form, Numeric) and form.profiled
+        ):  # whose formulas don't hold where constraints do
+            names += form.profiled
+            free = [f"rt.free({self.names[n]})" for n in form.profiled]
+            block += f" if {' and '.join(free)} else BLOCK_{block_label(form, form.profiled)}"
+        args = (block, "statistics", self._values(names))
         if len(pythons) == 1:
             return [Bind((f"({pythons[0]},)",), func, args)]
         return [Bind(pythons, func, args)]
@@ -212,14 +223,22 @@ class MStepLowering:
                 if invert:
                     whole = Kernel("safe_inverse", (Whole(whole, axes),), axes)
                 lines.append(Assign(name, Whole(whole, axes)))
+            case MatrixQuadratic(count=count, plain=plain, inverse=inverse):
+                batch = axes[: len(axes) - 2]
+                quadratic = (
+                    Whole(s.lower(count), batch, full=True),
+                    Whole(s.lower(plain), axes, full=True),
+                    Whole(s.lower(inverse), axes, full=True),
+                )
+                lines.append(Assign(name, Whole(Kernel("matrix_quadratic", quadratic, axes), axes)))
             case Linear():
                 lines += self._linear(update.param, form, axes, s)
             case BestOf(roots=roots, objective=objective):
                 lines += self._pooled(update.param, form.pooled, s)
                 lines += self._best(update, roots, objective, name, axes, s)
             case UnitProduct(logs=logs, powers=powers, power=power):
-                parts = tuple(Whole(s.lower(x), axes, full=True) for x in (logs, powers))
-                lines.append(Bind((name,), "nm.unit_product", (*parts, float(power))))
+                both = tuple(Whole(s.lower(x), axes, full=True) for x in (logs, powers))
+                lines.append(Bind((name,), "nm.unit_product", (*both, float(power))))
             case Eigenvectors() | Planes():
                 lines.append(self._rotation(form, update.param, axes, s))
             case JointForm():
@@ -347,7 +366,7 @@ class MStepLowering:
         total: sp.Expr = sp.Integer(0)
         for term in self.derived.priors:
             axes = tuple(sorted(term.axes))
-            expr = term.number * term.factor * term.basis
+            expr = without_edges(term, atoms)
             # the prior is of the parameter itself, not of its distance from a pivot
             zero = {x: 0 for x in expr.free_symbols if isinstance(atoms.atom(x), Pivot)}
             total += atoms.sum(axes, expr.xreplace(zero))

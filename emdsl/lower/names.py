@@ -52,6 +52,7 @@ def quoted(text: str) -> str:
 
 def mathematics(text: str) -> list[str]:
     """A formula as comment lines that fit, later ones indented."""
+    text = text.replace("**", "^")
     return textwrap.wrap(text, 88, initial_indent="  ", subsequent_indent="      ",
                          break_long_words=False, break_on_hyphens=False)  # fmt: skip
 

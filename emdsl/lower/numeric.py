@@ -57,9 +57,20 @@ class NumericLowering:
         self.has_latents = any(p.latents for p in pieces)
 
     def block(self, update: Update) -> Written:
+        """The functions and literals of a block, and of the same without formulas put in."""
         form = update.form
         assert isinstance(form, Numeric)
-        label = block_label(form)
+        written = self._written(form)
+        if form.given is None:
+            return written
+        other = self._written(form.given, given=form.profiled)
+        return Written(
+            (*written.functions, *other.functions), (*written.lines, *other.lines),
+            written.names, written.statistics | other.statistics,
+        )  # fmt: skip
+
+    def _written(self, form: Numeric, given: tuple[str, ...] = ()) -> Written:
+        label = block_label(form, given)
         functions: list[Function] = []
         upper = [
             ((*form.cells[i], *form.twins[j]), form.hessian[i][j])
@@ -193,9 +204,9 @@ class NumericLowering:
         return Function(name, (*_STATIC, *more), returns, doc, (*sizes, *whole, Return(result)))
 
 
-def block_label(form: Numeric | Absolute) -> str:
+def block_label(form: Numeric | Absolute, given: tuple[str, ...] = ()) -> str:
     """A name for a block: its parameters."""
-    return "_".join(form.params)
+    return "_".join([*form.params, *(["given"] if given else []), *given])
 
 
 def fetch_statistics(derived: Derived, s: ScalarLowering) -> tuple[list[Stmt], frozenset[str]]:

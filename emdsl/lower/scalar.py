@@ -330,6 +330,7 @@ _FUNCTIONS = {
     "BesselSlope": "bessel_slope",
     "AbsPower": "abs_power",
     "sign": "sign",
+    "LogInside": "log_inside",
     "atan2": "atan2",
     "Equality": "eq",
     "Unequality": "ne",

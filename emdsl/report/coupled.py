@@ -26,6 +26,7 @@ from emdsl.report.cost import (
     written,
 )
 from emdsl.report.joint import row_sum
+from emdsl.report.live import kept, write_potentials
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
 from emdsl.report.shares import Shares
@@ -220,7 +221,7 @@ class _Writer:
                 p = self.printer(f.level)
                 parts.append(row_sum(p, self.joint, f.level.axis) + self._of(p, i))
         pieces = [self.plan.pieces[i] for i in self.structure.pieces]
-        extra = any(piece.direct or piece.direct_given for piece in pieces)
+        extra = any(p.direct or p.direct_given or p.direct_live for p in pieces)
         self.page.say(
             "The log evidence is ", Math(" + ".join(parts)),
             ", plus the terms without a latent." if extra else ".",
@@ -251,7 +252,8 @@ class _Writer:
     def _cost(self, steps: tuple[Step, ...]) -> None:
         style, joint = self.page.style, self.joint
         pieces = [self.plan.pieces[i] for i in self.structure.pieces]
-        stepped = largest(self._cost_of(s) for s in steps)
+        potentials = write_potentials(self.page, joint, pieces)
+        stepped = largest([*potentials, *(self._cost_of(s) for s in steps)])
         features = [w for piece in pieces for w in features_cost(style, joint, piece, stepped)]
         tables = {w for w, c in self.shares.clusters.items() if c.shared}
         given = self.structure.clusters
@@ -265,7 +267,7 @@ class _Writer:
             order(style, [*(written(style, c) for c in stepped), *features]),
             *mean_size(style, joint, *(piece.level for piece in pieces)),
             ". Memory beside the data: ", memory(style, joint, pieces),
-            " numbers for the statistics, and ",
+            " numbers for the statistics, ", *kept(style, joint, pieces), "and ",
             order(style, [written(style, c) for c in held]),
             " for the factors and posteriors of all rows.",
         )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emdsl.compiler import Compiled
 from emdsl.report.joint import write_joint, write_objective, write_statistics
+from emdsl.report.live import write_live
 from emdsl.report.model import write_model
 from emdsl.report.page import LatexPage, Page, TextPage
 from emdsl.report.plan import write_plan
@@ -19,6 +20,8 @@ def explain(compiled: Compiled, *, latex: bool = False) -> str:
     write_joint(page, d.joint)
     write_objective(page, d.joint)
     write_statistics(page, d.derived, d.m_step)
+    write_live(page, d.derived, d.m_step)
     write_plan(page, compiled.plan, cyclic=bool(d.m_step.cyclic))
-    write_updates(page, d.derived, d.m_step)
+    iterated = any(piece.latents for piece in compiled.plan.pieces)
+    write_updates(page, d.derived, d.m_step, iterated=iterated)
     return page.finish()

@@ -201,8 +201,12 @@ def write_statistics(page: Page, derived: Derived, m_step: MStep) -> None:
         "The expectation of the complete-data log likelihood under the posterior of the latents"
         " depends on the data only through these sums. They are all that the E-step computes and"
         " all that the M-step is given."
+        if not derived.live
+        else "Through these sums the data enter the expectation of the complete-data log likelihood"
+        " under the posterior of the latents, but for some terms that no sum over the data is"
+        " enough for; they are below."
     )
-    used = {u.param: _statistics_in(u.form, derived) for u in m_step.updates}
+    used = {", ".join((u.param, *u.also)): _statistics_in(u.form, derived) for u in m_step.updates}
     rows = []
     only_constant = []
     for s in derived.statistics:
@@ -212,19 +216,20 @@ def write_statistics(page: Page, derived: Derived, m_step: MStep) -> None:
         else:
             only_constant.append(s)
     for s, _ in rows:
-        page.formula(*_definition(page, derived.joint, s))
-    page.say("Shapes and uses:")
+        page.formula(*definition(page, derived.joint, s))
     style = page.style
-    page.table(
-        [
-            (Math(style.statistic(s.name)), _shape(derived.joint, s), f"for {', '.join(users)}")
-            for s, users in rows
-        ]
-    )
+    if rows:
+        page.say("Shapes and uses:")
+        page.table(
+            [
+                (Math(style.statistic(s.name)), _shape(derived.joint, s), f"for {', '.join(users)}")
+                for s, users in rows
+            ]
+        )
     if only_constant:
         page.say("No update needs these, which only add to the value of the log likelihood:")
         for s in only_constant:
-            page.formula(*_definition(page, derived.joint, s))
+            page.formula(*definition(page, derived.joint, s))
 
 
 def _statistics_in(form: object, derived: Derived) -> frozenset[str]:
@@ -234,7 +239,7 @@ def _statistics_in(form: object, derived: Derived) -> frozenset[str]:
     )
 
 
-def _definition(page: Page, joint: Joint, s: Statistic) -> tuple[str, str]:
+def definition(page: Page, joint: Joint, s: Statistic) -> tuple[str, str]:
     """The statistic's entry and the sum it is."""
     p = Printer(page.style, joint, level=level_at(s.plate))
     style = p.style

@@ -194,7 +194,7 @@ class LatexPage:
         self._lines.append(f"\\item {self._inline(parts)}")
 
     def formula(self, left: str, right: str, relation: str = "=") -> None:
-        relation = {"~": r"\sim", "∝": r"\propto"}.get(relation, relation)
+        relation = {"~": r"\sim", "∝": r"\propto", "∋": r"\ni"}.get(relation, relation)
         self._begin("align*")
         first, *rest = split_latex(right)
         head = f"{left} &{relation} {first}" if left else f"& {first}"

@@ -6,8 +6,9 @@ from emdsl.derive.joint import Joint
 from emdsl.inference.match import Match
 from emdsl.inference.plan import Cluster, PiecePlan, Plan
 from emdsl.inference.strategy import STRATEGIES, levels_of
-from emdsl.report.cost import features_cost, memory, order
+from emdsl.report.cost import features_cost, memory, order, written
 from emdsl.report.coupled import mean_size, numbered, write_structure
+from emdsl.report.live import kept, write_potentials
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
 from emdsl.report.shares import Shares
@@ -31,7 +32,9 @@ def write_plan(page: Page, plan: Plan, *, cyclic: bool) -> None:
             write_structure(page, plan, structure)
     if all(not piece.clusters for piece in plan.pieces):
         page.say(
-            "The statistics are sums over the data, the same in every iteration: "
+            "Nothing is latent: one M-step, climbed to its end, is the maximum."
+            if plan.derived.live and not cyclic
+            else "The statistics are sums over the data, the same in every iteration: "
             + ("only the M-step is iterated." if cyclic else "the first M-step is the maximum.")
         )
 
@@ -54,12 +57,14 @@ def _write_piece(page: Page, plan: Plan, piece: PiecePlan) -> None:
         _write_elimination(page, joint, piece)
     held = "features and the posterior" if piece.clusters else "features"
     plate = ", ".join(piece.level.plates)
+    evaluated = write_potentials(page, joint, [piece])
     page.say(
         "Time of an iteration: ",
-        order(page.style, features_cost(page.style, joint, piece, [])),
+        order(page.style, [*(written(page.style, c) for c in evaluated),
+                           *features_cost(page.style, joint, piece, evaluated)]),
         *mean_size(page.style, joint, piece.level),
         ". Memory beside the data: ", memory(page.style, joint, [piece]),
-        " numbers for the statistics, and the ", held,
+        " numbers for the statistics, ", *kept(page.style, joint, [piece]), "and the ", held,
         f" of one block of the elements of {plate} at a time.",
     )  # fmt: skip
 
@@ -92,7 +97,11 @@ def _write_elimination(page: Page, joint: Joint, piece: PiecePlan) -> None:
         page.formula(*_message(p, joint, piece, i, cluster))
     last = [i for i, c in enumerate(piece.clusters) if len(c.latents) == 1]
     evidence = " + ".join(_name(p, i, piece.clusters[i]) for i in last)
-    extra = " + the terms without a latent" if piece.direct or piece.direct_given else ""
+    extra = (
+        " + the terms without a latent"
+        if piece.direct or piece.direct_given or piece.direct_live
+        else ""
+    )
     page.say("The log evidence of an element is ", Math(evidence), extra, ".")
     page.say(
         "Backward, the posterior of each cluster's latents is the derivative of the log evidence"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 from sympy.core.relational import Relational
+from sympy.functions.special.bessel import besseli
 from sympy.logic.boolalg import Boolean
 
 from emdsl.derive.atoms import (
@@ -35,6 +36,7 @@ from emdsl.derive.atoms import (
 )
 from emdsl.derive.joint import Joint
 from emdsl.derive.levels import Level, Link
+from emdsl.derive.smooth import BesselRatio, Softplus
 from emdsl.diagnostics import Bug
 from emdsl.report.axes import AxisNames
 from emdsl.report.style import Math, Style
@@ -43,7 +45,10 @@ SUM, PRODUCT, FACTOR, POWER, ATOM = range(5)
 Bound = tuple[str, int]
 
 _RELATIONS = {sp.Eq: "eq", sp.Ne: "ne", sp.Lt: "lt", sp.Le: "le", sp.Gt: "gt", sp.Ge: "ge"}
-_FUNCTIONS = {"log": "log", "loggamma": "log Γ", "exp": "exp", "LogMultiGamma": "log MultiGamma"}
+_FUNCTIONS = {
+    "log": "log", "loggamma": "log Γ", "exp": "exp", "LogMultiGamma": "log MultiGamma",
+    "Expit": "expit", "LogBessel": "log I₀",
+}  # fmt: skip
 
 
 @dataclass
@@ -88,6 +93,8 @@ class Printer:
             case _ if expr in (sp.oo, -sp.oo):
                 sign = self.style.minus if expr == -sp.oo else ""
                 return sign + self.style.infinity, ATOM
+            case sp.polygamma() | besseli() | Softplus() | BesselRatio():
+                return self._special(expr)
             case sp.Abs():
                 return self.style.absolute(self.show(expr.args[0])), ATOM
             case Relational() | Boolean():
@@ -252,6 +259,22 @@ class Printer:
         bare = len(args) == 1 and args[0][1] == ATOM and name == "log"
         text = ", ".join(a for a, _ in args)
         return self.style.function(name, text, bare=bare), FACTOR if bare else POWER
+
+    def _special(self, expr: sp.Basic) -> Bound:
+        """Functions that are more than a name before their argument."""
+        style = self.style
+        inner = self.show(expr.args[-1])
+        match expr:
+            case Softplus():
+                exp = style.function("exp", inner, bare=False)
+                return style.function("log", f"1 + {exp}", bare=False), POWER
+            case BesselRatio():
+                one, zero = (style.function(name, inner, bare=False) for name in ("I₁", "I₀"))
+                return style.over(one, zero), PRODUCT
+            case _:
+                order, letter = int(expr.args[0]), "I" if isinstance(expr, besseli) else "ψ"
+                name = letter if (order, letter) == (0, "ψ") else f"{letter}{_subscript(order)}"
+                return style.function(name, inner, bare=False), POWER
 
     # -- conditions --
 
@@ -456,3 +479,7 @@ class Printer:
 def _rank(expr: sp.Expr) -> int:
     """Within a sum: what isn't a function before what is."""
     return 1 if expr.has(sp.loggamma) else 0
+
+
+def _subscript(number: int) -> str:
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

@@ -51,6 +51,8 @@ class Shares:
         latents = set(self.joint.levels.of_axis)
         scopes = {frozenset(self.clusters[w].latents): w for w in have}
         shown: list[str] = []
+        if any(m.mixed for m in node.monomials):
+            return self._monomials(p, node, mine)
         if not isinstance(node.log_density, sp.Add):
             return None
         for part in sorted(node.log_density.args, key=str):
@@ -60,6 +62,22 @@ class Shares:
             if scope and scopes[scope] in mine:
                 text = p.show(plain_logs(part), PRODUCT)
                 shown.append(event_sum(p, self.joint, node) + text)
+        return shown
+
+    def _monomials(self, p: Printer, node: Node, mine: list[Where]) -> list[str] | None:
+        """The same of a density that is a quotient: log(e^x / sum e^x) is x less the log of it."""
+        atoms = self.joint.atoms
+        latents = set(self.joint.levels.of_axis)
+        scopes = [frozenset(self.clusters[w].latents) for w in mine]
+        shown: list[str] = []
+        for m in node.monomials:
+            expr = m.number * m.data * m.basis
+            if m.axes & latents in scopes:
+                sums = [p.index(a) for a in sorted(m.axes) if atoms.axes[a].role == "event"]
+                head = f"{p.style.sum(sums)} " if sums else ""
+                negative = bool(expr.could_extract_minus_sign())
+                text = head + p.show(plain_logs(-expr if negative else expr), PRODUCT)
+                shown.append(f"({p.style.minus}{text})" if negative else text)
         return shown
 
     def _in_words(self, p: Printer, node: Node, have: list[Where], mine: list[Where]) -> list[str]:
@@ -79,7 +97,8 @@ class Shares:
 def nodes_of(cluster: Cluster, joint: Joint) -> set[str]:
     """The nodes that have terms in a cluster."""
     spans = {g.span for g in cluster.given}
-    return {t.node for t in cluster.terms} | {n.name for n in joint.nodes if n.span in spans}
+    own = {t.node for t in cluster.terms} | {x.node for x in cluster.live}
+    return own | {n.name for n in joint.nodes if n.span in spans}
 
 
 def conditional(p: Printer, name: str) -> str:

@@ -65,6 +65,10 @@ class Style(Protocol):
         """A fraction whose parts are bracketed as a line of text needs it."""
         ...
 
+    def slope(self, top: str, variables: Sequence[str]) -> str:
+        """A partial derivative, with respect to one entry or two."""
+        ...
+
     def half(self) -> str: ...
 
     def power(self, base: str, exponent: str) -> str: ...
@@ -136,6 +140,13 @@ class TextStyle:
     def over(self, top: str, bottom: str) -> str:
         return f"{top} / {bottom}"
 
+    def slope(self, top: str, variables: Sequence[str]) -> str:
+        below = " ".join(f"∂{v}" for v in variables)
+        if len(variables) == 1:
+            return f"∂{top}/{below}"
+        same = variables[0] == variables[1]
+        return f"∂²{top}/∂{variables[0]}²" if same else f"∂²{top}/({below})"
+
     def half(self) -> str:
         return "½"
 
@@ -183,7 +194,9 @@ _ESCAPES = {
 _COMMANDS = {
     "log": r"\log", "exp": r"\exp", "sin": r"\sin", "cos": r"\cos", "tanh": r"\tanh",
     "log det": r"\log\det", "log Γ": r"\log\Gamma", "log p": r"\log p", "P": "P", "O": "O",
-    "log MultiGamma": r"\log\operatorname{MultiGamma}",
+    "log MultiGamma": r"\log\operatorname{MultiGamma}", "log I₀": r"\log I_{0}", "I₀": "I_{0}",
+    "I₁": "I_{1}", "ψ": r"\psi", "ψ₁": r"\psi_{1}", "ψ₂": r"\psi_{2}",
+    "sign": r"\operatorname{sign}",
 }  # fmt: skip
 
 
@@ -268,6 +281,14 @@ class LatexStyle:
 
     def over(self, top: str, bottom: str) -> str:
         return f"\\frac{{{top}}}{{{bottom}}}"
+
+    def slope(self, top: str, variables: Sequence[str]) -> str:
+        if len(variables) == 1:
+            return f"\\frac{{\\partial {top}}}{{\\partial {variables[0]}}}"
+        below = r"\,".join(f"\\partial {v}" for v in variables)
+        if variables[0] == variables[1]:
+            below = f"\\partial {{{variables[0]}}}^{{2}}"
+        return f"\\frac{{\\partial^2 {top}}}{{{below}}}"
 
     def half(self) -> str:
         return r"\tfrac{1}{2}"

@@ -10,6 +10,7 @@ from emdsl.derive.mstep.block import (
     Eigenvectors,
     Entries,
     Linear,
+    MatrixQuadratic,
     MatrixValue,
     Normalized,
     Planes,
@@ -19,7 +20,7 @@ from emdsl.derive.mstep.block import (
 from emdsl.derive.mstep.block import (
     Joint as JointForm,
 )
-from emdsl.derive.mstep.share import Absolute
+from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived
 from emdsl.report.forms import expressions
@@ -30,6 +31,8 @@ from emdsl.report.rules import (
     constraints,
     entries,
     logdet,
+    matrix_quadratic,
+    numeric,
     rotation,
     shape,
     simplex,
@@ -47,11 +50,13 @@ class _When:
     older: tuple[str, ...]
 
 
-def write_updates(page: Page, derived: Derived, m_step: MStep) -> None:
-    """The section on the M-step."""
+def write_updates(page: Page, derived: Derived, m_step: MStep, *, iterated: bool) -> None:
+    """The section on the M-step; `iterated` says that it is one of many, something being latent."""
     page.section("M-step")
     kind = "Q, the expectation above" + (", plus the log prior" if derived.priors else "")
     page.say(f"Each parameter maximises {kind}, with the statistics held fixed, in this order:")
+    if any(isinstance(u.form, Numeric) for u in m_step.updates):
+        numeric.write_method(page, iterated=iterated)
     done: list[str] = []
     for number, update in enumerate(m_step.updates, 1):
         own = update.solved
@@ -98,6 +103,10 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
             written = shape.write(context, update.form)
         case Eigenvectors() | Planes():
             written = rotation.write(context, update.form)
+        case Numeric():
+            written = numeric.write(context, update.form)
+        case MatrixQuadratic():
+            written = matrix_quadratic.write(context, update.form)
     if not written:
         _write_record(context)
     constraints.write(context)

@@ -30,6 +30,7 @@ from emdsl.runtime.errors import ParamsError as ParamsError
 from emdsl.runtime.errors import ResultFileError as ResultFileError
 from emdsl.runtime.frames import Table as Table
 from emdsl.runtime.held import constrained as constrained
+from emdsl.runtime.held import free as free
 from emdsl.runtime.how import EXPECT as EXPECT
 from emdsl.runtime.how import How as How
 from emdsl.runtime.latents import Filtered as Filtered

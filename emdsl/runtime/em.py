@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from emdsl.runtime.converge import fell, has_converged, rounding
+from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, stuck, undefined
@@ -124,6 +125,8 @@ def _iterate(
     params, raised = _hold(guard, run.params, rules)
     floored = dict.fromkeys(raised)
     tightest = 1.0
+    edge = at_edge(program.meta, params)
+    since = 0  # the first of the objectives that compare
     for iteration in range(rules.max_iter + 1):
         look = iteration % _CHECK == 0
         found = guard.tightest(params, cheap=not look)
@@ -138,7 +141,9 @@ def _iterate(
             run.messages.append(f"the objective is {objective} at iteration {iteration}")
             return None
         noise, worst = rounding(objective, rules.rows, tightest)
-        if trace and fell(objective, trace[-1], worst):
+        if at_edge(program.meta, params) != edge:
+            edge, since = at_edge(program.meta, params), len(trace)
+        if trace[since:] and fell(objective, trace[-1], worst):
             found = guard.tightest(params)
             worst = rounding(objective, rules.rows, found.ratio)[1]
             if _has_collapsed(found, run, rules, iteration):
@@ -151,7 +156,7 @@ def _iterate(
         trace.append(objective)
         if watch is not None:
             watch(Iteration(run.restart, iteration, objective, params))
-        if has_converged(trace, rules.tol, noise):
+        if has_converged(trace[since:], rules.tol, noise):
             if _has_collapsed(guard.tightest(params), run, rules, iteration):
                 return None
             run.status = "converged"
@@ -161,6 +166,7 @@ def _iterate(
             break
         params, raised = _hold(guard, program.m_step(statistics, params), rules)
         floored.update(dict.fromkeys(raised))
+    run.messages += edge_texts(program.meta, edge)
     for name in floored:
         run.messages.append(f"floored: {name} was held at {rules.floor:g} of the data's variance")
     return statistics

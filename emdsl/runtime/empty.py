@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emdsl.runtime.engine import Engine
-from emdsl.runtime.program import Floats, Params
+from emdsl.runtime.program import Floats, Meta, Params
 
 _EMPTY = 1e-8  # an expected count below this, in mean weights, is no data
 
@@ -45,13 +45,26 @@ def emptied(engine: Engine, params: Params) -> tuple[list[str], bool]:
         if count is None:
             continue
         mean_weight = float(count.sum()) / max(_elements(engine, latent.name), 1)
-        for k in np.flatnonzero(count < _EMPTY * mean_weight)[:3]:
+        taken = _taken(meta, params, latent.values)
+        for k in [k for k in np.flatnonzero(count < _EMPTY * mean_weight) if k not in taken][:3]:
             texts.append(f"emptied: {latent.name} = {k} has no data left "
                          f"(expected count {count[k]:.1e})")  # fmt: skip
             own |= isinstance(latent.values, str) and any(
                 latent.values in p.dims[: len(p.dims) - p.event] for p in meta.params
             )
     return texts, own
+
+
+def _taken(meta: Meta, params: Params, values: str | int) -> set[int]:
+    """Values whose probability a prior took to 0: they are gone, not undetermined."""
+    for p in meta.params:
+        if p.prior and p.kind == "simplex" and p.dims[-1] == values:
+            share = np.asarray(params[p.name])
+            return {
+                int(k)
+                for k in np.flatnonzero((share.reshape(-1, share.shape[-1]) == 0.0).all(axis=0))
+            }
+    return set()
 
 
 def identical(engine: Engine, params: Params) -> list[str]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.program import Floats, Meta, Param, Params, Program, Statistics
-from emdsl.runtime.shapes import held
+from emdsl.runtime.shapes import LEAST, held
 
 COLLAPSED = 1e-10  # rounding in pivoted second moments is about 1e-14
 _CONTINUOUS = ("real", "positive", "unit")
@@ -173,8 +173,11 @@ def without_spread(meta: Meta, reference: Params, nudged: Params) -> list[str]:
             with np.errstate(all="ignore"):
                 unit = value**power if where == "zero" else value**-power
                 changed = other**power if where == "zero" else other**-power
-                steady = np.abs(changed - unit) <= 0.5 * unit
+                # of a shape along rotated axes zero is rounding, which may be alike twice
+                steady = np.abs(changed - unit) <= (1e-3 if param.kind == "shape" else 0.5) * unit
             bad = ~(steady & (unit > 1e-300) & np.isfinite(unit))
+            if param.kind == "shape":  # zero is a ratio there
+                bad |= unit <= 2.0 * LEAST * unit.max(axis=-1, keepdims=True)
         if np.any(bad):
             index = tuple(int(i) for i in np.argwhere(bad)[0])
             found.append(param.name if np.all(bad) else cell_text(param.name, index))

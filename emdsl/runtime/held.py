@@ -56,6 +56,11 @@ class Held(np.ndarray[Any, np.dtype[np.float64]]):
         return np.broadcast_to(np.asarray(self.shift, dtype=np.float64), self.shape)
 
 
+def free(value: Floats) -> bool:
+    """Whether nothing constrains a parameter, of its old values."""
+    return not isinstance(value, Held)
+
+
 def hold(params: Mapping[str, Any], constraints: Constraints) -> Params:
     """The parameters, those that are constrained as `Held` arrays with their fixed values in."""
     out: Params = dict(params)

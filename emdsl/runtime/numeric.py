@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emdsl.runtime.confined import climb_within, rules_of
 from emdsl.runtime.newton import diagnose, maximise
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Dim, Params, Rows, Statistics
@@ -106,6 +107,9 @@ class Share:
 
     def climb(self, start: Point, steps: int) -> Point:
         block = self.block
+        rules = rules_of(self)
+        if rules is not None:
+            return climb_within(self, start, steps, rules)
         return maximise(self, start, block.kinds, block.batch, steps=steps, shift=block.shift)
 
     def wrong(self) -> tuple[str, ...]:
@@ -117,9 +121,12 @@ class Share:
 
     def zero(self) -> Point:
         """Real parameters at zero, where predictors don't overflow."""
+        start = self.start()
+        if rules_of(self) is not None:
+            return start  # which obeys them
         return tuple(
             np.zeros_like(x) if kind == "real" else x
-            for x, kind in zip(self.start(), self.block.kinds, strict=True)
+            for x, kind in zip(start, self.block.kinds, strict=True)
         )
 
     def higher(self, one: Point, other: Point) -> Point:
@@ -149,6 +156,10 @@ class Share:
             np.array(np.transpose(x, np.argsort(p)), order="C")
             for x, p in zip(point, self.block.places, strict=True)
         )
+
+    def declared(self, x: Any, i: int) -> Any:
+        """An array of one parameter, batch axes first, with its dimensions as declared."""
+        return np.transpose(x, np.argsort(self.block.places[i]))
 
     def _at(self, point: Point) -> Params:
         own = dict(zip(self.block.params, self.stored(point), strict=True))

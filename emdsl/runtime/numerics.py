@@ -15,6 +15,7 @@ from emdsl.runtime.linear import inverse as inverse
 from emdsl.runtime.linear import logdet as logdet
 from emdsl.runtime.linear import safe_inverse as safe_inverse
 from emdsl.runtime.linear import symmetric as symmetric
+from emdsl.runtime.matrix_quadratic import matrix_quadratic as matrix_quadratic
 from emdsl.runtime.one_hot import OneHot as OneHot
 from emdsl.runtime.one_hot import one_hot as one_hot
 from emdsl.runtime.pairs import Pairs as Pairs
@@ -58,6 +59,12 @@ _LEAST = 1e-260  # a sum of exps this large has nothing below it that counts
 def log(x: Floats) -> Floats:
     """log x with log 0 = -708 in place of minus infinity, so that 0 log 0 is 0."""
     found: Floats = np.log(np.maximum(x, _TINY))
+    return found
+
+
+def log_inside(x: Floats) -> Floats:
+    """log x, and 0 where x is 0: an entry at the edge, which a prior leaves out."""
+    found: Floats = np.log(np.where(x > 0.0, x, 1.0))
     return found
 
 

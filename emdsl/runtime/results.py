@@ -237,11 +237,11 @@ class FitResult:
         starts = f", best of {tried} starts" if tried > 1 else ""
         sizes = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
         bayes = meta.objective == "log posterior"
-        posterior = f", log posterior {self.objective:.6f}" if bayes else ""
+        posterior = f", log prior {self.log_prior:.6f}, log posterior {self.objective:.6f}"
         information = f"AIC {self.aic:.4f}, BIC {self.bic:.4f} (n = {self.bic_n:g})"
         lines = [
             f"{meta.name}: {self.status} after {_count(self.n_iter, 'iteration')}{starts}",
-            f"  log likelihood {self.log_likelihood:.6f}{posterior}",
+            f"  log likelihood {self.log_likelihood:.6f}{posterior if bayes else ''}",
             f"  {_count(self.n_params, 'free parameter')}, {information}",
             f"  sizes {sizes or 'none'}",
         ]

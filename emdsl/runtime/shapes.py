@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_LEAST = 1e-60  # a coefficient of zero (no spread along an axis) beside the others: collapsed
+LEAST = 1e-60  # what stands for a ratio of zero: no spread at all along an axis
 _STEPS = 60
 
 
@@ -20,10 +20,10 @@ def unit_product(logs: Floats, powers: Floats, power: float) -> Floats:
 
     logs : A, powers : B <= 0, both (..., D). NaN, for `settle`, where all B are zero or undefined.
     """
-    b = np.abs(powers * power)
+    b = np.maximum(-powers * abs(power), 0.0)  # rounding may leave it on the wrong side of zero
     top = b.max(axis=-1, keepdims=True)
     undefined = ~(np.isfinite(top) & (top > 0.0) & np.isfinite(logs).all(axis=-1, keepdims=True))
-    b = np.where(undefined, 1.0, np.maximum(b, _LEAST * top))
+    b = np.where(undefined, 1.0, np.maximum(b, LEAST * top))
     a = np.where(undefined, 0.0, logs if power > 0 else -logs)
     total = np.log(b).sum(axis=-1, keepdims=True)
     size = b.shape[-1]

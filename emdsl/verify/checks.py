@@ -29,7 +29,7 @@ from emdsl.verify.enumeration import (
 from emdsl.verify.feasible import Feasible, wandered
 from emdsl.verify.world import Arrays
 
-_REPEATS = 200  # of an M-step that takes a few of Newton's steps
+_REPEATS = 3000  # of an M-step that takes a few of Newton's steps
 
 
 @dataclass(frozen=True)

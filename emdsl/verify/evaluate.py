@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import integrate, special
 
 from emdsl.families import FAMILIES
 from emdsl.families.evaluate import log_density as family_log_density
@@ -170,4 +170,22 @@ def _prior(param: Param, world: World) -> float:
     assert param.prior is not None
     array = world.arrays[param.name]
     batch = array.shape[: len(param.batch)]
-    return math.fsum(log_density(param.prior, array[i], world) for i in np.ndindex(*batch))
+    whole = math.fsum(log_density(param.prior, array[i], world) for i in np.ndindex(*batch))
+    return whole - array.size * _log_mass(param, world)
+
+
+def _log_mass(param: Param, world: World) -> float:
+    """The log of the mass that a prior on more values than the parameter has on these."""
+    lower, upper = {"positive": (0.0, np.inf), "unit": (0.0, 1.0)}.get(param.type.kind, (0.0, 0.0))
+    prior = param.prior
+    own = {d.name for d in world.model.densities}
+    if lower == upper or not isinstance(prior, Draw) or prior.family in own:
+        return 0.0
+    family = FAMILIES[prior.family]
+    if family.kind == param.type.kind or family.event or family.condition is not None:
+        return 0.0
+
+    def density(x: float) -> float:
+        return math.exp(log_density(prior, x, world))
+
+    return math.log(integrate.quad(density, lower, upper, epsabs=1e-12, limit=500)[0])

@@ -14,7 +14,8 @@ from emdsl.compiler import compile_source, import_text
 from emdsl.derive.atoms import SizeOf
 from emdsl.derive.mstep.block import Eigenvectors
 from emdsl.diagnostics import CompileError
-from emdsl.runtime.params import neutral_params
+from emdsl.runtime.errors import DataError, ParamsError
+from emdsl.runtime.params import check_params, neutral_params
 from emdsl.source import Source
 from emdsl.verify.checks import Case, check_e_step, check_fisher, check_m_step
 from emdsl.verify.coordinates import jittered
@@ -71,6 +72,10 @@ param side : positive[D]
     "a known shape": written("VEE").replace("param shape", "const shape").replace(
         "shape[D]\n", "shape[3] = [0.5, 1, 2]\n").replace("[D]", "[3]"),
     "weights": written("VVE").replace("in N:", "in N times f[n]:"),
+    "a hidden Markov model": written("VVE").replace("[n]", "[t]").replace("n in N", "t in T")
+        .replace("Categorical(weight)",
+                 "Categorical(weight) if t == 0 else Categorical(trans[z[t-1]])")
+        .replace("param mean", "param trans[K] : simplex[K]\nparam mean"),
     "a prior on the volume": written("EVE").replace("volume : positive",
         "volume : positive ~ InverseGamma(3, 2)"),
 }  # fmt: skip
@@ -250,6 +255,121 @@ REFUSED = {
 }
 
 
+def refusal(text: str) -> str:
+    with pytest.raises(CompileError) as caught:
+        compile_source(Source(text, "m.em"))
+    return str(caught.value)
+
+
+def test_what_no_rule_solves_says_so() -> None:
+    """A rotation of data by least squares, and a shape as a mean: exact messages."""
+    assert (
+        refusal("""model M
+param R : orthogonal[D]
+param v : positive
+for n in N:
+    input u[n] : real[D]
+    data x[n] : real[D] ~ Normal(R @ u[n], var = v)
+""")
+        == """\
+m.em:2:7: error: no closed-form update of `R` (orthogonal[D]): in its share of Q the term \
+`R[d, d']*R[d, d'']` stands in the way [no-closed-form]
+    2 | param R : orthogonal[D]
+      |       ^
+  note: m.em:6:10: its density is drawn here
+    6 |     data x[n] : real[D] ~ Normal(R @ u[n], var = v)
+      |          ^
+  help: fix it as a `const`, or let it only turn a covariance of unlike variances, as in \
+`R @ diag(v) @ transpose(R)`"""
+    )
+    assert (
+        refusal("""model M
+param s : shape[D]
+for n in N:
+    data x[n] : real[D] ~ Normal(s, 1)
+""")
+        == """\
+m.em:2:7: error: no closed-form update of `s` (shape[D]): in its share of Q the terms \
+`s[d]**2`, `s[d]` stand in the way [no-closed-form]
+    2 | param s : shape[D]
+      |       ^
+  note: m.em:4:10: its density is drawn here
+    4 |     data x[n] : real[D] ~ Normal(s, 1)
+      |          ^
+  help: fix it as a `const`, or let its entries only multiply variances, as in \
+`var = volume * shape`"""
+    )
+
+
+def test_a_rotation_of_a_sphere_is_refused() -> None:
+    """Nothing depends on it, which the terms don't show one by one."""
+    text = """model M
+param R : orthogonal[D]
+for n in N:
+    data x[n] : real[D] ~ MvNormal(zeros[D], R @ eye[D] @ transpose(R))
+"""
+    assert "no closed-form update of `R`" in refusal(text)
+
+
+GIVEN = {
+    "an axis": (
+        "const R : orthogonal[3] = [[1, 0, 0], [0, 1, 1], [0, 0, 1]]\nparam v : positive[3]",
+        "R @ diag(v) @ transpose(R)",
+        "R is [[1., 0., 0.], [0., 1., 1.], [0., 0., 1.]], expected an orthogonal matrix",
+    ),
+    "a shape": (
+        "const s : shape[3] = [1, 2, 3]\nparam u : positive",
+        "u * diag(s)",
+        "s is [1., 2., 3.], expected positive numbers with a product of 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", GIVEN)
+def test_a_const_that_is_none_is_refused_when_fitting(what: str) -> None:
+    declared, cov, problem = GIVEN[what]
+    text = f"""model M
+{declared}
+for n in N:
+    data x[n] : real[3] ~ MvNormal(zeros[3], {cov})
+"""
+    c = compile_source(Source(text, "m.em"))
+    with pytest.raises(DataError) as caught:
+        import_text(c.module, "M").fit(X)
+    assert list(caught.value.problems) == [problem]
+
+
+def test_parameters_to_start_from_are_checked_and_made_exact() -> None:
+    c = compile_source(Source(written("EVE"), "m.em"))
+    module = import_text(c.module, "M")
+    with pytest.raises(ParamsError) as caught:
+        module.fit(X, init={"rotation": np.ones((D, D)), "shape": np.ones((2, D)) * 2})
+    assert list(caught.value.problems) == [
+        "shape[0] is [2., 2., 2.], expected positive numbers with a product of 1",
+        "rotation is [[1., 1., 1.], [1., 1., 1.], [1., 1., 1.]], expected an orthogonal matrix",
+    ]
+    turn = np.linalg.qr(np.random.default_rng(9).normal(size=(D, D)))[0]
+    found = check_params(
+        module.PROGRAM.meta,
+        {"rotation": np.round(turn, 6), "shape": [[0.333333, 1, 3], [1, 1, 1]]},
+        {"D": D, "K": 2},
+        partial=True,
+    )
+    np.testing.assert_allclose(found["rotation"].T @ found["rotation"], np.eye(D), atol=1e-15)
+    np.testing.assert_allclose(found["shape"].prod(axis=-1), 1.0, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["VVI", "EEE", "VEV", "EVE"])
+@pytest.mark.parametrize("lost", ["a column", "a plane"])
+def test_data_without_spread_are_reported(name: str, lost: str) -> None:
+    x = np.random.default_rng(10).normal(size=(30, 3))
+    x[:, 2] = 0.0 if lost == "a column" else x[:, 0] - x[:, 1]
+    c = compile_source(Source(written(name), "m.em"))
+    found = import_text(c.module, "M").fit(x, progress=False)
+    flat = lost == "a column" or name[2] != "I"
+    assert (found.status == "degenerate") is flat
+
+
 @pytest.mark.parametrize("cov", REFUSED)
 def test_other_products_are_refused(cov: str) -> None:
     text = f"""model M
@@ -262,3 +382,91 @@ for n in N:
     with pytest.raises(CompileError) as caught:
         compile_source(Source(text, "m.em"))
     assert REFUSED[cov] in {d.code for d in caught.value.diagnostics}
+
+
+def test_what_is_fixed_stays_and_is_not_counted() -> None:
+    """One shape of two and the rotation held: the rest is at its maximum given these."""
+    x = np.concatenate([X, X[:5] * 2, RNG.normal(size=(20, D)) * [1, 2, 3]])
+    module = import_text(compile_source(Source(written("VVE"), "m.em")).module, "M")
+    turn = np.linalg.qr(np.random.default_rng(11).normal(size=(D, D)))[0]
+    shapes = np.array([[0.5, 1.0, 2.0], [np.nan] * D])
+    fix = {"rotation": turn, "shape": shapes}
+    found = module.fit(x, fix=fix, seed=0, restarts=5, max_iter=2000, progress=False)
+    assert found.status == "converged", found.messages
+    np.testing.assert_array_equal(found.params["rotation"], turn)
+    np.testing.assert_array_equal(found.params["shape"][0], shapes[0])
+    assert found.params["shape"][1].prod() == pytest.approx(1.0, rel=1e-12)
+    assert found.n_params == 1 + 2 * D + 2 + (D - 1)
+    steps = np.diff(found.objective_trace)
+    assert steps.min() >= -1e-9 * abs(found.log_likelihood)
+    free = module.fit(x, fix={"weight": [0.5, 0.5]}, max_iter=3, progress=False)
+    assert free.n_params == 2 * D + 2 + 2 * (D - 1) + D * (D - 1) // 2
+
+
+def test_a_part_of_a_shape_or_rotation_cannot_be_fixed() -> None:
+    module = import_text(compile_source(Source(written("VVE"), "m.em")).module, "M")
+    with pytest.raises(ParamsError) as caught:
+        module.fit(X, fix={"shape": [[1.0, np.nan, np.nan], [np.nan] * D],
+                           "rotation": np.where(np.eye(D) == 1, 1.0, np.nan)})  # fmt: skip
+    some = "{} in fix has some entries, expected all of a {} or none: an entry of {} can't be fixed"
+    assert list(caught.value.problems) == [
+        some.format("shape[0]", "vector", "a shape") + " by itself",
+        some.format("rotation", "matrix", "an orthogonal matrix") + " by itself",
+    ]
+
+
+def test_two_rotations_that_are_one() -> None:
+    """`constrain` of whole params: the shared rotation of a mixture, in two names."""
+    both = OTHERS["a rotation in two nodes"]
+    apart = both.replace("rotation @ diag(side) @ transpose(rotation)",
+                         "other @ diag(side) @ transpose(other)")  # fmt: skip
+    tied = f"{apart}param other : orthogonal[D]\nconstrain other == rotation\n"
+    data = DATA["a rotation in two nodes"]
+    fits = [
+        import_text(compile_source(Source(text, "m.em")).module, "M").fit(
+            data, seed=0, max_iter=200, tol=0.0, progress=False)
+        for text in (both, tied)
+    ]  # fmt: skip
+    assert fits[1].log_likelihood == pytest.approx(fits[0].log_likelihood, rel=1e-9)
+    assert fits[1].n_params == fits[0].n_params
+
+
+def test_rows_of_a_shape_are_not_tied() -> None:
+    text = written("EVI") + "constrain shape[0] == shape[1]\n"
+    assert "no closed-form update of `shape` (shape[D]) under `shape[0] == shape[1]`" in refusal(
+        text
+    )
+
+
+PLAIN = {
+    "EEE": ("param cov : posdef[D]", "cov"),
+    "VVV": ("param cov[K] : posdef[D]", "cov[z[n]]"),
+    "VVI": ("param cov[K] : positive[D]", "diag(cov[z[n]])"),
+    "VEE": ("param cov : posdef[D]\nparam v[K] : positive", "v[z[n]] * cov"),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_covariance_in_one_piece_has_the_same_maximum(name: str) -> None:
+    declared, cov = PLAIN[name]
+    plain = f"""model M(K = 2)
+param weight : simplex[K]
+param mean[K] : real[D]
+{declared}
+for n in N:
+    latent z[n] ~ Categorical(weight)
+    data x[n] : real[D] ~ MvNormal(mean[z[n]], {cov})
+"""
+    rng = np.random.default_rng(12)
+    turn = np.linalg.qr(rng.normal(size=(D, D)))[0]
+    x = np.concatenate([
+        rng.normal(size=(80, D)) * [1, 2, 3] @ turn, rng.normal([6, 0, 0], 1, size=(60, D)),
+    ])  # fmt: skip
+    init = {"z": np.repeat(np.eye(2), [80, 60], axis=0)}
+    fits = [
+        import_text(compile_source(Source(text, "m.em")).module, "M").fit(
+            x, init=init, tol=1e-13, max_iter=3000, progress=False)
+        for text in (plain, written(name))
+    ]  # fmt: skip
+    assert fits[1].log_likelihood == pytest.approx(fits[0].log_likelihood, abs=1e-6)
+    assert fits[1].n_params == fits[0].n_params - (name == "VEE")  # whose scale is open

@@ -17,6 +17,11 @@ ITERATIONS = 60
 DECREASE = 1e-9  # relative
 # data are covariates too: far away, a column of them is one of ones
 FAR = {"autoregressive_hmm", "autoregression"}
+ANGLES = {
+    "animal_movement",
+    "von_mises",
+    "von_mises_mixture",
+}  # a turn isn't smaller in other units
 
 
 def sequences(path: Path, arrays: dict[str, Any]) -> list[NDArray[np.intp]]:
@@ -48,7 +53,7 @@ def tables(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     drawn = {a.name: a.kind for a in module(path).PROGRAM.meta.arrays if a.role == "data"}
     if set(drawn.values()) == {"real"} and path.stem not in FAR:
         yield "far away", {n: v + 1e8 if n in drawn else v for n, v in arrays.items()}
-    if set(drawn.values()) <= {"real", "positive"}:
+    if set(drawn.values()) <= {"real", "positive"} and path.stem not in ANGLES:
         yield "tiny", {n: v * 1e-8 if n in drawn else v for n, v in arrays.items()}
 
 

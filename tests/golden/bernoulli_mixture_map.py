@@ -149,10 +149,10 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
         s_z_x = statistics["z_x"]  # (K, D)
 
         # weight: simplex
-        #   Q = sum_k_6 A[k] log weight[k]
+        #   Q = sum_k_7 A[k] log weight[k]
         #   with A[k] = z[k] + 1
-        #   stationary with multiplier m on sum_k_6 weight[k] = 1:  A / weight[k] = m
-        #   so weight[k] = A[k] / sum_k_6 A[k]
+        #   stationary with multiplier m on sum_k_7 weight[k] = 1:  A / weight[k] = m
+        #   so weight[k] = A[k] / sum_k_7 A[k]
         #   a maximum: Q is concave where A >= 0
         weight = nm.simplex(s_z + 1)  # (K,)
         weight = nm.settle(weight, params["weight"])
@@ -177,7 +177,7 @@ def log_prior(params: rt.Params, layout: rt.Layout) -> float:
     weight = params["weight"]  # (K,)
     term_0 = nm.log(1 - prob).sum()
     term_1 = nm.log(prob).sum()
-    term_2 = nm.log(weight).sum()
+    term_2 = nm.log_inside(weight).sum()
     term_3 = 1.791759469228055 * D * K
     term_4 = special.gammaln(2 * K)
     return float(term_0 + term_1 + term_2 + term_3 + term_4)

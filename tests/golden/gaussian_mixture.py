@@ -84,7 +84,8 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
     D = layout.sizes["D"]
     #   log p(z[n] | its parents) = log(weight[z])
     #   log p(x[n] | its parents) = seen(x[n])*(-D*log(2*pi)/2 - logdet(cov[z])/2 - sum_{d,
-    #       d'} (inv(cov)[z, d, d']*(-mean[z, d] + x~[n, d])*(-mean[z, d'] + x~[n, d']))/2)
+    #       d'} (inv(cov)[z, d, d']*(-mean[z, d] + x_centered[n, d])*(-mean[z, d'] +
+    #       x_centered[n, d']))/2)
     cov = params["cov"]  # (K, D, D)
     mean = params["mean"] - pivot["mean"]  # (K, D)
     weight = params["weight"]  # (K,)

@@ -89,7 +89,7 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
     #   log p(z[n] | its parents) = log(weight[z])
     #   log p(w[n] | its parents) = log(inner[z, w])
     #   log p(x[n] | its parents) = seen(x[n])*(-log(sd[z]) - log(2*pi)/2 - (-mean[z, w] +
-    #       x~[n])**2/(2*sd[z]**2))
+    #       x_centered[n])^2/(2*sd[z]^2))
     inner = params["inner"]  # (K, L)
     mean = params["mean"] - pivot["mean"]  # (K, L)
     sd = params["sd"]  # (K,)
@@ -231,7 +231,7 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
 
         # mean: affine
         #   Q is quadratic in mean[k, l]
-        #   the positive factor sd[k]**(-2) is common to all terms and cancels
+        #   the positive factor sd[k]^(-2) is common to all terms and cancels
         #   dQ/dmean[k, l] = (z_w_x[k, l]) + 2 (-z_w_x_seen[k, l]/2) mean[k, l] = 0
         #   so mean[k, l] = z_w_x[k, l]/z_w_x_seen[k, l]
         #   a maximum: the quadratic term is negative
@@ -240,11 +240,11 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
 
         # sd: scalar
         #   Q in one entry t = sd[k]:  (-z_x_seen[k]) log(sd[k]) + (-sum_{l} (mean[k,
-        #       l]**2*z_w_x_seen[k, l])/2 + sum_{l} (mean[k, l]*z_w_x[k, l]) - z_x_x[k]/2)
-        #       sd[k]**(-2)
-        #   dQ/dt = A t^(-3) + B t^(-1) with A = sum_{l} (mean[k, l]**2*z_w_x_seen[k, l]) -
+        #       l]^2*z_w_x_seen[k, l])/2 + sum_{l} (mean[k, l]*z_w_x[k, l]) - z_x_x[k]/2)
+        #       sd[k]^(-2)
+        #   dQ/dt = A t^(-3) + B t^(-1) with A = sum_{l} (mean[k, l]^2*z_w_x_seen[k, l]) -
         #       2*sum_{l} (mean[k, l]*z_w_x[k, l]) + z_x_x[k], B = -z_x_seen[k]
-        #   so t = (-A / B)^(1/(2)) = sqrt((sum_{l} (mean[k, l]**2*z_w_x_seen[k, l]) - 2*sum_{l}
+        #   so t = (-A / B)^(1/(2)) = sqrt((sum_{l} (mean[k, l]^2*z_w_x_seen[k, l]) - 2*sum_{l}
         #       (mean[k, l]*z_w_x[k, l]) + z_x_x[k])/z_x_seen[k])
         #   a maximum where A > 0 > B; a root outside the support is not taken
         # (K,)

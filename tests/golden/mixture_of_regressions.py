@@ -86,7 +86,7 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
     K = layout.sizes["K"]
     #   log p(z[n] | its parents) = log(weight[z])
     #   log p(y[n] | its parents) = seen(y[n])*(-log(sd[z]) - log(2*pi)/2 - (-sum_{p'}
-    #       (beta[z, p']*u[n, p']) + y~[n])**2/(2*sd[z]**2))
+    #       (beta[z, p']*u[n, p']) + y_centered[n])^2/(2*sd[z]^2))
     beta = params["beta"] - pivot["beta"]  # (K, P)
     sd = params["sd"]  # (K,)
     weight = params["weight"]  # (K,)
@@ -184,7 +184,7 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
 
         # beta: affine
         #   Q is quadratic in beta[k, p]
-        #   the positive factor sd[k]**(-2) is common to all terms and cancels
+        #   the positive factor sd[k]^(-2) is common to all terms and cancels
         #   -H x = g with g = z_u_y[k, p]
         #   H = -z_u_u[k, p, p']
         #   a maximum: Q is concave, H being minus a weighted sum of squares
@@ -194,7 +194,7 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
         # sd: scalar
         #   Q in one entry t = sd[k]:  (-z_y_seen[k]) log(sd[k]) + (-sum_{p, p'} (beta[k,
         #       p]*beta[k, p']*z_u_u[k, p, p'])/2 + sum_{p} (beta[k, p]*z_u_y[k, p]) - z_y_y[k]/2)
-        #       sd[k]**(-2)
+        #       sd[k]^(-2)
         #   dQ/dt = A t^(-3) + B t^(-1) with A = sum_{p, p'} (beta[k, p]*beta[k, p']*z_u_u[k, p,
         #       p']) - 2*sum_{p} (beta[k, p]*z_u_y[k, p]) + z_y_y[k], B = -z_y_seen[k]
         #   so t = (-A / B)^(1/(2)) = sqrt((sum_{p, p'} (beta[k, p]*beta[k, p']*z_u_u[k, p, p']) -

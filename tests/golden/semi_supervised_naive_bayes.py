@@ -91,9 +91,9 @@ def features_n(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Feat
 def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt.Coefficients:
     """The parameter parts of the log joint's terms: (F,) direct, then (states, F) each."""
     K = layout.sizes["K"]
-    #   log p(z[n] | its parents) = log [Eq(seen(z[n]), 0) | z[n] = z] + log(weight[z])
+    #   log p(z[n] | its parents) = log [seen(z[n]) = 0 | z[n] = z] + log(weight[z])
     #   log p(x[n] | its parents) = seen(x[n, d])*(-log(sd[z, d]) - log(2*pi)/2 - (-mean[z, d]
-    #       + x~[n, d])**2/(2*sd[z, d]**2))
+    #       + x_centered[n, d])^2/(2*sd[z, d]^2))
     mean = params["mean"] - pivot["mean"]  # (K, D)
     sd = params["sd"]  # (K, D)
     weight = params["weight"]  # (K,)
@@ -183,7 +183,7 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
 
         # mean: affine
         #   Q is quadratic in mean[k, d]
-        #   the positive factor sd[k, d]**(-2) is common to all terms and cancels
+        #   the positive factor sd[k, d]^(-2) is common to all terms and cancels
         #   dQ/dmean[k, d] = (z_x[k, d]) + 2 (-z_x_seen[k, d]/2) mean[k, d] = 0
         #   so mean[k, d] = z_x[k, d]/z_x_seen[k, d]
         #   a maximum: the quadratic term is negative
@@ -192,11 +192,11 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
 
         # sd: scalar
         #   Q in one entry t = sd[k, d]:  (-z_x_seen[k, d]) log(sd[k, d]) + (-mean[k,
-        #       d]**2*z_x_seen[k, d]/2 + mean[k, d]*z_x[k, d] - z_x_x[k, d]/2) sd[k, d]**(-2)
-        #   dQ/dt = A t^(-3) + B t^(-1) with A = mean[k, d]**2*z_x_seen[k, d] - 2*mean[k,
-        #       d]*z_x[k, d] + z_x_x[k, d], B = -z_x_seen[k, d]
-        #   so t = (-A / B)^(1/(2)) = sqrt((mean[k, d]**2*z_x_seen[k, d] - 2*mean[k, d]*z_x[k, d]
-        #       + z_x_x[k, d])/z_x_seen[k, d])
+        #       d]^2*z_x_seen[k, d]/2 + mean[k, d]*z_x[k, d] - z_x_x[k, d]/2) sd[k, d]^(-2)
+        #   dQ/dt = A t^(-3) + B t^(-1) with A = mean[k, d]^2*z_x_seen[k, d] - 2*mean[k, d]*z_x[k,
+        #       d] + z_x_x[k, d], B = -z_x_seen[k, d]
+        #   so t = (-A / B)^(1/(2)) = sqrt((mean[k, d]^2*z_x_seen[k, d] - 2*mean[k, d]*z_x[k, d] +
+        #       z_x_x[k, d])/z_x_seen[k, d])
         #   a maximum where A > 0 > B; a root outside the support is not taken
         sd = nm.sqrt((s_z_x_seen * mean**2 + s_z_x_x - 2 * mean * s_z_x) / s_z_x_seen)  # (K, D)
         sd = nm.settle(sd, params["sd"], "positive")

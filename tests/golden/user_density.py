@@ -79,7 +79,7 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
     """The parameter parts of the log joint's terms: (F,) direct, then (states, F) each."""
     K = layout.sizes["K"]
     #   log p(z[n] | its parents) = log(weight[z])
-    #   log p(x[n] | its parents) = seen(x[n])*(-log(s[z]) - loggamma(4/3) - x[n]**3/s[z]**3)
+    #   log p(x[n] | its parents) = seen(x[n])*(-log(s[z]) - lgamma(4/3) - x[n]^3/s[z]^3)
     s = params["s"]  # (K,)
     weight = params["weight"]  # (K,)
     # terms without a latent: the coefficient of each feature
@@ -164,9 +164,9 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
         weight = nm.settle(weight, params["weight"])
 
         # s: scalar
-        #   Q in one entry t = s[k]:  (-z_x_seen[k]) log(s[k]) + (-z_x_x_x[k]) s[k]**(-3)
+        #   Q in one entry t = s[k]:  (-z_x_seen[k]) log(s[k]) + (-z_x_x_x[k]) s[k]^(-3)
         #   dQ/dt = A t^(-4) + B t^(-1) with A = 3*z_x_x_x[k], B = -z_x_seen[k]
-        #   so t = (-A / B)^(1/(3)) = 3**(1/3)*z_x_x_x[k]**(1/3)/z_x_seen[k]**(1/3)
+        #   so t = (-A / B)^(1/(3)) = 3^(1/3)*z_x_x_x[k]^(1/3)/z_x_seen[k]^(1/3)
         #   a maximum: A >= 0 >= B, so dQ/dt falls through zero
         # (K,)
         s = 1.4422495703074083 * s_z_x_x_x**0.3333333333333333 / s_z_x_seen**0.3333333333333333

@@ -47,7 +47,7 @@ class Draft:
         if not event and known and self.chance(0.15):  # tied: one parameter in several nodes
             return str(self.rng.choice(known))
         batch = ", ".join(extent for _, extent, _ in over)
-        shape = ", ".join(map(str, event[:1] if kind == "posdef" else event))
+        shape = ", ".join(map(str, event[:1] if kind in ("posdef", "orthogonal") else event))
         declared = f"{name}[{batch}]" if batch else name
         typed = f"{kind}[{shape}]" if shape else kind
         self.params.append(f"param {declared} : {typed}{self.prior(kind, event)}")
@@ -69,6 +69,8 @@ class Draft:
             "unit": " ~ Beta(2, 3)",
             "simplex": f" ~ Dirichlet(2 * ones[{event[-1] if event else 1}])",
             "posdef": " ~ InverseWishart(4, eye[2])",
+            "shape": "",
+            "orthogonal": "",
         }[kind]
 
     def value(self, kind: str, size: tuple[int, ...]) -> NDArray[Any]:
@@ -83,6 +85,11 @@ class Draft:
             case "posdef":
                 root = rng.normal(size=(*size[:-1], 4))
                 return root @ np.swapaxes(root, -1, -2) + 0.5 * np.eye(size[-1])
+            case "shape":
+                logs = rng.normal(size=size)
+                return np.exp(logs - logs.mean(axis=-1, keepdims=True))
+            case "orthogonal":
+                return np.linalg.qr(rng.normal(size=size))[0]
             case _:
                 return rng.normal(size=size)
 
@@ -160,7 +167,7 @@ class Draft:
     def emission(self, i: int) -> None:
         name, rng = f"x{i}", self.rng
         kinds = ["normal", "poisson", "categorical", "mvnormal", "bernoulli", "choice", "delta",
-                 "vector", "items", "exponential", "binomial", "inflated"]  # fmt: skip
+                 "vector", "items", "exponential", "binomial", "inflated", "turned"]  # fmt: skip
         match str(rng.choice(kinds)):
             case "normal":
                 self.put(name, "", self.normal(name), rng.normal(size=N) * 2, gaps=True)
@@ -188,6 +195,14 @@ class Draft:
                 if self.chance(0.3):
                     x[int(rng.integers(N))] = np.nan
                 self.put(name, " : real[2]", f"MvNormal({mean}, {cov})", x)
+            case "turned":
+                mean = self.param(f"mean_{name}", self.some(), "real", (3,))
+                volume = self.param(f"volume_{name}", self.some(1), "positive")
+                shape = self.param(f"shape_{name}", self.some(1), "shape", (3,))
+                turn = self.param(f"turn_{name}", self.some(1), "orthogonal", (3, 3))
+                cov = f"{volume} * {turn} @ diag({shape}) @ transpose({turn})"
+                x = rng.normal(size=(N, 3)) * [1, 2, 3]
+                self.put(name, " : real[3]", f"MvNormal({mean}, {cov})", x)
             case "vector":
                 mean = self.param(f"mean_{name}", self.some(), "real", (3,))
                 event = (3,) if self.chance(0.5) else ()

@@ -258,7 +258,6 @@ MIXED = (
         sizes={"K": 3},
         view=with_centred_gate,
         near=True,
-        free=12,  # the softmax needs one row less
     ),
     Case(
         "cheating_lca2_gpa",
@@ -268,7 +267,6 @@ MIXED = (
         labels={"gate": 0, "prob": 1},
         view=with_centred_gate,
         restarts=10,
-        free=12,  # the softmax needs one row less
     ),
 )
 

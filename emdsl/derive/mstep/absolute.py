@@ -26,11 +26,11 @@ from emdsl.derive.mstep.numeric import (
     Part,
     at_batch,
     batch_of,
-    entry_text,
     own_axes,
     placed,
     share_of,
 )
+from emdsl.derive.mstep.record import entry
 from emdsl.derive.mstep.share import Absolute, Deviation
 from emdsl.derive.statistics import Derived
 from emdsl.derive.table import Atoms
@@ -367,7 +367,7 @@ def _record(form: Absolute, common: sp.Expr, atoms: Atoms) -> tuple[str, ...]:
     lines = []
     if common != 1:
         lines.append(f"the positive factor {common} is common to all terms and cancels")
-    entries = [entry_text(n, form, c) for n, c in zip(form.params, form.cells, strict=True)]
+    entries = [entry(form, i, c) for i, c in enumerate(form.cells)]
     lines.append("Q = " + " - ".join(["", *(_text(d, form, entries, atoms)
                                             for d in form.deviations)]).strip())  # fmt: skip
     tilts = [(e, t) for e, t in zip(entries, form.slope, strict=True) if t != 0]
@@ -400,9 +400,15 @@ def _text(d: Deviation, form: Absolute, entries: list[str], atoms: Atoms) -> str
     over = ", ".join((*([d.plate] if d.plate else []), *d.sums))
     target = str(without_pivots(d.target, atoms))
     parts = []
-    for entry, own, a in zip(entries, form.cells, d.design, strict=True):
+    for shown_entry, own, a in zip(entries, form.cells, d.design, strict=True):
         shown = str(without_pivots(a, atoms))
-        product = entry if a == 1 else f"({shown}) {entry}" if a.is_Add else f"{shown} {entry}"
+        product = (
+            shown_entry
+            if a == 1
+            else f"({shown}) {shown_entry}"
+            if a.is_Add
+            else f"{shown} {shown_entry}"
+        )
         parts.append(f"sum_{{{', '.join(own)}}} {product}" if own else product)
     inside = " - ".join([target, *parts])
     weight = without_pivots(d.weight, atoms)

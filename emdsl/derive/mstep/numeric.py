@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ind, Ix, LogSumExp, Value
-from emdsl.derive.display import tidy_axes, without_pivots
 from emdsl.derive.live import Live
 from emdsl.derive.mstep.block import Entries, Update, params_in
 from emdsl.derive.mstep.calculus import Summand, slope
-from emdsl.derive.mstep.share import Absolute, Numeric, RowPart, Share
+from emdsl.derive.mstep.record import record
+from emdsl.derive.mstep.share import Formula, Numeric, RowPart, Share, Why
 from emdsl.derive.smooth import AbsPower, smooth
 from emdsl.derive.statistics import Derived, Term
 from emdsl.derive.table import Atoms
@@ -114,9 +114,15 @@ def _put_in(q: Part, update: Update, atoms: Atoms) -> Part:
 
 
 def solve(
-    group: tuple[str, ...], derived: Derived, profiled: tuple[Update, ...], why: str
+    group: tuple[str, ...],
+    derived: Derived,
+    profiled: tuple[Update, ...] = (),
+    given: Numeric | None = None,
 ) -> Update:
-    """The numeric update of a group of parameters. Raises Untaken."""
+    """The numeric update of a group of parameters, with the formulas of those profiled put in.
+
+    Raises Untaken.
+    """
     atoms, model = derived.joint.atoms, derived.joint.model
     params = [model.param(n) for n in group]
     shares = share_of(group, derived, profiled)
@@ -159,15 +165,23 @@ def solve(
             for row in hessians
         ),
         _certified(hessians, atoms),
+        tuple(u.param for u in profiled),
+        given,
         tuple(
             _shift(n, own, shares, atoms)
             for n, own in zip(group, ((*b, *(i for i in range(len(c)) if i not in b))[len(b) :]
                                       for c, b in zip(cells, batch, strict=True)), strict=True)
         ),
+        Why(*in_the_way(group, derived), tuple(map(_formula, profiled)), common),
     )  # fmt: skip
     needs = _needs(form, atoms) - set(group)
-    record = _record(form, group, profiled, why, common, atoms)
-    return Update(group[0], "numeric", cells[0], form, needs, record, None, group[1:])
+    lines = record(form, derived)
+    return Update(group[0], "numeric", cells[0], form, needs, lines, None, group[1:])
+
+
+def _formula(update: Update) -> Formula:
+    assert isinstance(update.form, Entries)
+    return Formula(update.param, update.cell, update.form.value)
 
 
 def own_axes(cell: tuple[str, ...], batch: tuple[int, ...]) -> tuple[str, ...]:
@@ -397,70 +411,17 @@ def _is_data(symbol: sp.Symbol, atoms: Atoms) -> bool:
     return isinstance(atom, Elem) and atom.role in ("data", "input", "const")
 
 
-def _record(
-    form: Numeric,
-    group: tuple[str, ...],
-    profiled: tuple[Update, ...],
-    why: str,
-    common: sp.Expr,
-    atoms: Atoms,
-) -> tuple[str, ...]:
-    lines = [f"no closed form: {why}"]
-    if common != 1:
-        lines.append(f"the positive factor {common} is common to all terms and cancels")
-    for update in profiled:
-        assert isinstance(update.form, Entries)
-        given = ", ".join(group)
-        lines.append(f"profiled: {update.param} = {update.form.value} is the maximum given {given}")
-    lines.append("Q = " + text_of(form.value, atoms))
-    for name, gradient, cell in zip(group, form.gradient, form.cells, strict=True):
-        lines.append(f"dQ/d{entry_text(name, form, cell)} = " + text_of(gradient, atoms))
-    for i, name in enumerate(group):
-        for j in range(i, len(group)):
-            one = entry_text(name, form, form.cells[i])
-            two = entry_text(group[j], form, form.twins[j])
-            lines.append(f"d2Q/d{one} d{two} = " + text_of(form.hessian[i][j], atoms))
-    lines.append(
-        "Q is concave: damped Newton steps reach its one maximum"
-        if form.concave
-        else "damped Newton steps in unconstrained coordinates, each halved until Q does not fall"
-    )
-    return tuple(lines)
-
-
-def entry_text(name: str, form: Numeric | Absolute, own: tuple[str, ...]) -> str:
-    """A parameter's entry at the block's axes."""
-    i = form.params.index(name)
-    order = form.places[i]
-    axes = (*form.batch, *own)
-    placed = [axes[order.index(k)] for k in range(len(order))]
-    return f"{name}[{', '.join(placed)}]" if placed else name
-
-
-def text_of(share: Share, atoms: Atoms) -> str:
-    """A share of Q in words of mathematics."""
-    parts = [str(without_pivots(share.static, atoms))] if share.static != 0 else []
-    for part in share.rows:
-        sums = ", ".join((part.plate, *sorted(part.axes)))
-        parts.append(f"sum_{{{sums}}} {without_pivots(part.expr, atoms)}")
-    return " + ".join(parts) or "0"
-
-
-def culprit(derived: Derived, group: tuple[str, ...]) -> str:
-    """The terms of Q in the way of a closed form, for people."""
+def in_the_way(group: tuple[str, ...], derived: Derived) -> tuple[tuple[sp.Expr, ...], bool]:
+    """The terms of Q in the way of a closed form; whether they mix data and parameters."""
     atoms = derived.joint.atoms
-    found: dict[str, None] = {}
     live = dict(zip(derived.live_terms, derived.live, strict=True))
-    for term in derived.shares:
-        if not _params(term, atoms) & set(group):
-            continue
+    terms = [t for t in derived.shares if _params(t, atoms) & set(group)]
+    mixed: dict[sp.Expr, None] = {}
+    plain: dict[sp.Expr, None] = {}
+    for term in terms:
         x = live.get(term)
         if x is not None and set(x.params) & set(group):
-            found[str(without_pivots(x.moving * x.basis, atoms))] = None
-    if found:
-        texts = tidy_axes(list(found), atoms)
-        return f"{', '.join(texts)} mix{'es' * (len(texts) == 1)} data and parameters"
-    for term in derived.shares:
-        if params_in(term.basis, atoms) & set(group):
-            found[str(without_pivots(term.basis, atoms))] = None
-    return f"the terms {', '.join(tidy_axes(list(found), atoms))} together have no rule"
+            mixed[x.moving * x.basis] = None
+        elif params_in(term.basis, atoms) & set(group):
+            plain[smooth(term.basis, atoms)] = None
+    return tuple(mixed or plain), bool(mixed)

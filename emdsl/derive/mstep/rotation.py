@@ -32,7 +32,8 @@ from emdsl.derive.mstep.occurrences import entries_in
 
 def solve(block: Block) -> Update | None:
     """The update of an orthogonal matrix whose columns are each in quadratic forms of their own."""
-    if block.param.type.kind != "orthogonal":
+    rules = block.restricted
+    if block.param.type.kind != "orthogonal" or (rules and (rules.tied or rules.linear)):
         return None
     atoms = block.atoms
     *batch, row, column = block.cell
@@ -46,7 +47,7 @@ def solve(block: Block) -> Update | None:
     rest, common = without_common_factor(tuple(pieces), (*batch, column), atoms)
     name = block.param.name
     lead = f"{', '.join(batch)}, " if batch else ""
-    head = f"Q = sum_{column} r[{column}]' M[{column}] r[{column}] over the columns r of {name}"
+    head = f"Q = sum over {column} of r[{column}]' M[{column}] r[{column}], r the columns of {name}"
     if column in atoms.axes_of(common) and not any(column in atoms.axes_of(_of(p)) for p in rest):
         matrix = coefficient(rest, (*batch, row, twin, column), atoms)  # the same for each column
         lines = (

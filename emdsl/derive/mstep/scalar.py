@@ -278,15 +278,18 @@ def _algebraic(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None
     if not roots:
         return None
     values = {a: coefficient(groups[b], block.cell, atoms) for a, b in names.items()}
+    real = [r for r in roots if not r.xreplace(values).has(sp.I)]  # whatever the statistics
+    if not real:
+        return None
     record = (
         f"dQ/dt = 0 is {top} = 0 with " + ", ".join(f"{a} = {v}" for a, v in values.items()),
-        "roots " + "; ".join(str(r) for r in roots),
+        "roots " + "; ".join(str(r) for r in real),
         "the root in the support with the highest Q is taken at run time",
     )
-    if len(roots) == 1:
-        return Entries(roots[0].xreplace(values)), None, record
+    if len(real) == 1:
+        return Entries(real[0].xreplace(values)), None, record
     return (
-        BestOf(tuple(r.xreplace(values) for r in roots), objective.xreplace(values)),
+        BestOf(tuple(r.xreplace(values) for r in real), objective.xreplace(values)),
         None,
         record,
     )

@@ -26,7 +26,8 @@ from emdsl.derive.mstep.occurrences import by_basis, singles
 
 def solve(block: Block) -> Update | None:
     """The update of a shape whose entries appear as logs and in one power."""
-    if block.param.type.kind != "shape":
+    rules = block.restricted
+    if block.param.type.kind != "shape" or (rules and (rules.tied or rules.linear)):
         return None
     pieces = singles(block)
     if pieces is None:
@@ -49,13 +50,13 @@ def solve(block: Block) -> Update | None:
     collapse: Collapse = None
     if can_vanish(powers, atoms):
         collapse = ("zero", float(-power)) if power < 0 else ("infinity", float(power))
-    record = [f"Q = sum_{last} A[{last}] log {t} + B[{last}] {bases[0]}"]
+    record = [f"Q = sum over {last} of A[{last}] log {t} + B[{last}] {bases[0]}"]
     if common != 1:
         record.append(f"the positive factor {common} is common to all terms and cancels")
     record += [
         f"with A[{last}] = {logs}",
         f"B[{last}] = {powers}",
-        f"stationary with multiplier m on sum_{last} log {t} = 0:",
+        f"stationary with multiplier m on the sum over {last} of log {t}, which is 0:",
         f"A[{last}] + ({power}) B[{last}] {bases[0]} + m = 0",
         f"A is the same for every {last}, so {t**-power} is -B[{last}] over its geometric mean"
         if equal

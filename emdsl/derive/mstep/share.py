@@ -26,10 +26,33 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Formula:
+    """A parameter's entry at the axes `cell`, as a formula."""
+
+    param: str
+    cell: tuple[str, ...]
+    value: sp.Expr
+
+
+@dataclass(frozen=True)
+class Why:
+    """How a block came to be: what the report and the comments say of it.
+
+    `terms` are those no closed form has, `mixed` where they mix data and parameters; `profiled` the
+    parameters put in by their formulas; `common` a positive factor of all terms, left out.
+    """
+
+    terms: tuple[sp.Expr, ...]
+    mixed: bool
+    profiled: tuple[Formula, ...]
+    common: sp.Expr
+
+
+@dataclass(frozen=True)
 class Numeric:
     """Newton's method for some parameters; arrays are over the batch axes, then a cell's own.
 
-    `cells` are each parameter's own axes as a row of the Hessian, `twins` as a column; `order` the
+    `cells` are each parameter's own axes as a row of the Hessian, `twins` as a column; `places` the
     positions of the parameter's dimensions that are batch axes, then those that are its own.
     """
 
@@ -42,7 +65,10 @@ class Numeric:
     gradient: tuple[Share, ...]
     hessian: tuple[tuple[Share, ...], ...]
     concave: bool
+    profiled: tuple[str, ...]  # parameters whose formulas were put in
+    given: Numeric | None  # where there are such: the same with their values, for when one is fixed
     shift: tuple[int | None, ...]  # own axes along which adding one number changes nothing
+    why: Why
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Stat
+from emdsl.derive.atoms import Stat, Weight
 from emdsl.derive.display import tidy_axes, without_pivots
 from emdsl.derive.mstep import (
     absolute,
     affine,
     affine_joint,
     logdet,
+    matrix_quadratic,
     numeric,
     rotation,
     scalar,
@@ -28,9 +29,12 @@ from emdsl.derive.mstep import (
 from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom, params_in
 from emdsl.derive.mstep.calculus import Untaken
 from emdsl.derive.mstep.occurrences import entries_in
+from emdsl.derive.mstep.one_way import one_way
 from emdsl.derive.mstep.restricted import Restrictions, as_one, restrictions_of
+from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.statistics import Derived
 from emdsl.derive.table import Atoms
+from emdsl.derive.words import words
 from emdsl.diagnostics import CompileError, Diagnostic, Note
 from emdsl.model.graph import Model, Param
 
@@ -38,6 +42,7 @@ RULES: tuple[Callable[[Block], Update | None], ...] = (
     simplex.solve,
     affine.solve,
     logdet.solve,
+    matrix_quadratic.solve,
     shape.solve,
     rotation.solve,
     scalar.solve,
@@ -126,7 +131,7 @@ def _numerically(
         group = numeric.without_corners(group, derived)
         left = [n for n in left if n not in group]
         try:
-            found = numeric.solve(group, derived, (), numeric.culprit(derived, group))
+            found = numeric.solve(group, derived)
             circular = [
                 u for u in updates
                 if u.rule == "scalar" and u.needs & set(group) and u.param in found.needs
@@ -139,7 +144,10 @@ def _numerically(
                 left = [*(p.name for p in model.params if p.name in names), *left]
                 continue
             if plain:
-                found = numeric.solve(group, derived, tuple(plain), numeric.culprit(derived, group))
+                assert isinstance(found.form, Numeric)
+                found = numeric.solve(group, derived, tuple(plain), found.form)
+            assert isinstance(found.form, Numeric)
+            problems += one_way(found.form, model, frozenset(rules.of))
             updates = [*updates, _under(found, rules)]
         except Untaken as untaken:
             problems += [_no_slope(model.param(n), untaken.expr, atoms, derived) for n in group]
@@ -151,7 +159,7 @@ def _numerically(
 def _profitable(update: Update, group: tuple[str, ...], derived: Derived) -> bool:
     """Whether a formula can be put into the group's Q: one value, of statistics alone."""
     atoms = derived.joint.atoms
-    if not isinstance(update.form, Entries) or update.needs - set(group):
+    if not isinstance(update.form, Entries) or update.needs - set(group) or update.under:
         return False
     live = any(isinstance(a, Stat) and a.params for a in atoms.deep(update.form.value))
     rows = any(update.param in params_in(x.basis, atoms) for x in derived.live)
@@ -159,7 +167,7 @@ def _profitable(update: Update, group: tuple[str, ...], derived: Derived) -> boo
 
 
 def _no_slope(param: Param, expr: sp.Basic, atoms: Atoms, derived: Derived) -> Diagnostic:
-    shown = tidy_axes([str(without_pivots(expr, atoms))], atoms)[0]
+    shown = _shown(expr, atoms)
     spans = dict.fromkeys(t.span for t in derived.shares if numeric.mentions(t, param.name, atoms))
     corner = absolute.obstacle(param.name, derived)
     if corner is not None:
@@ -175,12 +183,19 @@ def _no_slope(param: Param, expr: sp.Basic, atoms: Atoms, derived: Derived) -> D
         )
     return Diagnostic(
         "no-closed-form",
-        f"no update of `{param.name}` ({param.type}): no rule solves its share of Q, and Newton's "
-        f"method has no derivative of `{shown}`",
+        f"no update of `{param.name}` ({param.type}): no rule solves its share of Q, and the term "
+        f"`{shown}` has no derivative that Newton's method could use",
         param.span,
-        "fix it as a `const`, or write the model with a parameter whose density is smooth",
+        "fix it as a `const`, or draw from a distribution whose density is smooth in it",
         tuple(Note("its density is drawn here", s) for s in spans),
     )
+
+
+def _shown(expr: sp.Basic, atoms: Atoms) -> str:
+    """The term of Q itself: not its rows' weights, nor its sign or its numbers."""
+    weights = {s: 1 for s in expr.free_symbols if isinstance(atoms.atom(s), Weight)}
+    _, term = without_pivots(expr.xreplace(weights), atoms).as_coeff_Mul()
+    return tidy_axes([words(term, atoms)], atoms)[0]
 
 
 def _together(updates: list[Update], derived: Derived, rules: Restrictions) -> list[Update]:
@@ -239,6 +254,15 @@ def _not_joint(group: frozenset[str], model: Model) -> Diagnostic:
     )
 
 
+_ANOTHER = "fix it as a `const`, or write the model with another parameter whose update is closed"
+_WAYS = {
+    "shape": "fix it as a `const`, or let its entries only multiply variances, as in "
+    "`var = volume * shape`",
+    "orthogonal": "fix it as a `const`, or let it only turn a covariance of unlike variances, as "
+    "in `R @ diag(v) @ transpose(R)`",
+}
+
+
 def _unidentified(param: Param) -> Diagnostic:
     return Diagnostic(
         "unidentified-parameter",
@@ -266,7 +290,7 @@ def _no_rule(param: Param, block: Block) -> Diagnostic:
         f"{'term' if len(culprits) == 1 else 'terms'} {listed} stand{'s' * (len(culprits) == 1)} "
         "in the way",
         param.span,
-        "fix it as a `const`, or write the model with another parameter whose update is closed",
+        _WAYS.get(param.type.kind, _ANOTHER),
         tuple(Note("its density is drawn here", s) for s in spans),
     )
 
@@ -300,8 +324,8 @@ def _in_the_way(block: Block) -> list[str]:
                 for f in (sp.log(s),)
             )
         )
-        shown = without_pivots(piece.own, block.atoms)
-        (fine if plain else found)[str(shown)] = None
+        shown = words(without_pivots(piece.own, block.atoms), block.atoms)
+        (fine if plain else found)[shown] = None
     return list(tidy_axes(list(found) or list(fine), block.atoms))
 
 

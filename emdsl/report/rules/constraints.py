@@ -62,6 +62,10 @@ def _write_system(c: Context) -> None:
     )
     minus = style.minus
     c.page.formula(f"{turned} H M f", f"{turned} (g {minus} H c)")
+    c.page.say(
+        "It is the maximum: with H, ", Math(f"{turned} H M"), " is a sum of squares too, so Q is"
+        " concave in f.",
+    )  # fmt: skip
     bounded = any(
         c.restrictions.of[n].bounded for n in c.update.solved if n in c.restrictions.of
     )  # fmt: skip

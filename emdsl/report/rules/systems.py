@@ -54,8 +54,8 @@ def _write_diagonal(c: Context, form: Linear) -> bool:
     c.page.formula("Q", f"{total}({g} {entry} {style.minus} {style.half()} {h} {square})")
     c.page.formula(g, c.show(form.right))
     c.page.formula(h, c.show(sp.expand(form.matrix)))
-    c.page.say("Without them it would be highest at the ratios of the two, as ",
-               Math(h), " is a sum of squares.")  # fmt: skip
+    c.page.say("Without them its maximum would be, as ", Math(h), " is not negative,")
+    c.page.formula(entry, style.over(g, h))
     return True
 
 

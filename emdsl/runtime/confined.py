@@ -1,0 +1,194 @@
+"""Numeric blocks under constraints: entries fixed, tied, in linear equations or between bounds.
+
+Fixed entries are held in each problem of a batch. Ties and equations may link the problems, which
+are then solved as one, in free coordinates that obey them. Bounds are met by an active set: an
+entry that went beyond one is held there, and let go where Q rises inwards (Nocedal and Wright 2006,
+section 16.5).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdsl.runtime.constraints import Constraints
+from emdsl.runtime.held import Held
+from emdsl.runtime.newton import maximise
+from emdsl.runtime.objective import Floats, Mask, Point, Restriction, Slopes
+
+if TYPE_CHECKING:
+    from emdsl.runtime.numeric import Share
+
+_ROUNDS = 20  # of the active set
+
+
+def rules_of(share: Share) -> Constraints | None:
+    """The constraints on a block's parameters, if there are any."""
+    for name in share.block.params:
+        value = share.values[name]
+        if isinstance(value, Held):
+            return value.rules()
+    return None
+
+
+def climb_within(share: Share, start: Point, steps: int, rules: Constraints) -> Point:
+    """A point at least as high as the start, where the constraints hold."""
+    block = share.block
+    held = tuple(_held(share, i) for i in range(len(block.params)))
+    if not _linked(share, rules):
+        lower, upper = _bounds(share, rules)
+
+        def step(at: Point, kept: tuple[Mask, ...]) -> Point:
+            return maximise(share, at, block.kinds, block.batch, steps=steps, held=kept,
+                            shift=block.shift)  # fmt: skip
+
+        return _active(share, step, start, held, lower, upper)
+    whole = _Whole(share)
+    flat = whole.stored(start)
+    kept = tuple(share.declared(h, i) for i, h in enumerate(held))
+    restriction = _restriction(share, rules, flat)
+
+    def together(at: Point, now: tuple[Mask, ...]) -> Point:
+        return maximise(whole, at, block.kinds, 0, steps=steps, held=now, restriction=restriction)
+
+    bounds = _bounds(share, rules)
+    lower, upper = (tuple(share.declared(b, i) for i, b in enumerate(side)) for side in bounds)
+    return whole.batched(_active(whole, together, flat, kept, lower, upper))
+
+
+def _held(share: Share, i: int) -> Mask:
+    value = share.values[share.block.params[i]]
+    mask = value.fixed() if isinstance(value, Held) else np.zeros(np.shape(value), dtype=bool)
+    return np.transpose(mask, share.block.places[i])
+
+
+def _bounds(share: Share, rules: Constraints) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
+    """Lower and upper bounds, batch axes first."""
+    sides: tuple[list[Floats], list[Floats]] = ([], [])
+    for name, places in zip(share.block.params, share.block.places, strict=True):
+        value = share.values[name]
+        shape = np.shape(value)
+        found = (np.full(shape, -np.inf), np.full(shape, np.inf))
+        if isinstance(value, Held):
+            low, high = rules.bounds(name)
+            found = (low - value.shifts(), high - value.shifts())
+        for side, bound in zip(sides, found, strict=True):
+            side.append(np.transpose(bound, places))
+    return tuple(sides[0]), tuple(sides[1])
+
+
+def _linked(share: Share, rules: Constraints) -> bool:
+    """Whether entries are tied or in equations."""
+    index = rules.index([n for n in share.block.params if n in rules.spans])
+    tied = (rules.classes[index] != index).any() or np.isin(rules.classes, index).sum() > len(index)
+    return bool(tied) or any(np.isin(r.entries, index).any() for r in rules.rows)
+
+
+def _restriction(share: Share, rules: Constraints, flat: Point) -> Restriction:
+    """The equalities in unconstrained coordinates.
+
+    Of a real parameter these are its own; elsewhere only ties are there, which are the same.
+    """
+    index: list[NDArray[Any]] = []
+    shift: list[Floats] = []
+    free = -1
+    for name, x in zip(share.block.params, flat, strict=True):
+        value = share.values[name]
+        if isinstance(value, Held):
+            at = rules.of(name)
+            index.append(np.arange(at.start, at.stop))
+            shift.append(value.shifts().ravel())
+        else:
+            index.append(np.arange(free, free - x.size, -1))
+            free -= x.size
+            shift.append(np.zeros(x.size))
+    system = rules.system(np.concatenate(index).astype(np.intp), np.concatenate(shift))
+    offset = np.where(system.held, 0.0, system.offset)
+    return Restriction(offset, system.matrix)
+
+
+class _Whole:
+    """A batch of problems as one, each parameter in its declared shape."""
+
+    def __init__(self, share: Share) -> None:
+        self.share = share
+
+    def stored(self, point: Point) -> Point:
+        return self.share.stored(point)
+
+    def batched(self, point: Point) -> Point:
+        places = self.share.block.places
+        return tuple(np.transpose(x, p) for x, p in zip(point, places, strict=True))
+
+    def value(self, point: Point) -> Floats:
+        return np.asarray(self.share.value(self.batched(point)).sum())
+
+    def slopes(self, point: Point, second: bool) -> Slopes:
+        found = self.share.slopes(self.batched(point), second)
+        gradient = self.stored(found.gradient)
+        if found.hessian is None:
+            return Slopes(gradient)
+        rows = tuple(
+            tuple(self._spread(block, i, j) for j, block in enumerate(row))
+            for i, row in enumerate(found.hessian)
+        )
+        return Slopes(gradient, rows)
+
+    def _spread(self, block: Floats, i: int, j: int) -> Floats:
+        """A block (batch..., own..., own'...) as (declared..., declared'...), zero across."""
+        share = self.share
+        batch = share.block.batch
+        lead = block.shape[:batch]
+        count = math.prod(lead)
+        cut = batch + len(share.block.places[i]) - batch
+        one, two = block.shape[batch:cut], block.shape[cut:]
+        flat = block.reshape(count, math.prod(one), math.prod(two))
+        whole = np.zeros((count, math.prod(one), count, math.prod(two)))
+        at = np.arange(count)
+        whole[at, :, at, :] = flat
+        shaped = whole.reshape(*lead, *one, *lead, *two)
+        rows = np.argsort(share.block.places[i])
+        columns = np.argsort(share.block.places[j]) + len(rows)
+        return np.transpose(shaped, (*rows, *columns))
+
+
+def _active(
+    objective: Share | _Whole,
+    step: object,
+    start: Point,
+    held: tuple[Mask, ...],
+    lower: Point,
+    upper: Point,
+) -> Point:
+    """The highest point between bounds, from one that is."""
+    assert callable(step)
+    at: Point = step(start, held)
+    bounded = any(np.isfinite(b).any() for b in (*lower, *upper))
+    if not bounded:
+        return at
+    stuck = tuple(np.zeros(x.shape, dtype=bool) for x in at)
+    here = start
+    for _ in range(_ROUNDS):
+        beyond = [(x < a) | (x > b) for x, a, b in zip(at, lower, upper, strict=True)]
+        if not any(m.any() for m in beyond):
+            here = at
+            slope = objective.slopes(at, False).gradient
+            inward = [
+                s & (((x <= a) & (g > 0.0)) | ((x >= b) & (g < 0.0)))
+                for s, x, a, b, g in zip(stuck, at, lower, upper, slope, strict=True)
+            ]
+            if not any(m.any() for m in inward):
+                break
+            stuck = tuple(s & ~m for s, m in zip(stuck, inward, strict=True))
+        else:
+            stuck = tuple(s | m for s, m in zip(stuck, beyond, strict=True))
+        begin = tuple(
+            np.where(s, np.clip(x, a, b), x)
+            for s, x, a, b in zip(stuck, at, lower, upper, strict=True)
+        )
+        at = step(begin, tuple(h | s for h, s in zip(held, stuck, strict=True)))
+    low = np.asarray(objective.value(here) < objective.value(start))
+    return start if low.all() else here

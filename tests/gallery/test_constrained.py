@@ -1,0 +1,91 @@
+"""The gallery's constrained models against published answers and other ways to the same maximum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+from tests.gallery.models import ROOT, data, module, sizes
+
+MODELS = ROOT / "models"
+
+
+def fitted(name: str, **options: Any) -> Any:
+    path = MODELS / f"{name}.em"
+    chosen = {"restarts": 8, "tol": 1e-12, "max_iter": 20000, **options}
+    return module(path).fit(data(path), **sizes(path), **chosen)
+
+
+def test_goodmans_scale_types() -> None:
+    """Goodman (1975): likelihood ratio chi-squared 0.99 on 6 degrees of freedom."""
+    fit = fitted("scale_types")
+    freq = data(MODELS / "scale_types.em")["freq"]
+    saturated = float(freq @ np.log(freq / freq.sum()))
+    assert 2.0 * (saturated - fit.log_likelihood) == pytest.approx(0.99, abs=5e-3)
+    assert len(freq) - 1 - fit.n_params == 6
+    certain = fit.params["yes"][:5]
+    assert np.isin(certain, (0.0, 1.0)).all()
+    # an answer that no scale type gives is from the unscalable alone
+    odd = {tuple(y): z for y, z in zip(fit.bound.arrays["y"].tolist(), fit.posterior()["z"],
+                                       strict=True)}[(0, 1, 0, 1)]  # fmt: skip
+    assert odd.tolist() == [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+
+
+def test_effects_are_deviations_of_group_means() -> None:
+    fit = fitted("one_way_effects")
+    assert fit.params["mean"] == pytest.approx(5.073, abs=1e-9)
+    assert fit.params["effect"] == pytest.approx([-0.041, -0.412, 0.453], abs=1e-9)
+
+
+def test_slopes_are_those_of_nonnegative_least_squares() -> None:
+    """The intercept is free: NNLS on columns about their means."""
+    fit = fitted("nonnegative_regression")
+    arrays = data(MODELS / "nonnegative_regression.em")
+    u, y = arrays["u"], arrays["y"]
+    slopes, _ = optimize.nnls(u - u.mean(axis=0), y - y.mean())
+    assert fit.params["beta"] == pytest.approx(slopes, abs=1e-9)
+    assert fit.params["beta"][2] == 0.0
+    assert fit.params["intercept"] == pytest.approx(y.mean() - u.mean(axis=0) @ slopes)
+
+
+def test_two_normals_about_one_mean() -> None:
+    """The same by a search over four free numbers."""
+    fit = fitted("contaminated_normal")
+    x = data(MODELS / "contaminated_normal.em")["x"]
+
+    def lost(t: Any) -> float:
+        bad = 1.0 / (1.0 + np.exp(-t[0]))
+        density = (1.0 - bad) * stats.norm.pdf(x, t[1], np.exp(t[2]))
+        return -float(np.log(density + bad * stats.norm.pdf(x, t[1], np.exp(t[3]))).sum())
+
+    found = optimize.minimize(lost, [-2.0, 27.0, 1.5, 3.5], method="BFGS", options={"gtol": 1e-7})
+    assert fit.log_likelihood == pytest.approx(-found.fun, abs=1e-6)
+    assert fit.params["mean"] == pytest.approx([found.x[1]] * 2, abs=1e-4)
+    assert fit.params["sd"] == pytest.approx(np.exp(found.x[2:]), rel=1e-4)
+    assert fit.params["mean"][0] == fit.params["mean"][1]
+
+
+def test_a_chain_that_never_goes_back() -> None:
+    """Its likelihood is the sum over all pairs of change points, written out."""
+    fit = fitted("two_changes")
+    y = data(MODELS / "two_changes.em")["y"]
+    trans, rate = fit.params["trans"], fit.params["rate"]
+    sums = np.concatenate([np.zeros((3, 1)), np.cumsum(stats.poisson.logpmf(y, rate[:, None]), 1)],
+                          axis=1)  # fmt: skip
+    n = len(y)
+    ways = []
+    for first in range(1, n + 1):  # how many years the first stage lasts
+        for second in range(first + 1, n + 1) if first < n else [n]:
+            stay = (first - 1) * np.log(trans[0, 0])
+            if first < n:
+                stay += np.log(trans[0, 1]) + (second - first - 1) * np.log(trans[1, 1])
+            if second < n:
+                stay += np.log(trans[1, 2])
+            ways.append(stay + sums[0, first] + sums[1, second] - sums[1, first]
+                        + sums[2, n] - sums[2, second])  # fmt: skip
+    assert fit.log_likelihood == pytest.approx(np.logaddexp.reduce(ways), abs=1e-8)
+    assert trans[[0, 1, 2, 2], [2, 0, 0, 1]].tolist() == [0.0] * 4
+    assert (np.diff(fit.predict()["z"]) >= 0).all()
