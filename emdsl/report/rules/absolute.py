@@ -35,15 +35,15 @@ def write(c: Context, form: Absolute) -> bool:
     if form.curve:
         page.say(
             "It is concave, with corners at which it has no derivative. "
-            + ("It is highest at one of them, or between two where the slope is zero."
+            + ("Its maximum is at one of them, or between two where the slope is zero."
                if form.is_median else
                "One entry after the other is put where it is highest: at a corner, which may be "
-               "exactly zero, or where the slope is; until none moves (Tseng 2001).")
+               "exactly zero, or where the slope is; until none moves, which is the maximum (Tseng 2001).")
         )  # fmt: skip
         return True
     page.say(
-        "It is concave and piecewise linear: it has no derivative at its corners, and one of them "
-        "is the highest place."
+        "It is concave and piecewise linear: it has no derivative at its corners, and its "
+        "maximum is at one of them."
     )
     if form.is_median:
         (d, *more) = form.deviations
