@@ -38,7 +38,8 @@ def write(c: Context, form: Absolute) -> bool:
             + ("Its maximum is at one of them, or between two where the slope is zero."
                if form.is_median else
                "One entry after the other is put where it is highest: at a corner, which may be "
-               "exactly zero, or where the slope is; until none moves, which is the maximum (Tseng 2001).")
+               "exactly zero, or where the slope is; until none moves, which is the maximum "
+               "(Tseng 2001).")
         )  # fmt: skip
         return True
     page.say(
