@@ -36,7 +36,7 @@ from emdsl.derive.atoms import (
 )
 from emdsl.derive.joint import Joint
 from emdsl.derive.levels import Level, Link
-from emdsl.derive.smooth import BesselRatio, Softplus
+from emdsl.derive.smooth import AbsPower, BesselRatio, Softplus
 from emdsl.diagnostics import Bug
 from emdsl.report.axes import AxisNames
 from emdsl.report.style import Math, Style
@@ -95,6 +95,8 @@ class Printer:
                 return sign + self.style.infinity, ATOM
             case sp.polygamma() | besseli() | Softplus() | BesselRatio():
                 return self._special(expr)
+            case AbsPower():
+                return self._show(expr.written())
             case sp.Abs():
                 return self.style.absolute(self.show(expr.args[0])), ATOM
             case Relational() | Boolean():

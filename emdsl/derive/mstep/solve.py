@@ -143,6 +143,8 @@ def _numerically(
             if plain:
                 assert isinstance(found.form, Numeric)
                 found = numeric.solve(group, derived, tuple(plain), found.form)
+            if numeric.never_flat(found, atoms):
+                problems.append(_unbounded(model.param(found.param)))
             updates = [*updates, _under(found, rules)]
         except Untaken as untaken:
             problems += [_no_slope(model.param(n), untaken.expr, atoms, derived) for n in group]
@@ -171,6 +173,16 @@ def _no_slope(param: Param, expr: sp.Basic, atoms: Atoms, derived: Derived) -> D
         param.span,
         "fix it as a `const`, or draw from a distribution whose density is smooth in it",
         tuple(Note("its density is drawn here", s) for s in spans),
+    )
+
+
+def _unbounded(param: Param) -> Diagnostic:
+    return Diagnostic(
+        "no-closed-form",
+        f"no update of `{param.name}` ({param.type}): its share of Q has no maximum, for its "
+        "derivative is never zero",
+        param.span,
+        "check the density: its likelihood only grows, or only falls, in this parameter",
     )
 
 
