@@ -411,19 +411,6 @@ def _is_data(symbol: sp.Symbol, atoms: Atoms) -> bool:
     return isinstance(atom, Elem) and atom.role in ("data", "input", "const")
 
 
-def never_flat(update: Update, atoms: Atoms) -> bool:
-    """Whether the gradient is one product in the only parameter: it has no zero."""
-    form = update.form
-    if not isinstance(form, Numeric) or len(form.params) > 1 or form.gradient[0].rows:
-        return False
-    whole = sp.expand(form.gradient[0].static)
-    plain = all(
-        isinstance(f.as_base_exp()[0], sp.Symbol) or f.is_number for f in sp.Mul.make_args(whole)
-    )
-    own = [s for s in whole.free_symbols if form.params[0] in params_in(s, atoms)]
-    return plain and bool(own) and all(isinstance(atoms.atom(s), Elem) for s in own)
-
-
 def in_the_way(group: tuple[str, ...], derived: Derived) -> tuple[tuple[sp.Expr, ...], bool]:
     """The terms of Q in the way of a closed form; whether they mix data and parameters."""
     atoms = derived.joint.atoms

@@ -19,6 +19,7 @@ from emdsl.derive.mstep import (
     affine,
     affine_joint,
     logdet,
+    matrix_quadratic,
     numeric,
     rotation,
     scalar,
@@ -28,6 +29,7 @@ from emdsl.derive.mstep import (
 from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom, params_in
 from emdsl.derive.mstep.calculus import Untaken
 from emdsl.derive.mstep.occurrences import entries_in
+from emdsl.derive.mstep.one_way import one_way
 from emdsl.derive.mstep.restricted import Restrictions, as_one, restrictions_of
 from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.statistics import Derived
@@ -40,6 +42,7 @@ RULES: tuple[Callable[[Block], Update | None], ...] = (
     simplex.solve,
     affine.solve,
     logdet.solve,
+    matrix_quadratic.solve,
     shape.solve,
     rotation.solve,
     scalar.solve,
@@ -143,8 +146,8 @@ def _numerically(
             if plain:
                 assert isinstance(found.form, Numeric)
                 found = numeric.solve(group, derived, tuple(plain), found.form)
-            if numeric.never_flat(found, atoms):
-                problems.append(_unbounded(model.param(found.param)))
+            assert isinstance(found.form, Numeric)
+            problems += one_way(found.form, model, frozenset(rules.of))
             updates = [*updates, _under(found, rules)]
         except Untaken as untaken:
             problems += [_no_slope(model.param(n), untaken.expr, atoms, derived) for n in group]
@@ -166,6 +169,18 @@ def _profitable(update: Update, group: tuple[str, ...], derived: Derived) -> boo
 def _no_slope(param: Param, expr: sp.Basic, atoms: Atoms, derived: Derived) -> Diagnostic:
     shown = _shown(expr, atoms)
     spans = dict.fromkeys(t.span for t in derived.shares if numeric.mentions(t, param.name, atoms))
+    corner = absolute.obstacle(param.name, derived)
+    if corner is not None:
+        return Diagnostic(
+            "no-closed-form",
+            f"no update of `{param.name}` ({param.type}): its share of Q has absolute values with "
+            "corners, at which Newton's method has no derivative; and weighted medians and least "
+            f"absolute deviations don't apply, for {corner}",
+            param.span,
+            "drop what stands beside the absolute values (a prior may be of absolute values too), "
+            "or fix it as a `const`",
+            tuple(Note("its density is drawn here", s) for s in spans),
+        )
     return Diagnostic(
         "no-closed-form",
         f"no update of `{param.name}` ({param.type}): no rule solves its share of Q, and the term "
@@ -173,16 +188,6 @@ def _no_slope(param: Param, expr: sp.Basic, atoms: Atoms, derived: Derived) -> D
         param.span,
         "fix it as a `const`, or draw from a distribution whose density is smooth in it",
         tuple(Note("its density is drawn here", s) for s in spans),
-    )
-
-
-def _unbounded(param: Param) -> Diagnostic:
-    return Diagnostic(
-        "no-closed-form",
-        f"no update of `{param.name}` ({param.type}): its share of Q has no maximum, for its "
-        "derivative is never zero",
-        param.span,
-        "check the density: its likelihood only grows, or only falls, in this parameter",
     )
 
 
