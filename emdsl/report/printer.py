@@ -99,6 +99,8 @@ class Printer:
                 return self._show(size**power * sp.log(size) ** logs * sp.sign(x) ** signs)
             case sp.polygamma() | besseli() | Softplus() | BesselRatio():
                 return self._special(expr)
+            case AbsPower():
+                return self._show(expr.written())
             case sp.Abs():
                 return self.style.absolute(self.show(expr.args[0])), ATOM
             case Relational() | Boolean():

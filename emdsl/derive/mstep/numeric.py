@@ -18,6 +18,7 @@ from emdsl.derive.atoms import Elem, Ind, Ix, LogSumExp, Value
 from emdsl.derive.live import Live
 from emdsl.derive.mstep.block import Entries, Update, params_in
 from emdsl.derive.mstep.calculus import Summand, slope
+from emdsl.derive.mstep.concave import is_concave
 from emdsl.derive.mstep.record import record
 from emdsl.derive.mstep.restricted import Restriction
 from emdsl.derive.mstep.share import Formula, Numeric, RowPart, Share, Why
@@ -174,7 +175,8 @@ def solve(
             tuple(collected([at_batch(q, aligned, atoms) for q in h], atoms) for h in row)
             for row in hessians
         ),
-        _certified(hessians, atoms),
+        _certified(hessians, atoms)
+        or is_concave((q.summand.expr for q in shares), frozenset(group), atoms),
         tuple(u.param for u in profiled),
         given,
         tuple(
