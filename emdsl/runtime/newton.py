@@ -28,6 +28,7 @@ _MOST = 1e6  # of a value: more gain than this is a curvature that has vanished 
 _AS_PROMISED = 0.05  # of the promised gain: so little off, the Hessian serves once more
 _SLOWEST = 0.04  # of the gain promised before: a chord step that promises more is not taken
 _NOTHING = 1e-7 * _ROUNDING  # of a value: too little to be worth finding the value after the step
+_IDLE = 0.0125  # of the longest step: more than that with nothing to gain leads nowhere
 _LESS = 1e-8 * _NOTHING  # a chord step doesn't square the error that is left
 
 
@@ -95,6 +96,9 @@ def _newton(objective: Objective, frame: Coordinates, steps: int, tol: float) ->
             promised = None
         least = _NOTHING if promised is None else _LESS
         active = active & (gain > least * np.abs(values))
+        if frame.jumps is not None:  # a log on its way out, by a gradient that is rounding
+            far = (np.abs(frame.moved(step)) / frame.jumps).max(axis=-1) > _IDLE
+            active &= ~(far & (gain <= _ROUNDING * np.abs(values)))
         if not active.any():
             break
         step[~active] = 0.0

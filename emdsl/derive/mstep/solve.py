@@ -142,14 +142,10 @@ def _numerically(
                 left = [*(p.name for p in model.params if p.name in names), *left]
                 continue
             if plain:
-<<<<<<< HEAD
-                found = numeric.solve(group, derived, tuple(plain), numeric.culprit(derived, group))
-            assert isinstance(found.form, Numeric)
-            problems += one_way(found.form, model, frozenset(rules.of))
-=======
                 assert isinstance(found.form, Numeric)
                 found = numeric.solve(group, derived, tuple(plain), found.form)
->>>>>>> core
+            assert isinstance(found.form, Numeric)
+            problems += one_way(found.form, model, frozenset(rules.of))
             updates = [*updates, _under(found, rules)]
         except Untaken as untaken:
             problems += [_no_slope(model.param(n), untaken.expr, atoms, derived) for n in group]
