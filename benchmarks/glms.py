@@ -1,8 +1,8 @@
 """Generalised linear models and mixtures of them against scikit-learn's solvers.
 
-Here a turn is a whole fit from the same start: Newton's few steps cost more each than L-BFGS's
-many. The names of the contenders say how flat the objective is where each one stopped: the largest
-entry of the gradient of the mean log likelihood.
+Here a turn is a whole fit (of a mixture from the same start): Newton's few steps cost more each
+than L-BFGS's many. The names of the contenders say how flat the objective is where each one
+stopped: the largest entry of the gradient of the mean log likelihood.
 """
 
 from __future__ import annotations
@@ -21,22 +21,20 @@ Slope = Callable[[Floats], Floats]  # its gradient
 
 
 class Whole:
-    """emdsl, a whole fit at a time, from parameters that are given."""
+    """emdsl, a whole fit at a time; a mixture's from parameters that are given."""
 
-    def __init__(self, model: str, data: Any, start: dict[str, Floats], tol: float) -> None:
+    def __init__(
+        self, model: str, data: Any, tol: float, start: dict[str, Floats] | None = None
+    ) -> None:
         from emdsl.runtime.params import sizes_of_params
 
         self.module = module_of(model)
         meta = self.module.PROGRAM.meta
-        sizes = sizes_of_params(meta, start)
-        self.options: dict[str, Any] = {
-            **{s.name: sizes[s.name] for s in meta.sizes if s.role == "hyper"},
-            "init": start,
-            "restarts": 1,
-            "tol": tol,
-            "max_iter": 2000,
-            "progress": False,
-        }
+        self.options: dict[str, Any] = {"tol": tol, "max_iter": 2000, "progress": False}
+        if start is not None:
+            sizes = sizes_of_params(meta, start)
+            chosen = {s.name: sizes[s.name] for s in meta.sizes if s.role == "hyper"}
+            self.options |= {**chosen, "init": start, "restarts": 1}
         self.data = data
         self.result: Any = None
 
@@ -92,8 +90,7 @@ def logistic(n: int, p: int, tol: float) -> Any:
             line = u @ beta.reshape(-1)
             return float(y @ line - np.logaddexp(0.0, line).sum())
 
-        start = {"intercept": np.zeros(()), "beta": np.zeros(p - 1)}
-        own = Whole("logistic_regression", {"u": u[:, 1:], "y": y}, start, 1e-9)
+        own = Whole("logistic_regression", {"u": u[:, 1:], "y": y}, 1e-8)
         own.step()
         at = np.append(own.result.params["intercept"], own.result.params["beta"])
         first = Contender(_flat("emdsl", slope(at), rows), own.step, own.score)
@@ -117,8 +114,7 @@ def multinomial(n: int, p: int, v: int, tol: float) -> Any:
             line = u @ beta.T
             return float((seen * line).sum() - logsumexp(line, axis=1).sum())
 
-        start = {"beta": np.zeros((v, p))}
-        own = Whole("softmax_regression", {"u": u, "y": y}, start, 1e-9)
+        own = Whole("softmax_regression", {"u": u, "y": y}, 1e-8)
         own.step()
         first = Contender(
             _flat("emdsl", slope(own.result.params["beta"]), rows), own.step, own.score
@@ -179,7 +175,7 @@ def logistics(n: int, p: int, k: int, trials: int, tol: float = 1e-7) -> Any:
         rng, u, line, start = _classes(rows, p, k, 1.5)
         y = rng.binomial(trials, expit(line)).astype(float)
         data = {"u": u, "y": y, "total": np.full(rows, trials)}
-        own = Whole("mixture_of_logistic_regressions", data, start, tol)
+        own = Whole("mixture_of_logistic_regressions", data, tol, start)
         first = Contender("emdsl", own.step, own.score)
         if missing("sklearn"):
             return [first]
@@ -208,7 +204,7 @@ def poissons(n: int, p: int, k: int, tol: float = 1e-7) -> Any:
         rows = int(n * scale)
         rng, u, line, start = _classes(rows, p, k, 0.5)
         y = rng.poisson(np.exp(line)).astype(float)
-        own = Whole("mixture_of_poisson_regressions", {"u": u, "y": y}, start, tol)
+        own = Whole("mixture_of_poisson_regressions", {"u": u, "y": y}, tol, start)
         first = Contender("emdsl", own.step, own.score)
         if missing("sklearn"):
             return [first]
@@ -247,7 +243,7 @@ def gammas(n: int, k: int, tol: float = 1e-8) -> Any:
             "shape": np.full(k, 3.0),
             "rate": 3.0 / (1.2 * mean),
         }
-        own = Whole("gamma_mixture", {"x": x}, start, tol)
+        own = Whole("gamma_mixture", {"x": x}, tol, start)
         state: dict[str, Any] = {}
         logs = np.log(x)
 

@@ -55,6 +55,10 @@ class _Words(StrPrinter):  # type: ignore[misc]  # SymPy has no types
     def _call(self, name: str, expr: sp.Basic) -> str:
         return f"{name}({self._print(expr.args[-1])})"
 
+    def _print_Relational(self, expr: sp.Basic) -> str:
+        sign = {"==": "=", "!=": "!="}.get(expr.rel_op, expr.rel_op)
+        return f"{self._print(expr.lhs)} {sign} {self._print(expr.rhs)}"
+
     def _print_loggamma(self, expr: sp.Basic) -> str:
         return self._call("lgamma", expr)
 

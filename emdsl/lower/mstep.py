@@ -15,6 +15,7 @@ from emdsl.derive.mstep.block import (
     Eigenvectors,
     Entries,
     Linear,
+    MatrixQuadratic,
     MatrixValue,
     Normalized,
     Planes,
@@ -222,14 +223,22 @@ class MStepLowering:
                 if invert:
                     whole = Kernel("safe_inverse", (Whole(whole, axes),), axes)
                 lines.append(Assign(name, Whole(whole, axes)))
+            case MatrixQuadratic(count=count, plain=plain, inverse=inverse):
+                batch = axes[: len(axes) - 2]
+                quadratic = (
+                    Whole(s.lower(count), batch, full=True),
+                    Whole(s.lower(plain), axes, full=True),
+                    Whole(s.lower(inverse), axes, full=True),
+                )
+                lines.append(Assign(name, Whole(Kernel("matrix_quadratic", quadratic, axes), axes)))
             case Linear():
                 lines += self._linear(update.param, form, axes, s)
             case BestOf(roots=roots, objective=objective):
                 lines += self._pooled(update.param, form.pooled, s)
                 lines += self._best(update, roots, objective, name, axes, s)
             case UnitProduct(logs=logs, powers=powers, power=power):
-                parts = tuple(Whole(s.lower(x), axes, full=True) for x in (logs, powers))
-                lines.append(Bind((name,), "nm.unit_product", (*parts, float(power))))
+                both = tuple(Whole(s.lower(x), axes, full=True) for x in (logs, powers))
+                lines.append(Bind((name,), "nm.unit_product", (*both, float(power))))
             case Eigenvectors() | Planes():
                 lines.append(self._rotation(form, update.param, axes, s))
             case JointForm():

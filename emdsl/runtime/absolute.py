@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.diagnosis import diagnose
-from emdsl.runtime.medians import deviation, least_absolute, weighted_median
+from emdsl.runtime.held import Held
+from emdsl.runtime.medians import deviation, least_absolute, least_within, weighted_median
 from emdsl.runtime.numeric import RowSum, each_block
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Statistics
@@ -71,6 +72,19 @@ def least_deviations(
         statistics.notes.extend(
             diagnose(squares, point, ("real",) * len(own), block.params, block.batch)
         )
+    if any(isinstance(values[n], Held) for n in block.params):
+        found = _restricted(block, values, table, slope, here)
+    else:
+        found = _free(block, table, slope, here)
+    return tuple(
+        np.array(np.transpose(part, np.argsort(p)), order="C")
+        for part, p in zip(_split(found, block, own), block.places, strict=True)
+    )
+
+
+def _free(block: Absolute, table: _Table, slope: Floats, here: Floats) -> Floats:
+    """Each problem by itself, (batch..., P)."""
+    batch = here.shape[:-1]
     found = here.copy()
     orders: dict[tuple[int, ...], _Sorted] = {}
     for at in np.ndindex(*batch):
@@ -85,10 +99,51 @@ def least_deviations(
             new = 0.5 * here[at]  # it is highest at zero, where no positive parameter is
         if not _is_worse(table, at, slope[at], new, here[at]):
             found[at] = new
-    return tuple(
-        np.array(np.transpose(part, np.argsort(p)), order="C")
-        for part, p in zip(_split(found, block, own), block.places, strict=True)
-    )
+    return found
+
+
+def _restricted(
+    block: Absolute, values: Mapping[str, Any], table: _Table, slope: Floats, here: Floats
+) -> Floats:
+    """All problems together under what is to hold: in the coordinates that are left free."""
+    index, shift = -1 - np.arange(here.size).reshape(here.shape), np.zeros_like(here)
+    batch, first, rules = here.shape[:-1], 0, None
+    for name, places in zip(block.params, block.places, strict=True):
+        given = values[name]
+        last = first + given.size // max(math.prod(batch), 1)
+        if isinstance(given, Held):
+            rules = given.rules()
+            entries = np.arange(given.size).reshape(given.shape) + rules.spans[name].start
+            index[..., first:last] = np.transpose(entries, places).reshape(*batch, -1)
+            shift[..., first:last] = np.transpose(given.shifts(), places).reshape(*batch, -1)
+        first = last
+    assert rules is not None
+    system = rules.system(index.reshape(-1), shift.reshape(-1))
+    entries = np.arange(here.size).reshape(here.shape)
+    parts = []
+    for at in np.ndindex(*batch):
+        weight, target, design = _counted(table, at)
+        own = entries[at]
+        parts.append((system.matrix[own].T @ design, target - system.offset[own] @ design, weight))
+    design, target, weight = (np.concatenate(x, axis=-1) for x in zip(*parts, strict=True))
+    flat, tilt = here.reshape(-1), system.matrix.T @ slope.reshape(-1)
+    if not system.matrix.shape[1]:
+        return system.offset.reshape(here.shape)
+    free: Floats | None
+    start = np.asarray(np.linalg.lstsq(system.matrix, flat - system.offset)[0], dtype=np.float64)
+    if ((design != 0.0).sum(axis=0) <= 1).all():
+        free = np.array([_one(d, target, weight, t, s)
+                         for d, t, s in zip(design, tilt, start, strict=True)])  # fmt: skip
+    else:
+        free = least_absolute(design, target, weight, tilt, start)
+    if free is not None and system.bounded:
+        at_most = system.offset + system.matrix @ free
+        if (at_most < system.lower).any() or (at_most > system.upper).any():
+            free = least_within(design, target, weight, tilt, system)
+    if free is None or not np.isfinite(free).all():
+        return here
+    found = system.offset + system.matrix @ free
+    return found.reshape(here.shape)
 
 
 def _split(flat: Floats, block: Absolute, own: tuple[Any, ...]) -> Point:
@@ -192,6 +247,14 @@ def _median(
     points, growth, order = orders[key]
     weight = np.where(np.isfinite(points) & (growth > 0.0), weight * growth, 0.0)
     return np.array([weighted_median(points, weight, order, slope)])
+
+
+def _one(design: Floats, target: Floats, weight: Floats, slope: float, start: float) -> float:
+    """The median of the deviations that one unknown is in, or the start where it is in none."""
+    own = design != 0.0
+    points = target[own] / design[own]
+    found = weighted_median(points, weight[own] * np.abs(design[own]), np.argsort(points), slope)
+    return found if np.isfinite(found) else start
 
 
 # --- several --------------------------------------------------------------------------------------

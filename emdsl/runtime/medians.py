@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.constraints import System
 from emdsl.runtime.objective import Floats
 
 _ROUNDING = 1e-12  # of the weights' sum: two places this near in value are as good
@@ -83,6 +84,29 @@ def least_absolute(
         if certain and c @ np.abs(left) <= _NEAR * (c @ np.abs(b - a @ found)):
             break
     return found
+
+
+def least_within(
+    design: Floats, target: Floats, weights: Floats, slope: Floats, system: System
+) -> Floats | None:
+    """`least_absolute` of the free coordinates f where offset + matrix @ f is between its bounds.
+
+    As a linear program in f and the deviations to either side.
+    """
+    from scipy import optimize
+
+    free, rows = design.shape
+    cost = np.concatenate([-slope, weights, weights])
+    equal = np.hstack([design.T, np.eye(rows), -np.eye(rows)])
+    matrix = np.hstack([system.matrix, np.zeros((len(system.matrix), 2 * rows))])
+    above, below = np.isfinite(system.upper), np.isfinite(system.lower)
+    sides = np.vstack([matrix[above], -matrix[below]])
+    ends = np.concatenate([(system.upper - system.offset)[above],
+                           (system.offset - system.lower)[below]])  # fmt: skip
+    bounds: list[tuple[float | None, float | None]] = [(None, None)] * free
+    bounds += [(0.0, None)] * (2 * rows)
+    found = optimize.linprog(cost, sides, ends, equal, target, bounds, method="highs")
+    return np.asarray(found.x)[:free] if found.success else None
 
 
 def deviation(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from emdsl.derive.atoms import Elem, SumOf
-from emdsl.derive.display import without_pivots
+from emdsl.derive.display import tidy_axes, without_pivots
 from emdsl.derive.mstep.block import Update, params_in
 from emdsl.derive.mstep.calculus import Summand, Untaken, slope
 from emdsl.derive.mstep.numeric import (
@@ -113,6 +113,23 @@ def solve(group: tuple[str, ...], derived: Derived) -> Update | None:
         None,
         group[1:],
     )
+
+
+def obstacle(name: str, derived: Derived) -> str | None:
+    """Why this rule doesn't apply to a parameter inside an absolute value, for people."""
+    atoms, param = derived.joint.atoms, derived.joint.model.param(name)
+    if not _deviating((name,), derived):
+        return None
+    if param.type.kind not in ("real", "positive"):
+        return f"`{name}` is {param.type}, and they are for real parameters"
+    for part in share_of((name,), derived, ()):
+        if _sorted(part, frozenset({name}), atoms) is None:
+            shown = str(without_pivots(part.summand.expr, atoms))
+            return (
+                f"`{tidy_axes([shown], atoms)[0]}` is neither an absolute value of what is linear "
+                f"in `{name}`, its factor nonpositive, nor linear in `{name}` itself"
+            )
+    return f"`{name}` is positive and not alone in them"
 
 
 def _deviating(group: tuple[str, ...], derived: Derived) -> tuple[str, ...]:

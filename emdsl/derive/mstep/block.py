@@ -104,6 +104,15 @@ class MatrixValue:
 
 
 @dataclass(frozen=True)
+class MatrixQuadratic:
+    """The positive definite S with S `plain` S - `count` S - `inverse` = 0."""
+
+    count: sp.Expr
+    plain: sp.Expr
+    inverse: sp.Expr
+
+
+@dataclass(frozen=True)
 class BestOf:
     """The root in the support with the highest objective, chosen at run time."""
 
@@ -163,7 +172,7 @@ class Planes:
 
 Form = (
     Joint | Entries | Normalized | Linear | MatrixValue | BestOf | UnitProduct | Eigenvectors
-    | Planes | Numeric | Absolute
+    | Planes | Numeric | Absolute | MatrixQuadratic
 )  # fmt: skip
 
 

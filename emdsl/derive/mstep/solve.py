@@ -19,6 +19,7 @@ from emdsl.derive.mstep import (
     affine,
     affine_joint,
     logdet,
+    matrix_quadratic,
     numeric,
     rotation,
     scalar,
@@ -41,6 +42,7 @@ RULES: tuple[Callable[[Block], Update | None], ...] = (
     simplex.solve,
     affine.solve,
     logdet.solve,
+    matrix_quadratic.solve,
     shape.solve,
     rotation.solve,
     scalar.solve,
@@ -167,6 +169,18 @@ def _profitable(update: Update, group: tuple[str, ...], derived: Derived) -> boo
 def _no_slope(param: Param, expr: sp.Basic, atoms: Atoms, derived: Derived) -> Diagnostic:
     shown = _shown(expr, atoms)
     spans = dict.fromkeys(t.span for t in derived.shares if numeric.mentions(t, param.name, atoms))
+    corner = absolute.obstacle(param.name, derived)
+    if corner is not None:
+        return Diagnostic(
+            "no-closed-form",
+            f"no update of `{param.name}` ({param.type}): its share of Q has absolute values with "
+            "corners, at which Newton's method has no derivative; and weighted medians and least "
+            f"absolute deviations don't apply, for {corner}",
+            param.span,
+            "drop what stands beside the absolute values (a prior may be of absolute values too), "
+            "or fix it as a `const`",
+            tuple(Note("its density is drawn here", s) for s in spans),
+        )
     return Diagnostic(
         "no-closed-form",
         f"no update of `{param.name}` ({param.type}): no rule solves its share of Q, and the term "
