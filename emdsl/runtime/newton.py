@@ -133,7 +133,9 @@ def _uncertain(objective: Objective, frame: Coordinates, flat: Floats, values: F
     noise: Floats = _ROUNDING * np.abs(values)
     if frame.is_far(flat):
         for last in _LAST_DIGITS:
-            noise = np.maximum(noise, _DOUBT * np.abs(frame.values(objective, flat * last) - values))
+            noise = np.maximum(
+                noise, _DOUBT * np.abs(frame.values(objective, flat * last) - values)
+            )
     return noise
 
 
