@@ -2,6 +2,7 @@
 
     parse     source text         -> syntax tree
     build     tree                -> Model: a graph, every name, size and type resolved
+    check     Model               -> its own densities integrate to 1
     choose    Model               -> an E-step strategy for each independent piece
     derive    Model               -> Joint -> statistics and terms of Q -> the M-step
     plan      terms, strategies   -> the elimination of each piece
@@ -72,9 +73,9 @@ def compile_source(source: Source, *, standalone: bool = False) -> Compiled:
     """
     try:
         model, warnings = build(parse(source), source)
+        warnings = (*warnings, *check_densities(model))
         matches = choose(model)
         derivation = derive(model, matches)
-        warnings = (*warnings, *check_densities(model))
         plan = plan_of(derivation.derived, matches)
         warnings = (*warnings, *cautions_of(plan))
         ir = module_of(plan, derivation.m_step, families_of(model), __version__)

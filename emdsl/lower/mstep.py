@@ -15,6 +15,7 @@ from emdsl.derive.mstep.block import (
     Eigenvectors,
     Entries,
     Linear,
+    MatrixQuadratic,
     MatrixValue,
     Normalized,
     Planes,
@@ -179,6 +180,11 @@ class MStepLowering:
             lines.append(Bind((name,), "nm.pooled", (self._old(param, s), name)))
         return lines
 
+    def _value(self, param: str, s: ScalarLowering) -> Whole:
+        shape = self.model.param(param).shape
+        cell = tuple(Axis(f"{param}{i}", s.dim(e)) for i, e in enumerate(shape))
+        return Whole(Array(self.names[param], cell), cell)
+
     def _solved(self, update: Update) -> tuple[str, ...]:
         return update.solved
 
@@ -222,14 +228,22 @@ class MStepLowering:
                 if invert:
                     whole = Kernel("safe_inverse", (Whole(whole, axes),), axes)
                 lines.append(Assign(name, Whole(whole, axes)))
+            case MatrixQuadratic(count=count, plain=plain, inverse=inverse):
+                batch = axes[: len(axes) - 2]
+                quadratic = (
+                    Whole(s.lower(count), batch, full=True),
+                    Whole(s.lower(plain), axes, full=True),
+                    Whole(s.lower(inverse), axes, full=True),
+                )
+                lines.append(Assign(name, Whole(Kernel("matrix_quadratic", quadratic, axes), axes)))
             case Linear():
                 lines += self._linear(update.param, form, axes, s)
             case BestOf(roots=roots, objective=objective):
                 lines += self._pooled(update.param, form.pooled, s)
                 lines += self._best(update, roots, objective, name, axes, s)
             case UnitProduct(logs=logs, powers=powers, power=power):
-                parts = tuple(Whole(s.lower(x), axes, full=True) for x in (logs, powers))
-                lines.append(Bind((name,), "nm.unit_product", (*parts, float(power))))
+                both = tuple(Whole(s.lower(x), axes, full=True) for x in (logs, powers))
+                lines.append(Bind((name,), "nm.unit_product", (*both, float(power))))
             case Eigenvectors() | Planes():
                 lines.append(self._rotation(form, update.param, axes, s))
             case JointForm():
@@ -238,8 +252,8 @@ class MStepLowering:
                 lines += self._numeric(update, form)
         if not isinstance(form, JointForm | Numeric | Absolute):
             lines.append(self._settled(update.param, s))
-        for copy in update.copies:
-            lines.append(Assign(self.names[copy], Whole(Array(name, axes), axes)))
+        for copy, leader in update.copies:
+            lines.append(Assign(self.names[copy], self._value(leader, s)))
         return lines
 
     def _settled(self, param: str, s: ScalarLowering) -> Stmt:

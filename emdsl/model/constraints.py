@@ -21,6 +21,7 @@ from emdsl.source import Span
 from emdsl.syntax import ast
 
 _RELATIONS = {"==": "==", ">=": ">=", "<=": "<="}
+_WHOLE = ("posdef", "orthogonal", "shape")  # kinds of which no entry can be held by itself
 _WANTED = {"positive": "a positive number", "unit": "a number from 0 to 1",
            "simplex": "a number from 0 to 1"}  # fmt: skip  # a table
 
@@ -135,8 +136,8 @@ def _verify_kind(
             table.report(diagnoses.ordered_constrained(term.span, term.name, str(type_)))
             raise _Wrong
         whole = len(term.index) <= batch and kind == "tie"
-        if type_.kind == "posdef" and not whole:
-            table.report(diagnoses.posdef_entry(term.span, term.name, str(type_)))
+        if type_.kind in _WHOLE and not whole:
+            table.report(diagnoses.entry_of_whole(term.span, term.name, str(type_)))
             raise _Wrong
         if kind == "linear" and type_.kind != "real":
             table.report(diagnoses.linear_of_type(term.span, term.name, str(type_)))

@@ -194,8 +194,9 @@ _ESCAPES = {
 _COMMANDS = {
     "log": r"\log", "exp": r"\exp", "sin": r"\sin", "cos": r"\cos", "tanh": r"\tanh",
     "log det": r"\log\det", "log Γ": r"\log\Gamma", "log p": r"\log p", "P": "P", "O": "O",
-    "log MultiGamma": r"\log\operatorname{MultiGamma}", "log I₀": r"\log I_0", "I₀": "I_0",
-    "I₁": "I_1", "ψ": r"\psi", "ψ₁": r"\psi_1", "ψ₂": r"\psi_2", "sign": r"\operatorname{sign}",
+    "log MultiGamma": r"\log\operatorname{MultiGamma}", "log I₀": r"\log I_{0}", "I₀": "I_{0}",
+    "I₁": "I_{1}", "ψ": r"\psi", "ψ₁": r"\psi_{1}", "ψ₂": r"\psi_{2}",
+    "sign": r"\operatorname{sign}",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from emdsl.derive.mstep.block import (
     Eigenvectors,
     Entries,
     Linear,
+    MatrixQuadratic,
     MatrixValue,
     Normalized,
     Planes,
@@ -30,6 +31,7 @@ from emdsl.report.rules import (
     constraints,
     entries,
     logdet,
+    matrix_quadratic,
     numeric,
     rotation,
     shape,
@@ -103,6 +105,8 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
             written = rotation.write(context, update.form)
         case Numeric():
             written = numeric.write(context, update.form)
+        case MatrixQuadratic():
+            written = matrix_quadratic.write(context, update.form)
     if not written:
         _write_record(context)
     constraints.write(context)

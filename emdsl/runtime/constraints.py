@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.program import Floats, Params
 from emdsl.runtime.quadratic import highest
+from emdsl.runtime.rotations import exact
+from emdsl.runtime.supports import MATRICES
 
 Ints = NDArray[np.intp]
 Bools = NDArray[np.bool_]
@@ -38,6 +40,7 @@ class Span:
     shape: tuple[int, ...]
     event: int  # how many of the last dimensions are one value
     start: int
+    gauge: int = 0  # numbers that change nothing: a softmax's weights have a row too many
 
     @property
     def size(self) -> int:
@@ -174,10 +177,12 @@ class Constraints:
             classes = np.where(np.isnan(self.fixed[at]), self.classes[at], -1)
             classes = classes.reshape(span.shape)
             own = classes >= span.start  # tied with an earlier parameter: counted there
-            if span.kind == "posdef":
-                own &= np.tri(span.shape[-1], dtype=bool)
+            if span.kind in MATRICES:
+                own &= np.tri(span.shape[-1], k=-(span.kind == "orthogonal"), dtype=bool)
             total += len(np.unique(classes[own]))
-            if span.kind == "simplex":
+            if span.name not in self.texts:
+                total -= span.gauge
+            if span.kind in ("simplex", "shape"):
                 rows = np.unique(np.where(own, classes, -1).reshape(-1, span.shape[-1]), axis=0)
                 total -= int((rows >= 0).any(axis=1).sum())
         if self.rows:
@@ -201,6 +206,8 @@ class Constraints:
             value = flat[self.of(name)].reshape(span.shape)
             if span.kind == "simplex" and name in self.texts:
                 value = shared_out(value, self.held(name))
+            elif span.kind in ("shape", "orthogonal"):
+                value = exact(span.kind, value)
             out[name] = value if name in self.texts else params[name]
         if self.rows:
             out = self._on_the_rows(out)

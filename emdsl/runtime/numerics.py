@@ -15,6 +15,7 @@ from emdsl.runtime.linear import inverse as inverse
 from emdsl.runtime.linear import logdet as logdet
 from emdsl.runtime.linear import safe_inverse as safe_inverse
 from emdsl.runtime.linear import symmetric as symmetric
+from emdsl.runtime.matrix_quadratic import matrix_quadratic as matrix_quadratic
 from emdsl.runtime.one_hot import OneHot as OneHot
 from emdsl.runtime.one_hot import one_hot as one_hot
 from emdsl.runtime.pairs import Pairs as Pairs

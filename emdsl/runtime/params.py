@@ -13,7 +13,7 @@ from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.errors import ParamsError, near
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.program import Floats, Meta, Param, Params
-from emdsl.runtime.rotations import nearest_rotation
+from emdsl.runtime.rotations import exact
 from emdsl.runtime.supports import MATRICES, violation
 
 
@@ -162,8 +162,4 @@ def _check_param(
         total = found.sum(axis=-1, keepdims=True)
         if np.abs(total - 1.0).max(initial=0.0) > 1e-12:  # printed digits: make it exact
             found /= total
-    elif param.kind == "shape":
-        found /= np.exp(np.log(found).mean(axis=-1, keepdims=True))
-    elif param.kind == "orthogonal":
-        found = nearest_rotation(found)
-    return found
+    return exact(param.kind, found)

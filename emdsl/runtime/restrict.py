@@ -5,6 +5,7 @@ Solves nothing that needs data; finds out what can't hold together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,12 @@ from emdsl.runtime.program import Constraint, Floats, Meta, Param, Params
 from emdsl.runtime.supports import violation
 
 _SAME = 1e-12
+# Kinds that are fixed as a whole: what each value is, and in more words.
+_WHOLE = {
+    "posdef": ("matrix", "a positive definite matrix"),
+    "orthogonal": ("matrix", "an orthogonal matrix"),
+    "shape": ("vector", "a shape"),
+}
 
 
 def resolve(
@@ -70,11 +77,11 @@ def _read(param: Param, value: Any, sizes: Mapping[str, int], problems: list[str
         problems.append(f"{cell_text(param.name, error.index)} in fix {error.text}")
         return None
     expected = param_shape(param, sizes)
-    if found.shape == () and param.kind != "posdef":
+    if found.shape == () and param.kind not in _WHOLE:
         found = np.full(expected, float(found))
     if found.shape != expected:
         dims = ", ".join(map(str, param.dims))
-        other = " or one number" if expected and param.kind != "posdef" else ""
+        other = " or one number" if expected and param.kind not in _WHOLE else ""
         problems.append(f"{name} has shape {found.shape}, expected {expected} ({dims}){other}")
         return None
     wrong = _outside(param, found)
@@ -91,13 +98,15 @@ def _read(param: Param, value: Any, sizes: Mapping[str, int], problems: list[str
 def _outside(param: Param, value: Floats) -> str:
     """What is wrong with fixed values (NaN: free), if anything is."""
     missing = np.isnan(value)
-    if param.kind == "posdef":
-        some = np.asarray(missing.any(axis=(-1, -2)) & ~missing.all(axis=(-1, -2)))
+    if param.kind in _WHOLE:
+        event = tuple(range(-param.event, 0))
+        some = np.asarray(missing.any(axis=event) & ~missing.all(axis=event))
         if some.any():
             at = tuple(int(i) for i in np.argwhere(some)[0])
+            one, of = _WHOLE[param.kind]
             return (
-                f"{cell_text(param.name, at)} in fix has some entries, expected all of a matrix or "
-                "none: an entry of a positive definite matrix can't be fixed by itself"
+                f"{cell_text(param.name, at)} in fix has some entries, expected all of a {one} or "
+                f"none: an entry of {of} can't be fixed by itself"
             )
     if param.kind == "simplex" and missing.any():
         wrong = violation(value, "unit")
@@ -144,7 +153,9 @@ class _Resolver:
         self.spans: dict[str, Span] = {}
         start = 0
         for p in meta.params:
-            self.spans[p.name] = Span(p.name, p.kind, param_shape(p, sizes), p.event, start)
+            shape = param_shape(p, sizes)
+            gauge = 0 if p.shift is None else math.prod(shape) // shape[p.shift]
+            self.spans[p.name] = Span(p.name, p.kind, shape, p.event, start, gauge)
             start = self.spans[p.name].stop
         self.parent: NDArray[np.intp] = np.arange(start)
         self.fixed = np.full(start, np.nan)

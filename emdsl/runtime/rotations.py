@@ -22,6 +22,13 @@ def nearest_rotation(matrix: Floats) -> Floats:
     return found
 
 
+def exact(kind: str, value: Floats) -> Floats:
+    """A shape or an orthogonal matrix near the value: of printed digits, or of several's mean."""
+    if kind == "shape":
+        return np.asarray(value / np.exp(np.log(value).mean(axis=-1, keepdims=True)))
+    return nearest_rotation(value) if kind == "orthogonal" else value
+
+
 def eigenvectors(matrix: Floats, weights: Floats, old: Floats) -> Floats:
     """Maximise sum_l weights[l] r_l' matrix r_l over rotations: eigenvectors in the weights' order.
 
@@ -31,6 +38,7 @@ def eigenvectors(matrix: Floats, weights: Floats, old: Floats) -> Floats:
 
     matrix : (..., D, D) symmetric, weights : (..., D), old : (..., D, D), columns r_l.
     """
+    old = np.asarray(old)
     known = np.isfinite(matrix).all(axis=(-1, -2)) & matrix.any(axis=(-1, -2))
     empty = ~np.asarray(known & np.isfinite(weights).all(axis=-1))[..., None, None]
     known = np.where(empty, 0.0, matrix)
@@ -52,6 +60,7 @@ def rotated(matrices: Floats, old: Floats) -> Floats:
     matrices : (..., D, D, L), symmetric in the first two of these, L = D; old : (..., D, D).
     Where they are zero or undefined (an empty component) `old` stays.
     """
+    old = np.asarray(old)
     size = old.shape[-1]
     finite = np.isfinite(matrices).all(axis=(-1, -2, -3), keepdims=True)
     known = np.where(finite, matrices, 0.0)

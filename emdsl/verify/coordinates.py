@@ -56,17 +56,13 @@ def _structured(
         for i in range(size):
             for j in range(i + 1):
                 yield p.name, f"{p.name}{[*place, i, j]}", _congruence(place, i, j)
-    elif p.type.kind == "simplex":
-        for i in range(size):
-            yield p.name, f"{p.name}{[*place, i]}", _tilt(place, i)
-    elif p.type.kind == "shape":
-        for i in range(size):
-            yield p.name, f"{p.name}{[*place, i]}", _stretch(place, i)
     elif p.type.kind == "orthogonal":
         for i, j in combinations(range(size), 2):
             yield p.name, f"{p.name}{[*place, i, j]}", _turn(place, i, j)
     else:
-        raise NotImplementedError(f"no coordinates of {p.type}")
+        move = {"simplex": _tilt, "shape": _stretch, "ordered": _widen}[p.type.kind]
+        for i in range(size):
+            yield p.name, f"{p.name}{[*place, i]}", move(place, i)
 
 
 def _congruence(place: tuple[int, ...], i: int, j: int) -> Move:
@@ -117,6 +113,19 @@ def _turn(place: tuple[int, ...], i: int, j: int) -> Move:
         p, q = out[place][:, i].copy(), out[place][:, j].copy()
         out[place][:, i] = np.cos(step) * p + np.sin(step) * q
         out[place][:, j] = np.cos(step) * q - np.sin(step) * p
+        return out
+
+    return move
+
+
+def _widen(place: tuple[int, ...], i: int) -> Move:
+    """The gap below entry i times e^step; all entries moved where there is none below."""
+
+    def move(array: NDArray[Any], step: float) -> NDArray[Any]:
+        out = np.array(array, dtype=float)
+        row = array[place]
+        first = 0.1 * step * max(1.0, abs(float(row[0])))
+        out[place][i:] += first if i == 0 else (row[i] - row[i - 1]) * np.expm1(step)
         return out
 
     return move

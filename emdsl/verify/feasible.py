@@ -99,6 +99,8 @@ class Feasible:
                 case "posdef":
                     least = np.linalg.eigvalsh(value)[..., :1, None]
                     far = np.broadcast_to(least / (2.0 * value.shape[-1]), value.shape)
+                case "shape" | "orthogonal":
+                    far = np.zeros_like(value)  # curved: along no straight line
                 case _:
                     far = 0.1 * np.maximum(1.0, np.abs(value))
             out[self.places[p.name]] = far

@@ -382,3 +382,91 @@ for n in N:
     with pytest.raises(CompileError) as caught:
         compile_source(Source(text, "m.em"))
     assert REFUSED[cov] in {d.code for d in caught.value.diagnostics}
+
+
+def test_what_is_fixed_stays_and_is_not_counted() -> None:
+    """One shape of two and the rotation held: the rest is at its maximum given these."""
+    x = np.concatenate([X, X[:5] * 2, RNG.normal(size=(20, D)) * [1, 2, 3]])
+    module = import_text(compile_source(Source(written("VVE"), "m.em")).module, "M")
+    turn = np.linalg.qr(np.random.default_rng(11).normal(size=(D, D)))[0]
+    shapes = np.array([[0.5, 1.0, 2.0], [np.nan] * D])
+    fix = {"rotation": turn, "shape": shapes}
+    found = module.fit(x, fix=fix, seed=0, restarts=5, max_iter=2000, progress=False)
+    assert found.status == "converged", found.messages
+    np.testing.assert_array_equal(found.params["rotation"], turn)
+    np.testing.assert_array_equal(found.params["shape"][0], shapes[0])
+    assert found.params["shape"][1].prod() == pytest.approx(1.0, rel=1e-12)
+    assert found.n_params == 1 + 2 * D + 2 + (D - 1)
+    steps = np.diff(found.objective_trace)
+    assert steps.min() >= -1e-9 * abs(found.log_likelihood)
+    free = module.fit(x, fix={"weight": [0.5, 0.5]}, max_iter=3, progress=False)
+    assert free.n_params == 2 * D + 2 + 2 * (D - 1) + D * (D - 1) // 2
+
+
+def test_a_part_of_a_shape_or_rotation_cannot_be_fixed() -> None:
+    module = import_text(compile_source(Source(written("VVE"), "m.em")).module, "M")
+    with pytest.raises(ParamsError) as caught:
+        module.fit(X, fix={"shape": [[1.0, np.nan, np.nan], [np.nan] * D],
+                           "rotation": np.where(np.eye(D) == 1, 1.0, np.nan)})  # fmt: skip
+    some = "{} in fix has some entries, expected all of a {} or none: an entry of {} can't be fixed"
+    assert list(caught.value.problems) == [
+        some.format("shape[0]", "vector", "a shape") + " by itself",
+        some.format("rotation", "matrix", "an orthogonal matrix") + " by itself",
+    ]
+
+
+def test_two_rotations_that_are_one() -> None:
+    """`constrain` of whole params: the shared rotation of a mixture, in two names."""
+    both = OTHERS["a rotation in two nodes"]
+    apart = both.replace("rotation @ diag(side) @ transpose(rotation)",
+                         "other @ diag(side) @ transpose(other)")  # fmt: skip
+    tied = f"{apart}param other : orthogonal[D]\nconstrain other == rotation\n"
+    data = DATA["a rotation in two nodes"]
+    fits = [
+        import_text(compile_source(Source(text, "m.em")).module, "M").fit(
+            data, seed=0, max_iter=200, tol=0.0, progress=False)
+        for text in (both, tied)
+    ]  # fmt: skip
+    assert fits[1].log_likelihood == pytest.approx(fits[0].log_likelihood, rel=1e-9)
+    assert fits[1].n_params == fits[0].n_params
+
+
+def test_rows_of_a_shape_are_not_tied() -> None:
+    text = written("EVI") + "constrain shape[0] == shape[1]\n"
+    assert "no closed-form update of `shape` (shape[D]) under `shape[0] == shape[1]`" in refusal(
+        text
+    )
+
+
+PLAIN = {
+    "EEE": ("param cov : posdef[D]", "cov"),
+    "VVV": ("param cov[K] : posdef[D]", "cov[z[n]]"),
+    "VVI": ("param cov[K] : positive[D]", "diag(cov[z[n]])"),
+    "VEE": ("param cov : posdef[D]\nparam v[K] : positive", "v[z[n]] * cov"),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_covariance_in_one_piece_has_the_same_maximum(name: str) -> None:
+    declared, cov = PLAIN[name]
+    plain = f"""model M(K = 2)
+param weight : simplex[K]
+param mean[K] : real[D]
+{declared}
+for n in N:
+    latent z[n] ~ Categorical(weight)
+    data x[n] : real[D] ~ MvNormal(mean[z[n]], {cov})
+"""
+    rng = np.random.default_rng(12)
+    turn = np.linalg.qr(rng.normal(size=(D, D)))[0]
+    x = np.concatenate([
+        rng.normal(size=(80, D)) * [1, 2, 3] @ turn, rng.normal([6, 0, 0], 1, size=(60, D)),
+    ])  # fmt: skip
+    init = {"z": np.repeat(np.eye(2), [80, 60], axis=0)}
+    fits = [
+        import_text(compile_source(Source(text, "m.em")).module, "M").fit(
+            x, init=init, tol=1e-13, max_iter=3000, progress=False)
+        for text in (plain, written(name))
+    ]  # fmt: skip
+    assert fits[1].log_likelihood == pytest.approx(fits[0].log_likelihood, abs=1e-6)
+    assert fits[1].n_params == fits[0].n_params - (name == "VEE")  # whose scale is open

@@ -16,42 +16,42 @@ from emdsl.syntax.parse import parse
 # What is drawn, its bases that separate, and what mixes data and parameters.
 LINKS = {
     "bool ~ Bernoulli(logit = a + b * u[n])": (
-        {"a", "b"}, {"log(exp(a)*exp(b*u[n]) + 1)"},
+        {"a", "b"}, {"log(exp(a + b*u[n]) + 1)"},
     ),
     "bool ~ Bernoulli(logistic(a + b * u[n]))": (
-        {"a", "b"}, {"log(exp(a)*exp(b*u[n]) + 1)"},
+        {"a", "b"}, {"log(exp(a + b*u[n]) + 1)"},
     ),
     "count ~ Binomial(5, logit = a + b * u[n])": (
-        {"a", "b"}, {"log(exp(a)*exp(b*u[n]) + 1)"},
+        {"a", "b"}, {"log(exp(a + b*u[n]) + 1)"},
     ),
     "count ~ Poisson(log = a + b * u[n])": (
-        {"a", "b"}, {"exp(a)*exp(b*u[n])"},
+        {"a", "b"}, {"exp(a + b*u[n])"},
     ),
     "count ~ Poisson(exp(a + b * u[n]))": (
-        {"a", "b"}, {"exp(a)*exp(b*u[n])"},
+        {"a", "b"}, {"exp(a + b*u[n])"},
     ),
     "positive ~ Exponential(log = a + b * u[n])": (
-        {"a", "b"}, {"exp(-a)*exp(-b*u[n])"},
+        {"a", "b"}, {"exp(-a - b*u[n])"},
     ),
     "positive ~ Gamma(r, log = a + b * u[n])": (
-        {"a*r", "b*r", "r", "r*log(r)", "loggamma(r)"}, {"r*exp(-a)*exp(-b*u[n])"},
+        {"a*r", "b*r", "r", "r*log(r)", "loggamma(r)"}, {"r*exp(-a - b*u[n])"},
     ),
     "positive ~ Gamma(shape = r, mean = exp(a + b * u[n]))": (
-        {"a*r", "b*r", "r", "r*log(r)", "loggamma(r)"}, {"r*exp(-a)*exp(-b*u[n])"},
+        {"a*r", "b*r", "r", "r*log(r)", "loggamma(r)"}, {"r*exp(-a - b*u[n])"},
     ),
     "count ~ NegativeBinomial(log = a + b * u[n], shape = r)": (
         {"a", "b", "r*log(r)", "loggamma(r)"},
-        {"loggamma(r + y[n])", "log(r + exp(a)*exp(b*u[n]))", "r*log(r + exp(a)*exp(b*u[n]))"},
+        {"loggamma(r + y[n])", "log(r + exp(a + b*u[n]))", "r*log(r + exp(a + b*u[n]))"},
     ),
     "count ~ NegativeBinomial(mean = exp(a + b * u[n]), shape = r)": (
         {"a", "b", "r*log(r)", "loggamma(r)"},
-        {"loggamma(r + y[n])", "log(r + exp(a)*exp(b*u[n]))", "r*log(r + exp(a)*exp(b*u[n]))"},
+        {"loggamma(r + y[n])", "log(r + exp(a + b*u[n]))", "r*log(r + exp(a + b*u[n]))"},
     ),
     "unit ~ Beta(mean = logistic(a + b * u[n]), precision = r)": (
         {"loggamma(r)"},
         {
-            "loggamma(r/(exp(a)*exp(b*u[n]) + 1))", "loggamma(r/(1 + exp(-a)*exp(-b*u[n])))",
-            "r/(exp(a)*exp(b*u[n]) + 1)", "r/(1 + exp(-a)*exp(-b*u[n]))",
+            "loggamma(r/(exp(a + b*u[n]) + 1))", "loggamma(r/(exp(-a - b*u[n]) + 1))",
+            "r/(exp(a + b*u[n]) + 1)", "r/(exp(-a - b*u[n]) + 1)",
         },
     ),
     "category[K] ~ Categorical(logit = w * u[n])": (

@@ -171,6 +171,30 @@ TRUTHS = (
     mixture("geometric_mixture", weight=[0.5, 0.5], prob=[0.05, 0.7], tolerance=0.1),
     mixture("exponential_mixture", weight=[0.5, 0.5], rate=[0.1, 5], tolerance=0.1),
     mixture("lognormal_mixture", weight=[0.4, 0.6], mu=[-1, 2], sigma=[0.5, 1]),
+    Truth(
+        "gaussian_mixture_evi",
+        {
+            "weight": [0.4, 0.6],
+            "mean": [[0, 0], [6, 1]],
+            "volume": 1.5,
+            "shape": [[2, 0.5], [0.25, 4]],
+        },
+        {"weight": 0, "mean": 0, "shape": 0},
+        {"K": 2},
+    ),
+    Truth(
+        "gaussian_mixture_vve",
+        {
+            "weight": [0.4, 0.6],
+            "mean": [[0, 0], [9, 1]],
+            "volume": [1, 4],
+            "shape": [[0.5, 2], [0.25, 4]],
+            "rotation": [[0.8, -0.6], [0.6, 0.8]],
+        },
+        {"weight": 0, "mean": 0, "volume": 0, "shape": 0},
+        {"K": 2},
+        ANY,  # the axes have neither order nor sign
+    ),
     mixture("inverse_gaussian_mixture", weight=[0.4, 0.6], mean=[1, 9], shape=[9, 90]),
     mixture("rayleigh_mixture", weight=[0.5, 0.5], scale=[1, 9]),
     mixture("user_density", weight=[0.4, 0.6], s=[1, 9]),

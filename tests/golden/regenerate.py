@@ -17,6 +17,9 @@ NAMES = (
     "bernoulli_mixture_map",  # priors
     "semi_supervised_naive_bayes",  # data that are latent where missing
     "user_density",  # a density of the file's own
+    "gamma_mixture",  # Newton's method on statistics, what is profiled put in
+    "mixture_of_experts",  # a softmax of data and parameters, evaluated row by row
+    "weibull_mixture",  # sums over rows with the posterior of each component
 )
 
 

@@ -91,7 +91,7 @@ def features_n(block: rt.Blocks, layout: rt.Layout, pivot: rt.Params) -> rt.Feat
 def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt.Coefficients:
     """The parameter parts of the log joint's terms: (F,) direct, then (states, F) each."""
     K = layout.sizes["K"]
-    #   log p(z[n] | its parents) = log [Eq(seen(z[n]), 0) | z[n] = z] + log(weight[z])
+    #   log p(z[n] | its parents) = log [seen(z[n]) = 0 | z[n] = z] + log(weight[z])
     #   log p(x[n] | its parents) = seen(x[n, d])*(-log(sd[z, d]) - log(2*pi)/2 - (-mean[z, d]
     #       + x_centered[n, d])^2/(2*sd[z, d]^2))
     mean = params["mean"] - pivot["mean"]  # (K, D)

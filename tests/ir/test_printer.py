@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -236,6 +237,14 @@ def test_prints_what_it_means_at_length(w: Whole) -> None:
 UNARY = ("log", "safelog", "exp", "sqrt", "abs", "sin", "cos", "tanh", "lgamma", "i0",
          "log_i0", "log1pexp")  # fmt: skip
 BINARY = ("add", "mul", "div", "pow", "atan2", "eq", "ne", "lt", "le", "gt", "ge")
+
+
+@pytest.mark.parametrize("axes", [(I, J), (J, I), (J, K, I)], ids=["as stored", "turned", "wider"])
+def test_powers_of_absolute_values(axes: tuple[Axis, ...]) -> None:
+    for power, logs, signs in product((2.5, 0.7, A), (0, 1, 2), (0, 1)):
+        given = Lit(power) if isinstance(power, float) else power
+        code = Map("abs_power", (Map("add", (A, Lit(-0.3))), given, Lit(logs), Lit(signs)))
+        check(Whole(code, axes, full=True))
 
 
 @pytest.mark.parametrize("op", UNARY)

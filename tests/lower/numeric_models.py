@@ -1,4 +1,4 @@
-"""Models whose M-step has a numeric block, one construct at a time, with a few rows each."""
+"""Models whose M-step has a numeric block, one construct at a time, with a few rows of data."""
 
 from __future__ import annotations
 
@@ -209,8 +209,10 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
     ),
     "mixture of negative binomials": (
         "param w : simplex[2]\nparam m[2], phi[2] : positive",
-        "latent z[n] ~ Categorical(w)\n"
-        "data y[n] : count ~ NegativeBinomial(mu = m[z[n]], phi = phi[z[n]])",
+        (
+            "latent z[n] ~ Categorical(w)\n"
+            "data y[n] : count ~ NegativeBinomial(mu = m[z[n]], phi = phi[z[n]])"
+        ),
         count,
     ),
     "negative binomials by p": (
@@ -230,8 +232,10 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
     ),
     "zero inflation": (
         "param g, b : real[P]",
-        "latent off[n] ~ Bernoulli(logit = g @ u[n])\n"
-        "data y[n] : count ~ Delta(0) if off[n] else Poisson(log = b @ u[n])",
+        (
+            "latent off[n] ~ Bernoulli(logit = g @ u[n])\n"
+            "data y[n] : count ~ Delta(0) if off[n] else Poisson(log = b @ u[n])"
+        ),
         lambda rng: {"y": count(rng)["y"] * (np.arange(N) % 2)},
     ),
     "experts": (
@@ -240,17 +244,23 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
         real,
     ),
     "hierarchical experts": (
-        "param g : real[2, P]\nparam h[2] : real[2, P]\nparam b[2, 2] : real[P]\n"
-        "param s : positive",
-        "latent z[n] ~ Categorical(softmax(g @ u[n]))\n"
-        "latent j[n] ~ Categorical(softmax(h[z[n]] @ u[n]))\n"
-        "data y[n] ~ Normal(b[z[n], j[n]] @ u[n], s)",
+        (
+            "param g : real[2, P]\nparam h[2] : real[2, P]\nparam b[2, 2] : real[P]\n"
+            "param s : positive"
+        ),
+        (
+            "latent z[n] ~ Categorical(softmax(g @ u[n]))\n"
+            "latent j[n] ~ Categorical(softmax(h[z[n]] @ u[n]))\n"
+            "data y[n] ~ Normal(b[z[n], j[n]] @ u[n], s)"
+        ),
         real,
     ),
     "two latents in one predictor": (
         "param p, q : unit\nparam a[2], b[2] : real\nparam c : real",
-        "latent z[n] ~ Bernoulli(p)\nlatent j[n] ~ Bernoulli(q)\n"
-        "data y[n] : count ~ Poisson(log = a[z[n]] + b[j[n]] + c * v[n])",
+        (
+            "latent z[n] ~ Bernoulli(p)\nlatent j[n] ~ Bernoulli(q)\n"
+            "data y[n] : count ~ Poisson(log = a[z[n]] + b[j[n]] + c * v[n])"
+        ),
         count,
     ),
     "a latent's value in a predictor": (
@@ -260,8 +270,10 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
     ),
     "one parameter in two nodes": (
         "param w : unit\nparam m[2] : real",
-        "latent z[n] ~ Bernoulli(w)\ndata y[n] ~ Normal(m[z[n]] * v[n], 1)\n"
-        "data x[n] : count ~ Poisson(log = m[z[n]] * v[n])",
+        (
+            "latent z[n] ~ Bernoulli(w)\ndata y[n] ~ Normal(m[z[n]] * v[n], 1)\n"
+            "data x[n] : count ~ Poisson(log = m[z[n]] * v[n])"
+        ),
         lambda rng: real(rng) | {"x": rng.poisson(2.0, N)},
     ),
     "shared across a gate and an emission": (
@@ -282,20 +294,26 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
     ),
     "group effects in a mixture": (
         "param w : simplex[2]\nparam b[G, 2] : real",
-        "input k[n] : index[G]\nlatent z[n] ~ Categorical(w)\n"
-        "data y[n] : count ~ Poisson(log = b[k[n], z[n]] + v[n])",
+        (
+            "input k[n] : index[G]\nlatent z[n] ~ Categorical(w)\n"
+            "data y[n] : count ~ Poisson(log = b[k[n], z[n]] + v[n])"
+        ),
         count,
     ),
     "items, rasch of classes": (
         "param w : simplex[2]\nparam d[J] : real\nparam a[2] : real",
-        "latent z[n] ~ Categorical(w)\nfor j in J:\n"
-        "    data y[n, j] : bool ~ Bernoulli(logit = a[z[n]] - d[j])",
+        (
+            "latent z[n] ~ Categorical(w)\nfor j in J:\n"
+            "    data y[n, j] : bool ~ Bernoulli(logit = a[z[n]] - d[j])"
+        ),
         items,
     ),
     "items with discrimination": (
-        "param w : simplex[2]\nparam d[J], e[J] : real\nparam a[2] : real",
-        "latent z[n] ~ Categorical(w)\nfor j in J:\n"
-        "    data y[n, j] : bool ~ Bernoulli(logit = e[j] * (a[z[n]] - d[j]) + v[n])",
+        "param w : simplex[2]\nparam d[J], e[J], a[2] : real ~ Normal(0, 1)",
+        (
+            "latent z[n] ~ Categorical(w)\nfor j in J:\n"
+            "    data y[n, j] : bool ~ Bernoulli(logit = e[j] * (a[z[n]] - d[j]) + v[n])"
+        ),
         items,
     ),
     "gaps": (
@@ -321,16 +339,21 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
     ),
     "let predictors": (
         "const c = [0.5, -1]\nparam a : real\nparam b : real[2]",
-        "let e[n] = a + dot(b, u[n]) + c[1] * v[n]\n"
-        "data y[n] : count ~ Poisson(log = e[n])\ndata x[n] : bool ~ Bernoulli(logit = e[n] / 2)",
+        (
+            "let e[n] = a + dot(b, u[n]) + c[1] * v[n]\n"
+            "data y[n] : count ~ Poisson(log = e[n])\n"
+            "data x[n] : bool ~ Bernoulli(logit = e[n] / 2)"
+        ),
         lambda rng: count(rng) | {"x": boolean(rng)["y"]},
     ),
     # -- numeric parameters of other kinds --
     "ordered": (
         "param c : ordered[2]\nparam b : real",
-        "let e[n] = b * v[n]\nlet lo[n] = logistic(c[0] - e[n])\n"
-        "let hi[n] = logistic(c[1] - e[n])\n"
-        "data y[n] : category[3] ~ Categorical([lo[n], hi[n] - lo[n], 1 - hi[n]])",
+        (
+            "let e[n] = b * v[n]\nlet lo[n] = logistic(c[0] - e[n])\n"
+            "let hi[n] = logistic(c[1] - e[n])\n"
+            "data y[n] : category[3] ~ Categorical([lo[n], hi[n] - lo[n], 1 - hi[n]])"
+        ),
         category,
     ),
     "a simplex": (
@@ -340,8 +363,10 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
     ),
     "simplices of a mixture": (
         "param w : simplex[2]\nparam p[2] : simplex[2]",
-        "latent z[n] ~ Categorical(w)\n"
-        "data y[n] : count ~ Poisson(p[z[n], 0] * t[n] + 3 * p[z[n], 1])",
+        (
+            "latent z[n] ~ Categorical(w)\n"
+            "data y[n] : count ~ Poisson(p[z[n], 0] * t[n] + 3 * p[z[n], 1])"
+        ),
         count,
     ),
     "a unit": ("param p : unit", "data y[n] : count ~ Poisson(p * t[n] + (1 - p) * 4)", count),
@@ -352,11 +377,11 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
     ),
 }
 
-TOP = """
-density Logistic1(x : real; m : real, s : positive) = exp(-(x - m) / s) / (s * (1 + exp(-(x - m) / s))^2)
+DENSITIES = """
+density Logistic1(x : real; m : real, s : positive) = exp((m - x)/s) / (s*(1 + exp((m - x)/s))^2)
 density Gumbel1(x : real; m : real, s : positive) = exp(-(x - m) / s - exp(-(x - m) / s)) / s
 density Kumaraswamy1(x : unit; a, b : positive) = a * b * x^(a - 1) * (1 - x^a)^(b - 1)
-"""
+""".strip().splitlines()
 
 # whole models: plates and chains of their own
 WHOLE: dict[str, tuple[str, Callable[[np.random.Generator], Data]]] = {
@@ -544,10 +569,7 @@ def text(name: str) -> str:
     lines = "\n".join([*inputs, inside])
     if "u[n]" in used and not re.search(r"[\[ ]P\]", above):
         lines = lines.replace("real[P]", "real[2]")
-    top = "\n".join(
-        d for d in TOP.strip().split("\ndensity ") if d.split("(")[0].split()[-1] in used
-    )
-    top = f"density {top.removeprefix('density ')}\n" if top else ""
+    top = "".join(f"{d}\n" for d in DENSITIES if d.split("(")[0].split()[-1] in used)
     return f"{top}model Live\n{above}\nfor n in N:\n{indent(lines, '    ')}\n"
 
 

@@ -134,8 +134,8 @@ def test_value_is_the_blocks_share_of_q(name: str, monkeypatch: pytest.MonkeyPat
         share = Share(block, stats, values)
         update = next(u for u in case.compiled.derivation.m_step.updates
                       if u.rule == "numeric" and u.form.params == block.params)  # fmt: skip
-        profiled = [p.name for p in model.params
-                    if any(line.startswith(f"profiled: {p.name} ") for line in update.record)]  # fmt: skip
+        said = "\n".join(update.record)
+        profiled = [p.name for p in model.params if f"profiled: {p.name} " in said]
         now = {n: np.asarray(v) + kept_pivot(case, n, stats) for n, v in values.items()}
         q, own = [], []
         for _ in range(4):
@@ -153,7 +153,7 @@ def test_value_is_the_blocks_share_of_q(name: str, monkeypatch: pytest.MonkeyPat
         ratios = np.diff(q) / np.diff(own)
         assert (ratios > 0.0).all(), (block.params, q, own)
         assert np.allclose(ratios, ratios[0], rtol=1e-6), (block.params, q, own)
-        if not any("common to all terms" in line for line in update.record):
+        if "common to all terms" not in said:
             assert ratios[0] == pytest.approx(1.0, rel=1e-6)
 
 

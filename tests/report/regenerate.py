@@ -17,8 +17,10 @@ MODELS = (
     *("abo", "gaussian_mixture", "linkage", "mixture_of_mixtures", "normal_map", "user_density"),
     *("hmm", "dawid_skene", "mixture_of_hmms", "hidden_markov_tree", "factorial_hmm"),
     *("coupled_hmm", "second_order_hmm", "multilevel_latent_class"),
+    *("gamma_mixture", "mixture_of_experts", "input_output_hmm", "t_mixture", "von_mises_mixture"),
+    *("zero_inflated_negative_binomial", "meta_analysis"),
 )
-LATEX = ("linkage", "dawid_skene", "hidden_markov_tree")
+LATEX = ("linkage", "dawid_skene", "hidden_markov_tree", "mixture_of_experts", "von_mises_mixture")
 START = "Complete-data log likelihood"
 
 

@@ -81,3 +81,20 @@ def test_logsumexp_of_nothing_possible_is_minus_infinity_without_warnings() -> N
     x = np.array([[-np.inf, -np.inf], [0.0, -np.inf]])
     assert special.logsumexp(x, 1).tolist() == [-np.inf, 0.0]
     assert special.softmax(x, 1).tolist() == [[0.0, 0.0], [1.0, 0.0]]
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 1.5, 2.0, 4.0])
+def test_powers_of_absolute_values_and_their_derivatives(power: float) -> None:
+    x, step = np.array([-2.0, -1e-3, 0.7, 3.0]), 1e-6
+    ways = special.abs_power(x + step, power, 0, 0) - special.abs_power(x - step, power, 0, 0)
+    assert np.allclose(ways / (2 * step), power * special.abs_power(x, power - 1, 0, 1), rtol=1e-4)
+    ways = special.abs_power(x, power + step, 0, 0) - special.abs_power(x, power - step, 0, 0)
+    assert np.allclose(ways / (2 * step), special.abs_power(x, power, 1, 0), rtol=1e-6)
+
+
+def test_powers_of_zero_are_finite() -> None:
+    for power in (-1.5, -0.5, 0.0, 0.3, 2.0):
+        for logs in (0, 1, 2):
+            for signs in (0, 1):
+                found = special.abs_power(np.zeros(2), power, logs, signs)
+                assert found.tolist() == [float(power == 0.0 and logs + signs == 0)] * 2

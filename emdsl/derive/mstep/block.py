@@ -104,6 +104,15 @@ class MatrixValue:
 
 
 @dataclass(frozen=True)
+class MatrixQuadratic:
+    """The positive definite S with S `plain` S - `count` S - `inverse` = 0."""
+
+    count: sp.Expr
+    plain: sp.Expr
+    inverse: sp.Expr
+
+
+@dataclass(frozen=True)
 class BestOf:
     """The root in the support with the highest objective, chosen at run time."""
 
@@ -163,7 +172,7 @@ class Planes:
 
 Form = (
     Joint | Entries | Normalized | Linear | MatrixValue | BestOf | UnitProduct | Eigenvectors
-    | Planes | Numeric | Absolute
+    | Planes | Numeric | Absolute | MatrixQuadratic
 )  # fmt: skip
 
 
@@ -173,7 +182,7 @@ class Update:
 
     `also` are the further parameters that a joint system solves with it. `together` is a position
     of the cell along which the formula holds only where all entries are free or none is. `copies`
-    are the parameters that equal it, `under` the constraints that it is solved under.
+    are parameters that equal one of them, each with that one; `under` the constraints on all these.
     """
 
     param: str
@@ -185,13 +194,13 @@ class Update:
     collapse: Collapse = None
     also: tuple[str, ...] = ()
     together: int | None = None
-    copies: tuple[str, ...] = ()
+    copies: tuple[tuple[str, str], ...] = ()
     under: tuple[str, ...] = ()
 
     @property
     def solved(self) -> tuple[str, ...]:
         """Every parameter that it gives a value."""
-        return (self.param, *self.also, *self.copies)
+        return (self.param, *self.also, *(copy for copy, _ in self.copies))
 
 
 def own_atom(atom: Atom, name: str) -> bool:

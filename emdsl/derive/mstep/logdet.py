@@ -35,14 +35,14 @@ def solve(block: Block) -> Update | None:
     inverses: list[Piece] = []
     plain: list[Piece] = []
     for piece in block.pieces:
-        atom = _only(piece, block)
+        atom = only(piece, block)
         match atom:
             case LogDetOf(matrix=m) if piece.own == block.atoms.symbol(atom):
-                dets.append(_at(piece, m.batch, block.batch, block))
+                dets.append(at_cell(piece, m.batch, block.batch, block))
             case InvOf(matrix=m, i=i, j=j) if piece.own == block.atoms.symbol(atom):
-                inverses.append(_at(piece, (*m.batch, i, j), block.cell, block))
+                inverses.append(at_cell(piece, (*m.batch, i, j), block.cell, block))
             case Elem(idx=idx) if piece.own == block.atoms.symbol(atom):
-                plain.append(_at(piece, idx, block.cell, block))
+                plain.append(at_cell(piece, idx, block.cell, block))
             case _:
                 return None
     if not dets or bool(inverses) == bool(plain):
@@ -77,13 +77,13 @@ def solve(block: Block) -> Update | None:
     )  # fmt: skip
 
 
-def _only(piece: Piece, block: Block) -> Atom | None:
+def only(piece: Piece, block: Block) -> Atom | None:
     """The one atom of the parameter in a piece."""
     found = [a for a in block.atoms.deep(piece.own) if own_atom(a, block.param.name)]
     return found[0] if len(found) == 1 else None
 
 
-def _at(piece: Piece, idx: tuple[Ix, ...], cell: tuple[str, ...], block: Block) -> Piece:
+def at_cell(piece: Piece, idx: tuple[Ix, ...], cell: tuple[str, ...], block: Block) -> Piece:
     """The piece at the cell; a repeated axis (a trace) becomes an indicator on the diagonal."""
     names: dict[str, str] = {}
     diagonal: list[tuple[str, str]] = []

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Ind, Value
+from emdsl.derive.atoms import Ind
 from emdsl.derive.mstep.share import RowPart, Share
-from emdsl.derive.smooth import BesselRatio, BesselSlope, Expit
+from emdsl.derive.smooth import AbsPower, BesselRatio, BesselSlope, Expit
 from emdsl.derive.table import Atoms
+from emdsl.model.graph import Fixed
 
 
 def neat(share: Share, atoms: Atoms) -> Share:
@@ -43,14 +44,15 @@ def _decided(part: RowPart, atoms: Atoms) -> list[RowPart]:
 
 
 def _place(expr: sp.Expr, axis: str, atoms: Atoms) -> int | None:
-    """The number that a factor [axis = number] tests for."""
+    """The one place on an axis that a test in a product lets through."""
+    extent = atoms.axes[axis].extent
+    if not isinstance(extent, Fixed) or extent.value > 16:
+        return None
     for factor in sp.Mul.make_args(expr):
         atom = atoms.atom(factor) if isinstance(factor, sp.Symbol) else None
-        if isinstance(atom, Ind) and isinstance(atom.condition, sp.Eq):
-            left, right = atom.condition.args
-            value = atoms.atom(left) if isinstance(left, sp.Symbol) else None
-            if value == Value(axis) and right.is_Integer:
-                return int(right)
+        if isinstance(atom, Ind) and atoms.axes_of_atom(atom) == {axis}:
+            passed = [i for i in range(extent.value) if atoms.at_place(factor, axis, i) != 0]
+            return passed[0] if len(passed) == 1 else None
     return None
 
 
@@ -60,6 +62,7 @@ def plain(expr: sp.Expr) -> sp.Expr:
         lambda e: isinstance(e, BesselSlope),
         lambda e: 1 - BesselRatio(e.args[0]) / e.args[0] - BesselRatio(e.args[0]) ** 2,
     )
+    expr = expr.replace(lambda e: isinstance(e, AbsPower), AbsPower.written)
     expr = expr.replace(
         lambda e: isinstance(e, Expit) and e.args[0].could_extract_minus_sign(),
         lambda e: 1 - Expit(-e.args[0]),

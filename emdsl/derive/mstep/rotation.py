@@ -32,7 +32,8 @@ from emdsl.derive.mstep.occurrences import entries_in
 
 def solve(block: Block) -> Update | None:
     """The update of an orthogonal matrix whose columns are each in quadratic forms of their own."""
-    if block.param.type.kind != "orthogonal":
+    rules = block.restricted
+    if block.param.type.kind != "orthogonal" or (rules and (rules.tied or rules.linear)):
         return None
     atoms = block.atoms
     *batch, row, column = block.cell

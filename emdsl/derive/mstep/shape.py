@@ -26,7 +26,8 @@ from emdsl.derive.mstep.occurrences import by_basis, singles
 
 def solve(block: Block) -> Update | None:
     """The update of a shape whose entries appear as logs and in one power."""
-    if block.param.type.kind != "shape":
+    rules = block.restricted
+    if block.param.type.kind != "shape" or (rules and (rules.tied or rules.linear)):
         return None
     pieces = singles(block)
     if pieces is None:

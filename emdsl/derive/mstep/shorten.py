@@ -184,7 +184,7 @@ class _Shortener:
             if quotient is not None:
                 return quotient
         if isinstance(expr, sp.Add | sp.Mul | sp.Pow | sp.exp):
-            number, rest = expr.primitive() if isinstance(expr, sp.Add) else (sp.Integer(1), expr)
+            number, rest = expr.primitive() if isinstance(expr, sp.Add) else expr.as_coeff_Mul()
             for sign in (1, -1):
                 found = self._found(sign * rest, plate)
                 if found is not None:

@@ -19,6 +19,7 @@ from emdsl.derive.mstep import (
     affine,
     affine_joint,
     logdet,
+    matrix_quadratic,
     numeric,
     rotation,
     scalar,
@@ -28,6 +29,7 @@ from emdsl.derive.mstep import (
 from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom, params_in
 from emdsl.derive.mstep.calculus import Untaken
 from emdsl.derive.mstep.occurrences import entries_in
+from emdsl.derive.mstep.one_way import one_way
 from emdsl.derive.mstep.restricted import Restrictions, as_one, restrictions_of
 from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.statistics import Derived
@@ -40,6 +42,7 @@ RULES: tuple[Callable[[Block], Update | None], ...] = (
     simplex.solve,
     affine.solve,
     logdet.solve,
+    matrix_quadratic.solve,
     shape.solve,
     rotation.solve,
     scalar.solve,
@@ -75,12 +78,16 @@ def m_step_of(derived: Derived) -> MStep:
         update = None if param.name in mixed else _by_rule(block)
         if update is not None:
             updates.append(_under(update, rules))
-        elif param.type.kind in numeric.KINDS:
+        elif param.type.kind in numeric.KINDS and numeric.takes(param, restricted):
             unsolved[param.name] = block
         else:
             problems.append(_unsolved(param, block))
     if problems:
         raise CompileError(model.source, tuple(problems))
+    for group in rules.links:  # what is in one equation with such is solved with it
+        for name in group - unsolved.keys() if group & unsolved.keys() else ():
+            updates = [u for u in updates if u.param != name]
+            unsolved[name] = block_of(model.param(name), derived.shares, atoms, rules.of[name])
     updates = _numerically(updates, unsolved, derived, rules)
     updates = _together(updates, derived, rules)
     problems = [_not_joint(group, model) for group in rules.links
@@ -118,8 +125,10 @@ def _numerically(
     atoms, model = derived.joint.atoms, derived.joint.model
     left, problems = list(unsolved), []
     while left:
-        (group, *_) = numeric.groups_of(left, derived)
+        (group, *_) = numeric.groups_of(left, derived, rules.links)
         corners = absolute.updates_among(group, derived)
+        under = [n for u in corners for n in u.solved if _more_than_fixed(n, rules)]
+        problems += [_under_constraints(model.param(n), rules.of[n].texts) for n in under]
         if corners:
             solved = {n for u in corners for n in (u.param, *u.also)}
             updates = [*updates, *(_under(u, rules) for u in corners)]
@@ -143,12 +152,20 @@ def _numerically(
             if plain:
                 assert isinstance(found.form, Numeric)
                 found = numeric.solve(group, derived, tuple(plain), found.form)
+            assert isinstance(found.form, Numeric)
+            problems += one_way(found.form, model, frozenset(rules.of))
             updates = [*updates, _under(found, rules)]
         except Untaken as untaken:
             problems += [_no_slope(model.param(n), untaken.expr, atoms, derived) for n in group]
     if problems:
         raise CompileError(model.source, tuple(problems))
     return updates
+
+
+def _more_than_fixed(name: str, rules: Restrictions) -> bool:
+    """Whether a parameter is tied, in an equation or bounded."""
+    rule = rules.of.get(name)
+    return rule is not None and (not rule.apart or rule.bounded)
 
 
 def _profitable(update: Update, group: tuple[str, ...], derived: Derived) -> bool:
@@ -164,6 +181,18 @@ def _profitable(update: Update, group: tuple[str, ...], derived: Derived) -> boo
 def _no_slope(param: Param, expr: sp.Basic, atoms: Atoms, derived: Derived) -> Diagnostic:
     shown = _shown(expr, atoms)
     spans = dict.fromkeys(t.span for t in derived.shares if numeric.mentions(t, param.name, atoms))
+    corner = absolute.obstacle(param.name, derived)
+    if corner is not None:
+        return Diagnostic(
+            "no-closed-form",
+            f"no update of `{param.name}` ({param.type}): its share of Q has absolute values with "
+            "corners, at which Newton's method has no derivative; and weighted medians and least "
+            f"absolute deviations don't apply, for {corner}",
+            param.span,
+            "drop what stands beside the absolute values (a prior may be of absolute values too), "
+            "or fix it as a `const`",
+            tuple(Note("its density is drawn here", s) for s in spans),
+        )
     return Diagnostic(
         "no-closed-form",
         f"no update of `{param.name}` ({param.type}): no rule solves its share of Q, and the term "
@@ -258,7 +287,8 @@ def _unidentified(param: Param) -> Diagnostic:
 def _unsolved(param: Param, block: Block) -> Diagnostic:
     """What is in the way: the constraints, if it is they alone."""
     free = replace(block, restricted=None)
-    if block.restricted is not None and any(rule(free) is not None for rule in RULES):
+    solved = any(rule(free) is not None for rule in RULES) or param.type.kind in numeric.KINDS
+    if block.restricted is not None and solved:
         return _under_constraints(param, block.restricted.texts)
     return _no_rule(param, block)
 
@@ -282,10 +312,10 @@ def _under_constraints(param: Param, texts: tuple[str, ...]) -> Diagnostic:
     listed = ", ".join(f"`{t}`" for t in texts)
     return Diagnostic(
         "no-closed-form",
-        f"no closed-form update of `{param.name}` ({param.type}) under {listed}",
+        f"no update of `{param.name}` ({param.type}) under {listed}",
         param.span,
-        "fixed and tied entries are solved for wherever the update is closed; bounds where Q has "
-        "one peak in an entry; linear equations where Q is quadratic",
+        "entries of a simplex are tied where its update is closed, matrices where theirs is by "
+        "log determinant and trace; fix it, or declare one param for what is equal",
     )
 
 

@@ -39,9 +39,11 @@ def write_method(page: Page, *, iterated: bool) -> None:
         " moves as well, so more would be wasted (a generalised EM step; Dempster, Laird and Rubin"
         " 1977)."
         if iterated
-        else f" at most {ALL} of them: nothing is latent, so this one M-step is the whole fit.",
+        else f" at most {ALL} of them: nothing is latent, so that Q stays as it is, and they go to"
+        " the end.",
         " A step that would lower Q is shortened until it doesn't, so the objective never falls."
-        " Where the Hessian has a negative curvature, its size counts. In a problem with more than"
+        " Where Q curves upwards, the size of the curvature counts, so that the step still goes"
+        " uphill. In a problem with more than"
         f" {LARGE} unknowns L-BFGS takes the steps, from the gradient alone.",
     )
 
@@ -207,8 +209,8 @@ class _Writer:
         page.say(
             "It is the maximum: Q is concave."
             if form.concave
-            else "They end in a maximum, where the gradient is zero. The signs of the Hessian alone"
-            " don't prove Q concave, so there may be others.",
+            else "They end in a maximum, where the gradient is zero. Nothing proves that Q is"
+            " concave here, so there may be others.",
         )
         costs = self._cost()
         if costs:

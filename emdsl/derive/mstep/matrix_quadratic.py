@@ -1,0 +1,67 @@
+"""A log determinant against two traces, of a positive definite matrix and of its inverse.
+
+    max a logdet S - tr(S M) - tr(inv(S) N)   ⇒   S M S - a S - N = 0
+
+With M = L L' and T = L' S L that is T^2 - a T - L' N L = 0, a quadratic in the eigenvalues d of
+L' N L alone:  t = (a + sqrt(a^2 + 4 d)) / 2 in the same basis, the one positive solution. It is
+what a covariance's likelihood and a precision's prior make together, or the other way round.
+"""
+
+from __future__ import annotations
+
+from emdsl.derive.atoms import Elem, InvOf, LogDetOf
+from emdsl.derive.mstep.block import (
+    Block,
+    Collapse,
+    MatrixQuadratic,
+    Piece,
+    Update,
+    can_vanish,
+    coefficient,
+    params_in,
+)
+from emdsl.derive.mstep.logdet import at_cell, only
+
+
+def solve(block: Block) -> Update | None:
+    """The update of a posdef parameter that appears with its inverse and log determinant."""
+    if block.param.type.kind != "posdef" or block.restricted is not None:
+        return None
+    dets: list[Piece] = []
+    inverses: list[Piece] = []
+    plain: list[Piece] = []
+    for piece in block.pieces:
+        atom = only(piece, block)
+        if atom is None or piece.own != block.atoms.symbol(atom):
+            return None
+        match atom:
+            case LogDetOf(matrix=m):
+                dets.append(at_cell(piece, m.batch, block.batch, block))
+            case InvOf(matrix=m, i=i, j=j):
+                inverses.append(at_cell(piece, (*m.batch, i, j), block.cell, block))
+            case Elem(idx=idx):
+                plain.append(at_cell(piece, idx, block.cell, block))
+            case _:
+                return None
+    if not inverses or not plain:
+        return None
+    atoms = block.atoms
+    a = coefficient(dets, block.batch, atoms)
+    m, n = -coefficient(plain, block.cell, atoms), -coefficient(inverses, block.cell, atoms)
+    name = block.param.name
+    record = (
+        f"Q = a logdet {name} - tr({name} M) - tr(inv({name}) N)",
+        f"a = {a}",
+        f"M = {m}",
+        f"N = {n}",
+        f"stationary: {name} M {name} - a {name} - N = 0, quadratic in the eigenvalues",
+        "a maximum where M and N are positive definite: Q falls towards both ends",
+    )
+    needs = params_in(a, atoms) | params_in(m, atoms) | params_in(n, atoms)
+    collapse: Collapse = None
+    if can_vanish(n, atoms):
+        collapse = ("zero", 1.0)
+    elif can_vanish(m, atoms):
+        collapse = ("infinity", 1.0)
+    form = MatrixQuadratic(a, m, n)
+    return Update(name, "matrix quadratic", block.cell, form, needs, record, collapse)
