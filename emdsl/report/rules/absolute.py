@@ -5,7 +5,8 @@ from __future__ import annotations
 import sympy as sp
 
 from emdsl.derive.atoms import Elem
-from emdsl.derive.mstep.share import Absolute, Deviation
+from emdsl.derive.mstep.share import Absolute, Deviation, RowPart
+from emdsl.report.rows import with_rows
 from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 
@@ -17,19 +18,23 @@ def write(c: Context, form: Absolute) -> bool:
     page = c.page
     entries = [_entry(form, i, c) for i in range(len(form.params))]
     total: sp.Expr = sp.Integer(0)
+    rows: list[RowPart] = []
     for d in form.deviations:
-        total -= _sum(d, form, entries, c)
+        one = -d.weight * sp.Abs(_inside(d, form, entries, c))
+        if d.plate:
+            rows.append(RowPart(d.plate, d.latents, one, frozenset(d.sums)))
+        else:
+            total += c.atoms.sum(d.sums, one)
     for entry, own, slope in zip(entries, form.cells, form.slope, strict=True):
         total += c.atoms.sum(own, slope * entry)
     page.say(
         "Its share of Q, without positive factors that all terms have and without the terms that "
         "are free of it:"
     )
-    page.formula("Q", c.show(total))
-    page.say("w are the rows' weights, with the posterior of the latents in their brackets. ")
+    page.formula("Q", with_rows(c.printer, "" if total == 0 else c.show(total), rows))
     page.say(
         "It is concave and piecewise linear: it has no derivative at its corners, and one of them "
-        "is the highest place."
+        "is the maximum."
     )
     if form.is_median:
         (d, *more) = form.deviations
@@ -60,9 +65,8 @@ def _entry(form: Absolute, i: int, c: Context) -> sp.Symbol:
     return c.atoms.symbol(Elem("param", name, idx, kind))
 
 
-def _sum(d: Deviation, form: Absolute, entries: list[sp.Symbol], c: Context) -> sp.Expr:
+def _inside(d: Deviation, form: Absolute, entries: list[sp.Symbol], c: Context) -> sp.Expr:
     inside = d.target
     for entry, own, design in zip(entries, form.cells, d.design, strict=True):
         inside -= c.atoms.sum(own, design * entry)
-    axes = (*([d.plate] if d.plate else []), *d.sums)
-    return c.atoms.sum(axes, d.weight * sp.Abs(inside))
+    return inside
