@@ -93,6 +93,10 @@ class Printer:
             case _ if expr in (sp.oo, -sp.oo):
                 sign = self.style.minus if expr == -sp.oo else ""
                 return sign + self.style.infinity, ATOM
+            case AbsPower():
+                x, power, logs, signs = expr.args
+                size = sp.Abs(x)
+                return self._show(size**power * sp.log(size) ** logs * sp.sign(x) ** signs)
             case sp.polygamma() | besseli() | Softplus() | BesselRatio():
                 return self._special(expr)
             case AbsPower():

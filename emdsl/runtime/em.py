@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -14,10 +15,13 @@ from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, stuck, undefined
+from emdsl.runtime.outward import GAIN, Outward, is_unbounded
 from emdsl.runtime.program import Params, Statistics
 
 Status = Literal["converged", "max_iter", "degenerate", "decreased", "interrupted"]
 
+_DROWNED = 1e-2  # in the objective: last digits that make so much difference
+_SHAKEN = 10.0  # falls of so many times what the last digits do are rounding
 _CHECK = 8  # iterations between looks at matrices, which cost an eigenvalue problem
 
 
@@ -59,6 +63,7 @@ class Rules:
     tol: float
     floor: float | None
     rows: float
+    outward: Outward | None = None
 
 
 def run_em(
@@ -140,6 +145,8 @@ def _iterate(
             run.status = "degenerate"
             run.messages.append(f"the objective is {objective} at iteration {iteration}")
             return None
+        if rules.outward is not None and _runs_away(engine, run, rules.outward, params, objective):
+            return None
         noise, worst = rounding(objective, rules.rows, tightest)
         if at_edge(program.meta, params) != edge:
             edge, since = at_edge(program.meta, params), len(trace)
@@ -148,6 +155,17 @@ def _iterate(
             worst = rounding(objective, rules.rows, found.ratio)[1]
             if _has_collapsed(found, run, rules, iteration):
                 return None
+            if fell(objective, trace[-1], worst) and not raised:
+                shaky = _shaken(engine, params, run.params)
+                if _has_drowned(engine, run, rules.outward, shaky):
+                    return None
+                if trace[-1] - objective <= _SHAKEN * shaky:
+                    run.status = "converged"
+                    run.messages.append(
+                        f"the objective is known to {shaky:.1g} only: its parts cancel where the "
+                        "parameters have gone"
+                    )
+                    return engine.e_step(run.params)
             if fell(objective, trace[-1], worst):
                 _report_fall(engine, run, params, objective, iteration, raised)
                 return None
@@ -166,6 +184,9 @@ def _iterate(
             break
         params, raised = _hold(guard, program.m_step(statistics, params), rules)
         floored.update(dict.fromkeys(raised))
+    if rules.outward is not None and rules.outward.lost(run.params):
+        if _has_drowned(engine, run, rules.outward, _shaken(engine, run.params)):
+            return None
     run.messages += edge_texts(program.meta, edge)
     for name in floored:
         run.messages.append(f"floored: {name} was held at {rules.floor:g} of the data's variance")
@@ -186,6 +207,62 @@ def _has_collapsed(found: Tightest, run: Run, rules: Rules, iteration: int) -> b
         f"at iteration {iteration}"
     )
     return True
+
+
+def _runs_away(
+    engine: Engine, run: Run, outward: Outward, params: Params, objective: float
+) -> bool:
+    """Whether a parameter of a numeric block is on its way to where the objective has no bound."""
+    suspect = outward.suspect(params, run.params if run.trace else None)
+    if suspect is None or not is_unbounded(objective, suspect, partial(_objective, engine)):
+        return False
+    run.status = "degenerate"
+    run.messages.append(
+        f"collapsed: {suspect.place} is {suspect.value:.1e} at iteration {run.n_iter + 1} and the "
+        "objective grows without bound further out"
+    )
+    return True
+
+
+def _has_drowned(engine: Engine, run: Run, outward: Outward | None, shaky: float) -> bool:
+    """Whether rounding alone has stopped a parameter on its way to an infinite objective."""
+    if outward is None or not shaky > _DROWNED:
+        return False
+    for place, value, nearer in outward.inward(run.params):
+        if run.objective - _objective(engine, nearer) > GAIN:
+            run.status = "degenerate"
+            run.messages.append(
+                f"collapsed: {place} is {value:.1e} at iteration {run.n_iter}, where rounding "
+                f"leaves the objective uncertain by {shaky:.1g}"
+            )
+            return True
+    return False
+
+
+def _objective(engine: Engine, params: Params) -> float:
+    try:
+        found = engine.e_step(params)
+    except (np.linalg.LinAlgError, ImpossibleError):
+        return -math.inf
+    return found.log_likelihood + engine.program.log_prior(params, engine.layout)
+
+
+def _shaken(engine: Engine, *places: Params) -> float:
+    """How much the objective changes where parameters change in their last digits."""
+    rng = np.random.default_rng(4)
+    spread = 0.0
+    for params in places:
+        values = [_objective(engine, params)]
+        for _ in range(8):
+            moved = {
+                p.name: params[p.name] * (1.0 + 1e-15 * rng.integers(-2, 3, params[p.name].shape))
+                if p.kind in ("real", "positive")
+                else params[p.name]
+                for p in engine.program.meta.params
+            }
+            values.append(_objective(engine, moved))
+        spread = max(spread, max(values) - min(values))
+    return spread
 
 
 def _report_fall(

@@ -18,6 +18,7 @@ from emdsl.runtime.given import with_lengths
 from emdsl.runtime.guard import Guard
 from emdsl.runtime.initial import Start, starts_from
 from emdsl.runtime.levels import count_rows
+from emdsl.runtime.outward import Outward
 from emdsl.runtime.params import free_params
 from emdsl.runtime.program import Bound, Layout, Meta, Params, Program
 from emdsl.runtime.progress import Bar
@@ -96,7 +97,8 @@ def fit(
         rows = sum(
             float(d.weight.sum()) if d.weight is not None else float(d.size) for d in engine.pieces
         )
-        rules = Rules(max_iter, tol, floor if degenerate == "floor" else None, rows)
+        outward = Outward(program, reference) if program.numeric else None
+        rules = Rules(max_iter, tol, floor if degenerate == "floor" else None, rows, outward)
         runs = _run_all(engine, guard, starts, rules, sequence, progress, on_iteration)
         return _stated(_choose(engine, runs, notes), program, held)
 

@@ -28,6 +28,9 @@ _MOST = 1e6  # of a value: more gain than this is a curvature that has vanished 
 _AS_PROMISED = 0.05  # of the promised gain: so little off, the Hessian serves once more
 _SLOWEST = 0.04  # of the gain promised before: a chord step that promises more is not taken
 _NOTHING = 1e-7 * _ROUNDING  # of a value: too little to be worth finding the value after the step
+_DOUBT = 100.0  # gradients far out are differences of numbers as large, times a step
+_LAST_DIGITS = (1.0 + 7e-16, 1.0 - 9e-16, 1.0 + 2e-15)
+_IDLE = 0.0125  # of the longest step: more than that with nothing to gain leads nowhere
 _LESS = 1e-8 * _NOTHING  # a chord step doesn't square the error that is left
 
 
@@ -95,6 +98,10 @@ def _newton(objective: Objective, frame: Coordinates, steps: int, tol: float) ->
             promised = None
         least = _NOTHING if promised is None else _LESS
         active = active & (gain > least * np.abs(values))
+        if frame.jumps is not None:  # a log on its way out, by a gradient that is rounding
+            wide = (np.abs(frame.moved(step)) / frame.jumps).max(axis=-1) > _IDLE
+            if wide.any():
+                active &= ~(wide & (gain <= _uncertain(objective, frame, flat, values)))
         if not active.any():
             break
         step[~active] = 0.0
@@ -115,6 +122,19 @@ def _newton(objective: Objective, frame: Coordinates, steps: int, tol: float) ->
         curvature, promised = (found.curvature, gain) if good else (None, None)
     lower = values < first_values
     return np.where(lower[:, None], first, flat) if lower.any() else flat
+
+
+def _uncertain(objective: Objective, frame: Coordinates, flat: Floats, values: Floats) -> Floats:
+    """How much of each value may be rounding, (B,).
+
+    A value is a sum of numbers of about its size, except far out, where functions cancel: there
+    it is what it changes by where the parameters change in their last digits.
+    """
+    noise: Floats = _ROUNDING * np.abs(values)
+    if frame.is_far(flat):
+        for last in _LAST_DIGITS:
+            noise = np.maximum(noise, _DOUBT * np.abs(frame.values(objective, flat * last) - values))
+    return noise
 
 
 class _Found(NamedTuple):

@@ -15,6 +15,8 @@ from emdsl.runtime.program import Dim, Params, Rows, Statistics
 
 FEW = 3  # steps in one M-step: a generalised EM step is enough
 ALL = 100  # where nothing is latent, the M-step is the whole fit
+_DECADES = tuple(10.0**j for j in range(-12, 13, 2) if j)
+_WORTH = 0.5  # of the value at a start, for one in another unit
 _MANY = 20_000  # rows from which a start is first looked for on a part of them
 _PARTS = 8  # blocks of rows in that part
 
@@ -68,9 +70,10 @@ def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> 
     if not statistics.thorough:
         return share.stored(share.climb(share.start(), block.steps))
     start = share.start()
-    begun = share.higher(start, share.zero())
-    if share.count > _MANY:
-        begun = share.higher(begun, share.part().climb(begun, ALL))
+    few = share if share.count <= _MANY else share.part()
+    begun = few.scanned(few.higher(start, share.zero()))
+    if few is not share:
+        begun = share.higher(begun, few.climb(begun, ALL))
     found = share.climb(begun, ALL)
     if share.unmoved(begun, found) and not share.unmoved(begun, start):
         found = share.higher(found, share.climb(start, ALL))
@@ -129,15 +132,33 @@ class Share:
             for x, kind in zip(start, self.block.kinds, strict=True)
         )
 
-    def higher(self, one: Point, other: Point) -> Point:
-        """For each problem the better of two points."""
+    def higher(self, one: Point, other: Point, part: float = 0.0) -> Point:
+        """For each problem the other point if it is better, by more than a part of the value."""
         first, second = self.value(one), self.value(other)
-        better = (second > first) | (~np.isfinite(first) & np.isfinite(second))
+        better = second > first + part * (1.0 + np.abs(first))
+        better |= ~np.isfinite(first) & np.isfinite(second)
         out = []
         for a, b in zip(one, other, strict=True):
             mask = better.reshape(better.shape + (1,) * (a.ndim - better.ndim))
             out.append(np.where(mask, b, a))
         return tuple(out)
+
+    def scanned(self, start: Point) -> Point:
+        """Positive parameters at the best of some powers of ten, one after the other.
+
+        Newton's method begins where the data's unit doesn't make exponentials overflow. A shape
+        that hardly matters stays: further out its functions cancel.
+        """
+        if rules_of(self) is not None:
+            return start
+        best = start
+        for i, kind in enumerate(self.block.kinds):
+            if kind == "positive":
+                begun = best
+                for factor in _DECADES:
+                    there = (*begun[:i], begun[i] * factor, *begun[i + 1 :])
+                    best = self.higher(best, there, _WORTH)
+        return best
 
     def unmoved(self, one: Point, other: Point) -> bool:
         """Whether two points are the same: Newton's method stays at a saddle."""

@@ -5,6 +5,7 @@ Solves nothing that needs data; finds out what can't hold together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -309,7 +309,7 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
         items,
     ),
     "items with discrimination": (
-        "param w : simplex[2]\nparam d[J], e[J] : real ~ Normal(0, 1)\nparam a[2] : real ~ Normal(0, 1)",
+        "param w : simplex[2]\nparam d[J], e[J], a[2] : real ~ Normal(0, 1)",
         (
             "latent z[n] ~ Categorical(w)\nfor j in J:\n"
             "    data y[n, j] : bool ~ Bernoulli(logit = e[j] * (a[z[n]] - d[j]) + v[n])"
@@ -341,7 +341,8 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
         "const c = [0.5, -1]\nparam a : real\nparam b : real[2]",
         (
             "let e[n] = a + dot(b, u[n]) + c[1] * v[n]\n"
-            "data y[n] : count ~ Poisson(log = e[n])\ndata x[n] : bool ~ Bernoulli(logit = e[n] / 2)"
+            "data y[n] : count ~ Poisson(log = e[n])\n"
+            "data x[n] : bool ~ Bernoulli(logit = e[n] / 2)"
         ),
         lambda rng: count(rng) | {"x": boolean(rng)["y"]},
     ),

@@ -1,0 +1,128 @@
+"""Finds likelihoods without a bound in the positive parameters of numeric blocks.
+
+A scale on its way to 0, or a shape to infinity, may approach a limit that the data are as likely
+under (a negative binomial that becomes a Poisson), or make one observation infinitely likely. The
+formulas of such blocks aren't read: it is the objective further out that tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from emdsl.runtime.gather import cell_text
+from emdsl.runtime.program import Floats, Params, Program
+
+_FAR = 11.5  # e-folds from the reference: 1e-10 in a variance, as `guard` has it
+_ANYWHERE = 100.0  # e-folds from 1 that no unit of measurement explains
+_DIGITS = 14.0  # e-folds from 1 from which functions such as lgamma cancel
+_SURELY = 16.0
+_EACH = 0.5  # in the objective, for an e-fold
+_MOVING = 0.1  # e-folds in one iteration
+_FURTHER = 3.0  # e-folds to look ahead
+GAIN = 1.0  # in the objective, over those: an observation that sits at its peak gives 3
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """An entry that has gone far: where it is, and the parameters a little further out.
+
+    `back` are the parameters with the entry alone where it was, `folds` e-folds nearer; None where
+    it has hardly moved, or isn't beyond all doubt far.
+    """
+
+    place: str
+    value: float
+    params: Params
+    back: Params | None
+    folds: float
+
+
+class Outward:
+    """Watches the positive parameters of a program's numeric blocks."""
+
+    def __init__(self, program: Program, reference: Params) -> None:
+        pairs = [(n, k) for b in program.numeric for n, k in zip(b.params, b.kinds, strict=True)]
+        self.names = tuple(n for n, kind in pairs if kind == "positive")
+        self.start = {n: _logs(reference[n]) for n in self.names}
+
+    def suspect(self, params: Params, before: Params | None) -> Suspect | None:
+        """The entry furthest out that is still moving, or is at an end of what can be; or None.
+
+        before : the parameters an iteration earlier. What moved with it goes further as well.
+        """
+        found: Suspect | None = None
+        furthest = _FAR
+        for name in self.names:
+            now = _logs(params[name])
+            old = now if before is None else _logs(before[name])
+            away = now - self.start[name]
+            moving = ((now - old) * np.sign(away) > _MOVING) & (np.abs(away) > _FAR)
+            at_end = np.abs(now) > _ANYWHERE
+            size = np.where(moving | at_end, np.maximum(np.abs(away), _FAR + at_end), 0.0)
+            if size.size == 0 or not size.max() > furthest:
+                continue
+            at = np.unravel_index(int(size.argmax()), size.shape)
+            furthest, step = float(size[at]), float(now[at] - old[at])
+            if moving[at]:
+                assert before is not None
+                further = self._beyond(params, before, _FURTHER / abs(step))
+            else:
+                value = np.array(params[name], dtype=np.float64)
+                value[at] *= np.exp(_FURTHER * np.sign(now[at]))
+                further = {**params, name: value}
+            place = cell_text(name, tuple(int(i) for i in at))
+            back: Params | None = None
+            if before is not None and moving[at] and furthest > _SURELY and abs(step) > 1.0:
+                value = np.array(params[name], dtype=np.float64)
+                value[at] = before[name][at]
+                back = {**params, name: value}
+            found = Suspect(place, float(params[name][at]), further, back, abs(step))
+        return found
+
+    def lost(self, params: Params) -> bool:
+        """Whether anything is so far that rounding may have had a hand in where it is."""
+        return any(
+            bool((np.abs(_logs(params[n])) > _DIGITS).any()
+                 or (np.abs(_logs(params[n]) - self.start[n]) > _FAR).any())
+            for n in self.names
+        )  # fmt: skip
+
+    def inward(self, params: Params) -> Iterator[tuple[str, float, Params]]:
+        """Every entry that is far: its place, its value, and the parameters with it less so."""
+        for name in self.names:
+            now = _logs(params[name])
+            for at in np.ndindex(now.shape):
+                away = float(now[at] - self.start[name][at])
+                if abs(away) <= _FAR and abs(now[at]) <= _DIGITS:
+                    continue
+                side = float(np.sign(away if abs(away) > _FAR else now[at]))
+                value = np.array(params[name], dtype=np.float64)
+                value[at] *= np.exp(-_FURTHER * side)
+                yield cell_text(name, at), float(params[name][at]), {**params, name: value}
+
+    def _beyond(self, params: Params, before: Params, times: float) -> Params:
+        """Every watched entry moved on as it moved, `times` as far."""
+        out = dict(params)
+        for name in self.names:
+            step = np.clip(times * (_logs(params[name]) - _logs(before[name])), -50.0, 50.0)
+            out[name] = params[name] * np.exp(step)
+        return out
+
+
+def is_unbounded(here: float, suspect: Suspect, objective: Callable[[Params], float]) -> bool:
+    """Whether the objective, `here` where it is, still rises so far out that it has no end.
+
+    Others may have to move along with the entry, and finely, for it to rise further: then it is
+    what the entry's own last move has gained that tells.
+    """
+    if objective(suspect.params) - here > GAIN:
+        return True
+    return suspect.back is not None and here - objective(suspect.back) > _EACH * suspect.folds
+
+
+def _logs(x: Floats) -> Floats:
+    found: Floats = np.log(np.maximum(np.asarray(x, dtype=np.float64), 1e-300))
+    return found
