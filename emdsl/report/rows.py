@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import sympy as sp
 
 from emdsl.derive.atoms import Weight
@@ -31,6 +33,18 @@ def row_part(p: Printer, part: RowPart) -> tuple[bool, str]:
         assert isinstance(atom, Weight)
         head += posterior(p, part.latents, [p.index(ix) for ix in atom.idx[:-1]]) + " "
     return negative, head + p.show(body, PRODUCT)
+
+
+def with_rows(p: Printer, first: str, rows: Iterable[RowPart]) -> str:
+    """A formula and sums over rows, added up."""
+    out = first
+    for part in rows:
+        negative, text = row_part(p, part)
+        if out:
+            out += f" {p.style.minus if negative else '+'} {text}"
+        else:
+            out = p.style.minus + text if negative else text
+    return out or "0"
 
 
 def posterior(p: Printer, latents: tuple[str, ...], values: list[str]) -> str:

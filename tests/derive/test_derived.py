@@ -325,14 +325,15 @@ def one(params: str, dist: str, before: str = "") -> str:
 
 
 REFUSALS = {
-    "a matrix and its inverse": (
+    "a covariance that is a mean as well": (
         (
             "param S : posdef[2]\nfor n in N:\n    data x[n] ~ MvNormal(zeros[2], S)\n"
-            "    data y[n] ~ MvNormal(zeros[2], precision = S)\n"
+            "    data y[n] ~ Normal(S[0, 1], 1)\n"
         ),
         (
             "no closed-form update of `S` (posdef[2]): in its share of Q the terms `logdet(S)`, "
-            "`inv(S)[i, i']`, `S[i'', i''']` stand in the way [no-closed-form]"
+            "`inv(S)[i, i']`, `S[i'', i''']^2`, `S[i'''', i''''']` stand in the way "
+            "[no-closed-form]"
         ),
     ),
     "a moving support": (

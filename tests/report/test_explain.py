@@ -298,8 +298,8 @@ def test_escape() -> None:
 def test_docs_show_what_is_printed() -> None:
     page = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")
     shown = re.findall(r"```text\n(.*?)\n```", page, re.DOTALL)
-    models = ("gaussian_mixture", "hmm")
+    models = ("gaussian_mixture", "hmm", "mixture_of_experts")
     text = "".join(report(ROOT / "models" / f"{name}.em", latex=False) for name in models)
-    assert len(shown) == 5
+    assert len(shown) == 6
     for excerpt_ in shown:
         assert excerpt_ in text

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sympy as sp
 
 from emdsl.derive.atoms import Elem
-from emdsl.derive.mstep.share import Absolute, Deviation
+from emdsl.derive.mstep.share import Absolute, Deviation, RowPart
+from emdsl.report.rows import with_rows
 from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 
@@ -17,8 +18,13 @@ def write(c: Context, form: Absolute) -> bool:
     page = c.page
     entries = [_entry(form, i, c) for i in range(len(form.params))]
     total: sp.Expr = sp.Integer(0)
+    rows: list[RowPart] = []
     for d in form.deviations:
-        total -= _sum(d, form, entries, c)
+        one = -d.weight * sp.Abs(_inside(d, form, entries, c))
+        if d.plate:
+            rows.append(RowPart(d.plate, d.latents, one, frozenset(d.sums)))
+        else:
+            total += c.atoms.sum(d.sums, one)
     for entry, own, slope in zip(entries, form.cells, form.slope, strict=True):
         total += c.atoms.sum(own, slope * entry)
     page.say(
@@ -29,9 +35,7 @@ def write(c: Context, form: Absolute) -> bool:
         for j, (other, curve) in enumerate(zip(form.twins, row, strict=True)):
             square = curve * entry * _entry(form, j, c, form.twins) / 2
             total += c.atoms.sum((*own, *other), square)
-    page.formula("Q", c.show(total))
-    if any(d.plate for d in form.deviations):
-        page.say("w are the rows' weights, with the posterior of the latents in their brackets.")
+    page.formula("Q", with_rows(c.printer, "" if total == 0 else c.show(total), rows))
     if form.curve:
         page.say(
             "It is concave, with corners at which it has no derivative. "
@@ -77,9 +81,8 @@ def _entry(
     return c.atoms.symbol(Elem("param", name, idx, kind))
 
 
-def _sum(d: Deviation, form: Absolute, entries: list[sp.Symbol], c: Context) -> sp.Expr:
+def _inside(d: Deviation, form: Absolute, entries: list[sp.Symbol], c: Context) -> sp.Expr:
     inside = d.target
     for entry, own, design in zip(entries, form.cells, d.design, strict=True):
         inside -= c.atoms.sum(own, design * entry)
-    axes = (*([d.plate] if d.plate else []), *d.sums)
-    return c.atoms.sum(axes, d.weight * sp.Abs(inside))
+    return inside

@@ -13,7 +13,7 @@ from emdsl.report.cost import Counted, count, largest, order, rows_of, times, wr
 from emdsl.report.joint import level_at
 from emdsl.report.page import Page
 from emdsl.report.printer import SUM, Printer
-from emdsl.report.rows import row_part
+from emdsl.report.rows import with_rows
 from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 from emdsl.report.tidy import fraction
@@ -181,17 +181,8 @@ class _Writer:
         return self.p.style.at(self.c.name(self.form.params[i]), placed)
 
     def _show(self, share: Share) -> str:
-        out = ""
-        if share.static != 0:
-            out = self.p.show(fraction(self.c.tidy(share.static)), SUM)
-        for part in share.rows:
-            negative, text = row_part(self.p, part)
-            minus = self.p.style.minus
-            if out:
-                out += f" {minus if negative else '+'} {text}"
-            else:
-                out = minus + text if negative else text
-        return out or "0"
+        first = self.p.show(fraction(self.c.tidy(share.static)), SUM) if share.static != 0 else ""
+        return with_rows(self.p, first, share.rows)
 
     # -- how it is climbed --
 
