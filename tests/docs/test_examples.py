@@ -19,7 +19,7 @@ import pytest
 from emdsl.cli import main
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["tutorial.md", "discrete.md"]
+PAGES = ["tutorial.md", "discrete.md", "regression.md"]
 FENCE = re.compile(
     r"(?:`(?P<file>[\w.]+\.em)`:\n\n)?^```(?P<kind>\w+)(?P<mark>[^\n]*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
