@@ -153,6 +153,26 @@ def gradient(
     return out
 
 
+def peaks(
+    objective: Callable[[Params], float],
+    model: Model,
+    params: Mapping[str, Any],
+    tolerance: float,
+    step: float = 1e-6,
+) -> frozenset[str]:
+    """The labels of coordinates along which it is lower on both sides: at a kink, say.
+
+    A small step either way may gain at most the tolerance times its length.
+    """
+    base: Params = {n: np.asarray(v, dtype=float) for n, v in params.items()}
+    top = objective(base) + tolerance * step
+    return frozenset(
+        label
+        for name, label, move in directions(model, base)
+        if all(objective({**base, name: move(base[name], h)}) <= top for h in (step, -step))
+    )
+
+
 def restricted_gradient(
     objective: Callable[[Params], float],
     model: Model,

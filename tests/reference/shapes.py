@@ -27,7 +27,7 @@ def deaths() -> Data:
 
 
 LIFETIMES = """
-density Lifetime(t : positive; k, s : positive, died : count) =
+likelihood Lifetime(t : positive; k, s : positive, died : count) =
     (k / s * (t / s)^(k - 1))^died * exp(-(t / s)^k)
 model Lifetimes
 param shape, scale : positive
