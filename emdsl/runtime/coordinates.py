@@ -8,6 +8,7 @@ from emdsl.runtime.charts import Chart
 from emdsl.runtime.layout import layout
 from emdsl.runtime.objective import Floats, Mask, Objective, Point, Restriction, Slopes
 
+_OUT = 12.0  # e-folds
 _NULL = 1e-9  # a direction whose curvature is this small a part of its terms is flat
 
 
@@ -100,6 +101,13 @@ class Coordinates:
         for chart, at in self._ordered:
             found = np.where(chart.valid(flat[:, at]), found, -np.inf)
         return found
+
+    def is_far(self, flat: Floats) -> bool:
+        """Whether any log is so far from 0 that functions of what it is the log of may cancel."""
+        if self.jumps is None:
+            return False
+        logs = np.abs(np.log(np.maximum(np.abs(flat[:, np.isfinite(self.jumps)]), 1e-300)))
+        return bool((logs > _OUT).any())
 
     @property
     def restricted(self) -> bool:

@@ -15,12 +15,13 @@ from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, stuck, undefined
-from emdsl.runtime.outward import Outward, is_unbounded
+from emdsl.runtime.outward import GAIN, Outward, is_unbounded
 from emdsl.runtime.program import Params, Statistics
 
 Status = Literal["converged", "max_iter", "degenerate", "decreased", "interrupted"]
 
-_SHAKEN = 4.0  # falls of so many times what the last digits do are rounding
+_DROWNED = 1e-2  # in the objective: last digits that make so much difference
+_SHAKEN = 10.0  # falls of so many times what the last digits do are rounding
 _CHECK = 8  # iterations between looks at matrices, which cost an eigenvalue problem
 
 
@@ -117,7 +118,7 @@ def _examine(engine: Engine, run: Run, rules: Rules, statistics: Statistics) -> 
         )
 
 
-def _iterate(
+def _iterate(  # noqa: C901 # one way in, and every way out
     engine: Engine,
     guard: Guard,
     run: Run,
@@ -156,13 +157,10 @@ def _iterate(
                 return None
             if fell(objective, trace[-1], worst) and not raised:
                 shaky = _shaken(engine, params, run.params)
+                if _has_drowned(engine, run, rules.outward, shaky):
+                    return None
                 if trace[-1] - objective <= _SHAKEN * shaky:
-                    run.status = "converged"
-                    run.messages.append(
-                        f"the objective is known to {shaky:.1g} only: its parts cancel where the "
-                        "parameters have gone"
-                    )
-                    return engine.e_step(run.params)
+                    return _at_rest(engine, run, shaky)
             if fell(objective, trace[-1], worst):
                 _report_fall(engine, run, params, objective, iteration, raised)
                 return None
@@ -181,6 +179,8 @@ def _iterate(
             break
         params, raised = _hold(guard, program.m_step(statistics, params), rules)
         floored.update(dict.fromkeys(raised))
+    if _is_lost(engine, run, rules.outward):
+        return None
     run.messages += edge_texts(program.meta, edge)
     for name in floored:
         run.messages.append(f"floored: {name} was held at {rules.floor:g} of the data's variance")
@@ -218,6 +218,38 @@ def _runs_away(
     return True
 
 
+def _at_rest(engine: Engine, run: Run, shaky: float) -> Statistics:
+    """End a run where all there is to gain is rounding."""
+    run.status = "converged"
+    run.messages.append(
+        f"the objective is known to {shaky:.1g} only: its parts cancel where the parameters have "
+        "gone"
+    )
+    return engine.e_step(run.params)
+
+
+def _is_lost(engine: Engine, run: Run, outward: Outward | None) -> bool:
+    """Whether a run has ended where rounding stopped it on its way to an infinite objective."""
+    if outward is None or not outward.lost(run.params):
+        return False
+    return _has_drowned(engine, run, outward, _shaken(engine, run.params))
+
+
+def _has_drowned(engine: Engine, run: Run, outward: Outward | None, shaky: float) -> bool:
+    """Whether rounding alone has stopped a parameter on its way to an infinite objective."""
+    if outward is None or not shaky > _DROWNED:
+        return False
+    for place, value, nearer in outward.inward(run.params):
+        if not abs(run.objective - _objective(engine, nearer)) <= GAIN:
+            run.status = "degenerate"
+            run.messages.append(
+                f"collapsed: {place} is {value:.1e} at iteration {run.n_iter}, where rounding "
+                f"leaves the objective uncertain by {shaky:.1g}"
+            )
+            return True
+    return False
+
+
 def _objective(engine: Engine, params: Params) -> float:
     try:
         found = engine.e_step(params)
@@ -232,7 +264,7 @@ def _shaken(engine: Engine, *places: Params) -> float:
     spread = 0.0
     for params in places:
         values = [_objective(engine, params)]
-        for _ in range(4):
+        for _ in range(8):
             moved = {
                 p.name: params[p.name] * (1.0 + 1e-15 * rng.integers(-2, 3, params[p.name].shape))
                 if p.kind in ("real", "positive")

@@ -15,6 +15,9 @@ from emdsl.runtime.program import Dim, Params, Rows, Statistics
 
 FEW = 3  # steps in one M-step: a generalised EM step is enough
 ALL = 100  # where nothing is latent, the M-step is the whole fit
+_DECADES = tuple(10.0**j for j in range(-9, 10, 1) if j)
+_LEAST = 1e-9  # and its inverse: how far to look
+_WORTH = 0.5  # of the value at a start, for one in another unit
 _MANY = 20_000  # rows from which a start is first looked for on a part of them
 _PARTS = 8  # blocks of rows in that part
 
@@ -68,9 +71,10 @@ def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> 
     if not statistics.thorough:
         return share.stored(share.climb(share.start(), block.steps))
     start = share.start()
-    begun = share.higher(start, share.zero())
-    if share.count > _MANY:
-        begun = share.higher(begun, share.part().climb(begun, ALL))
+    few = share if share.count <= _MANY else share.part()
+    begun = few.scanned(few.higher(start, share.zero()))
+    if few is not share:
+        begun = share.higher(begun, few.climb(begun, ALL))
     found = share.climb(begun, ALL)
     if share.unmoved(begun, found) and not share.unmoved(begun, start):
         found = share.higher(found, share.climb(start, ALL))
@@ -129,15 +133,35 @@ class Share:
             for x, kind in zip(start, self.block.kinds, strict=True)
         )
 
-    def higher(self, one: Point, other: Point) -> Point:
-        """For each problem the better of two points."""
+    def higher(self, one: Point, other: Point, part: float = 0.0) -> Point:
+        """For each problem the other point if it is better, by more than a part of the value."""
         first, second = self.value(one), self.value(other)
-        better = (second > first) | (~np.isfinite(first) & np.isfinite(second))
+        better = second > first + part * (1.0 + np.abs(first))
+        better |= ~np.isfinite(first) & np.isfinite(second)
         out = []
         for a, b in zip(one, other, strict=True):
             mask = better.reshape(better.shape + (1,) * (a.ndim - better.ndim))
             out.append(np.where(mask, b, a))
         return tuple(out)
+
+    def scanned(self, start: Point) -> Point:
+        """Positive parameters at the best of some powers of ten, one after the other.
+
+        Newton's method begins where the data's unit doesn't make exponentials overflow. A shape
+        that hardly matters stays, and none goes to where its functions cancel.
+        """
+        if rules_of(self) is not None:
+            return start
+        best = start
+        for i, kind in enumerate(self.block.kinds):
+            if kind == "positive":
+                begun = best
+                for factor in _DECADES:
+                    moved = begun[i] * factor
+                    moved = np.where((moved < _LEAST) | (moved > 1.0 / _LEAST), begun[i], moved)
+                    there = (*begun[:i], moved, *begun[i + 1 :])
+                    best = self.higher(best, there, _WORTH)
+        return best
 
     def unmoved(self, one: Point, other: Point) -> bool:
         """Whether two points are the same: Newton's method stays at a saddle."""

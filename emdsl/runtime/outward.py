@@ -7,8 +7,9 @@ formulas of such blocks aren't read: it is the objective further out that tells.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,12 @@ from emdsl.runtime.program import Floats, Params, Program
 
 _FAR = 11.5  # e-folds from the reference: 1e-10 in a variance, as `guard` has it
 _ANYWHERE = 100.0  # e-folds from 1 that no unit of measurement explains
+_DIGITS = 14.0  # e-folds from 1 from which functions such as lgamma cancel
 _SURELY = 16.0
 _EACH = 0.5  # in the objective, for an e-fold
 _MOVING = 0.1  # e-folds in one iteration
 _FURTHER = 3.0  # e-folds to look ahead
-_GAIN = 1.0  # in the objective, over those: an observation that sits at its peak gives 3
+GAIN = 1.0  # in the objective, over those: an observation that sits at its peak gives 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,36 @@ class Outward:
             found = Suspect(place, float(params[name][at]), further, back, abs(step))
         return found
 
+    def lost(self, params: Params) -> bool:
+        """Whether anything is so far that rounding may have had a hand in where it is."""
+        return any(
+            bool((np.abs(_logs(params[n])) > _DIGITS).any()
+                 or (np.abs(_logs(params[n]) - self.start[n]) > _FAR).any())
+            for n in self.names
+        )  # fmt: skip
+
+    def inward(self, params: Params) -> Iterator[tuple[str, float, Params]]:
+        """Every entry that is far: its place, its value, and the parameters with it less so.
+
+        The last is of all of them together, since each may stand in for another.
+        """
+        together = dict(params)
+        first: tuple[str, float] | None = None
+        for name in self.names:
+            now = _logs(params[name])
+            for at in np.ndindex(now.shape):
+                away = float(now[at] - self.start[name][at])
+                if abs(away) <= _FAR and abs(now[at]) <= _DIGITS:
+                    continue
+                side = float(np.sign(away if abs(away) > _FAR else now[at]))
+                place, there = cell_text(name, at), float(params[name][at])
+                first = first or (place, there)
+                together[name] = np.array(together[name], dtype=np.float64)
+                together[name][at] *= np.exp(-_FURTHER * side)
+                yield place, there, {**params, name: _with(params[name], at, together[name][at])}
+        if first is not None:
+            yield (*first, together)
+
     def _beyond(self, params: Params, before: Params, times: float) -> Params:
         """Every watched entry moved on as it moved, `times` as far."""
         out = dict(params)
@@ -96,9 +128,15 @@ def is_unbounded(here: float, suspect: Suspect, objective: Callable[[Params], fl
     Others may have to move along with the entry, and finely, for it to rise further: then it is
     what the entry's own last move has gained that tells.
     """
-    if objective(suspect.params) - here > _GAIN:
+    if objective(suspect.params) - here > GAIN:
         return True
     return suspect.back is not None and here - objective(suspect.back) > _EACH * suspect.folds
+
+
+def _with(values: Floats, at: tuple[int, ...], value: Any) -> Floats:
+    out = np.array(values, dtype=np.float64)
+    out[at] = value
+    return out
 
 
 def _logs(x: Floats) -> Floats:
