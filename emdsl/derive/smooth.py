@@ -95,6 +95,12 @@ class AbsPower(sp.Function):  # type: ignore[misc]  # SymPy has no types
     def _eval_is_nonnegative(self) -> bool | None:
         return True if self.args[2] == 0 and self.args[3] == 0 else None
 
+    def written(self) -> sp.Expr:
+        """The product that it is."""
+        x, p, m, s = self.args
+        size = sp.Abs(x)
+        return size**p * sp.log(size) ** m * sp.sign(x) ** s
+
     def _sympystr(self, printer: Any) -> str:
         x, p, m, s = self.args
         parts = [f"Abs({printer.doprint(x)})**({printer.doprint(p)})"]

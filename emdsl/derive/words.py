@@ -7,6 +7,7 @@ import sympy as sp
 from sympy.printing.str import StrPrinter
 
 from emdsl.derive.atoms import Centered, Ind, LogInd, LogSumExp, SumOf
+from emdsl.derive.smooth import AbsPower
 from emdsl.derive.table import Atoms
 from emdsl.diagnostics import Bug
 
@@ -21,6 +22,8 @@ def words(expr: sp.Basic, atoms: Atoms, *, centered: bool = False) -> str:
 
 class _Words(StrPrinter):  # type: ignore[misc]  # SymPy has no types
     """SymPy's names for functions, and the atoms' for what they hold, as people know them."""
+
+    printmethod = "_in_words"  # what a function says of itself is for SymPy's own printer
 
     def __init__(self, atoms: Atoms, centered: bool) -> None:
         super().__init__()
@@ -86,6 +89,9 @@ class _Words(StrPrinter):  # type: ignore[misc]  # SymPy has no types
 
     def _print_besseli(self, expr: sp.Basic) -> str:
         return self._call(f"I{expr.args[0]}", expr)
+
+    def _print_AbsPower(self, expr: AbsPower) -> str:
+        return f"({self._print(expr.written())})"
 
     def _print_Abs(self, expr: sp.Basic) -> str:
         return self._call("abs", expr)

@@ -34,6 +34,10 @@ def absolute_block(update: Update, numeric: NumericLowering) -> Written:
     if any(t != 0 for t in form.slope):
         slope = f"slope_{label}"
         functions.append(_slope(slope, form, numeric))
+    curve = "None"
+    if form.curve:
+        curve = f"curve_{label}"
+        functions.append(_curve(curve, form, numeric))
     model = numeric.model
     lines = [
         f"BLOCK_{label} = rt.Absolute(",
@@ -45,6 +49,7 @@ def absolute_block(update: Update, numeric: NumericLowering) -> Written:
         *(f"        {x}," for x in literals),
         "    ),",
         f"    slope={slope},",
+        f"    curve={curve},",
         ")",
         "",
         "",
@@ -100,4 +105,18 @@ def _slope(name: str, form: Absolute, numeric: NumericLowering) -> Function:
         axes = (*lead, *(s.axis(a) for a in own))
         body.append(Assign(names[-1], Whole(s.lower(entry), axes, full=True)))
     doc = "The terms linear in the parameters: their slopes."
+    return numeric.static(name, "Any", doc, body, tuple(names), s)
+
+
+def _curve(name: str, form: Absolute, numeric: NumericLowering) -> Function:
+    s = ScalarLowering(numeric.atoms, numeric.names, frozenset())
+    lead = tuple(s.axis(a) for a in form.batch)
+    body: list[Stmt] = []
+    names = []
+    for i, (own, row) in enumerate(zip(form.cells, form.curve, strict=True)):
+        for j, (other, entry) in enumerate(zip(form.twins, row, strict=True)):
+            names.append(f"h_{i}_{j}")
+            axes = (*lead, *(s.axis(a) for a in (*own, *other)))
+            body.append(Assign(names[-1], Whole(s.lower(entry), axes, full=True)))
+    doc = "The squares of the parameters: their second derivatives, row by row."
     return numeric.static(name, "Any", doc, body, tuple(names), s)

@@ -111,7 +111,7 @@ def _plate(plate: Plate) -> str:
 
 def _params(model: Model, m_step: MStep) -> list[str]:
     shift = _shifts(m_step)
-    collapse = {n: u.collapse for u in m_step.updates for n in (u.param, *u.copies)}
+    collapse = {n: u.collapse for u in m_step.updates for n in (u.param, *(c for c, _ in u.copies))}
     together = {u.param: u.together for u in m_step.updates}
     out = []
     for p in model.params:

@@ -180,6 +180,11 @@ class MStepLowering:
             lines.append(Bind((name,), "nm.pooled", (self._old(param, s), name)))
         return lines
 
+    def _value(self, param: str, s: ScalarLowering) -> Whole:
+        shape = self.model.param(param).shape
+        cell = tuple(Axis(f"{param}{i}", s.dim(e)) for i, e in enumerate(shape))
+        return Whole(Array(self.names[param], cell), cell)
+
     def _solved(self, update: Update) -> tuple[str, ...]:
         return update.solved
 
@@ -247,8 +252,8 @@ class MStepLowering:
                 lines += self._numeric(update, form)
         if not isinstance(form, JointForm | Numeric | Absolute):
             lines.append(self._settled(update.param, s))
-        for copy in update.copies:
-            lines.append(Assign(self.names[copy], Whole(Array(name, axes), axes)))
+        for copy, leader in update.copies:
+            lines.append(Assign(self.names[copy], self._value(leader, s)))
         return lines
 
     def _settled(self, param: str, s: ScalarLowering) -> Stmt:

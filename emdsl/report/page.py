@@ -123,7 +123,7 @@ def _best_break(line: str, start: int, width: int) -> int | None:
     depth = 0
     best: tuple[int, int] | None = None
     for i, char in enumerate(line[:width]):
-        depth += (char in "([{⟨") - (char in ")]}⟩")
+        depth += (char in "([{⟨") - (char in ")]}⟩") + _bar(line, i)
         operator = line[i + 1 : i + 2] in "+−=" and line[i + 2 : i + 3] == " "
         after = line[i - 1 : i] in "+−=/"
         if char == " " and not after and i > max(start, width // 3) and line[:i].strip():
@@ -131,6 +131,13 @@ def _best_break(line: str, start: int, width: int) -> int | None:
             if best is None or rank <= best[0]:
                 best = (rank, i)
     return None if best is None else best[1]
+
+
+def _bar(line: str, i: int) -> int:
+    """1 where |x| opens, -1 where it closes; 0 at the bar of P(a | b)."""
+    if line[i] != "|" or line[i - 1 : i + 2] == " | ":
+        return 0
+    return 1 if i == 0 or line[i - 1] in " ([" else -1
 
 
 _PREAMBLE = r"""\documentclass[a4paper,11pt]{article}

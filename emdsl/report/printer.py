@@ -36,7 +36,7 @@ from emdsl.derive.atoms import (
 )
 from emdsl.derive.joint import Joint
 from emdsl.derive.levels import Level, Link
-from emdsl.derive.smooth import BesselRatio, Softplus
+from emdsl.derive.smooth import AbsPower, BesselRatio, Softplus
 from emdsl.diagnostics import Bug
 from emdsl.report.axes import AxisNames
 from emdsl.report.style import Math, Style
@@ -93,8 +93,14 @@ class Printer:
             case _ if expr in (sp.oo, -sp.oo):
                 sign = self.style.minus if expr == -sp.oo else ""
                 return sign + self.style.infinity, ATOM
+            case AbsPower():
+                x, power, logs, signs = expr.args
+                size = sp.Abs(x)
+                return self._show(size**power * sp.log(size) ** logs * sp.sign(x) ** signs)
             case sp.polygamma() | besseli() | Softplus() | BesselRatio():
                 return self._special(expr)
+            case AbsPower():
+                return self._show(expr.written())
             case sp.Abs():
                 return self.style.absolute(self.show(expr.args[0])), ATOM
             case Relational() | Boolean():

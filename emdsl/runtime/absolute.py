@@ -10,9 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.constraints import System
 from emdsl.runtime.diagnosis import diagnose
 from emdsl.runtime.held import Held
-from emdsl.runtime.medians import deviation, least_absolute, least_within, weighted_median
+from emdsl.runtime.medians import (
+    deviation,
+    least_absolute,
+    least_with_squares,
+    least_within,
+    weighted_median,
+)
 from emdsl.runtime.numeric import RowSum, each_block
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Statistics
@@ -38,7 +45,8 @@ class Absolute:
     """Parameters that weighted absolute deviations are least at, a problem for each of a batch.
 
     `places` says which of a parameter's dimensions are the batch's, then which are its own;
-    `slope(statistics, params)` the slopes of what is linear in them, less the deviations.
+    `slope(statistics, params)` the slopes of what is linear in them, less the deviations, and
+    `curve(statistics, params)` the second derivatives of what is quadratic, each by each.
     """
 
     params: tuple[str, ...]
@@ -47,6 +55,7 @@ class Absolute:
     places: tuple[tuple[int, ...], ...]
     deviations: tuple[Deviations, ...]
     slope: Callable[..., Any] | None = None
+    curve: Callable[..., Any] | None = None
 
 
 def least_deviations(
@@ -66,30 +75,49 @@ def least_deviations(
     if block.slope is not None:
         given = block.slope(statistics, values)
         slope = np.concatenate([np.reshape(g, (*batch, -1)) for g in given], axis=-1)
+    bend = _bend(block, statistics, values, here.shape, own)
     if statistics.notes is not None:
-        squares = _Squares(table, here.shape)
+        squares = _Squares(table, here.shape, bend)
         point = _split(here, block, own)
         statistics.notes.extend(
             diagnose(squares, point, ("real",) * len(own), block.params, block.batch)
         )
     if any(isinstance(values[n], Held) for n in block.params):
-        found = _restricted(block, values, table, slope, here)
+        found = _restricted(block, values, table, slope, bend, here)
     else:
-        found = _free(block, table, slope, here)
+        found = _free(block, table, slope, bend, here)
     return tuple(
         np.array(np.transpose(part, np.argsort(p)), order="C")
         for part, p in zip(_split(found, block, own), block.places, strict=True)
     )
 
 
-def _free(block: Absolute, table: _Table, slope: Floats, here: Floats) -> Floats:
+def _bend(
+    block: Absolute, statistics: Statistics, values: Mapping[str, Any], shape: Any, own: Any
+) -> Floats | None:
+    """Minus the second derivatives, (batch..., P, P)."""
+    if block.curve is None:
+        return None
+    batch, sizes = shape[:-1], [math.prod(o) for o in own]
+    given = iter(block.curve(statistics, values))
+    rows = [np.concatenate([np.reshape(next(given), (*batch, i, j)) for j in sizes], axis=-1)
+            for i in sizes]  # fmt: skip
+    return -np.concatenate(rows, axis=-2)
+
+
+def _free(
+    block: Absolute, table: _Table, slope: Floats, bend: Floats | None, here: Floats
+) -> Floats:
     """Each problem by itself, (batch..., P)."""
     batch = here.shape[:-1]
     found = here.copy()
     orders: dict[tuple[int, ...], _Sorted] = {}
     for at in np.ndindex(*batch):
         new: Floats | None
-        if here.shape[-1] == 1:
+        if bend is not None:
+            weight, target, design = _counted(table, at)
+            new = least_with_squares(design, target, weight, slope[at], bend[at], here[at])
+        elif here.shape[-1] == 1:
             new = _median(table, at, float(slope[*at, 0]), orders)
         else:
             new = _regression(table, at, slope[at], here[at])
@@ -97,13 +125,18 @@ def _free(block: Absolute, table: _Table, slope: Floats, here: Floats) -> Floats
             continue
         if block.kinds[0] == "positive" and new[0] <= 0.0:
             new = 0.5 * here[at]  # it is highest at zero, where no positive parameter is
-        if not _is_worse(table, at, slope[at], new, here[at]):
+        if bend is not None or not _is_worse(table, at, slope[at], new, here[at]):
             found[at] = new
     return found
 
 
 def _restricted(
-    block: Absolute, values: Mapping[str, Any], table: _Table, slope: Floats, here: Floats
+    block: Absolute,
+    values: Mapping[str, Any],
+    table: _Table,
+    slope: Floats,
+    bend: Floats | None,
+    here: Floats,
 ) -> Floats:
     """All problems together under what is to hold: in the coordinates that are left free."""
     index, shift = -1 - np.arange(here.size).reshape(here.shape), np.zeros_like(here)
@@ -131,7 +164,19 @@ def _restricted(
         return system.offset.reshape(here.shape)
     free: Floats | None
     start = np.asarray(np.linalg.lstsq(system.matrix, flat - system.offset)[0], dtype=np.float64)
-    if ((design != 0.0).sum(axis=0) <= 1).all():
+    apart = bool(((design != 0.0).sum(axis=0) <= 1).all())
+    if bend is not None:
+        curve = np.zeros((here.size, here.size))
+        for at in np.ndindex(*batch):
+            curve[np.ix_(entries[at], entries[at])] = bend[at]
+        tilt = tilt - system.matrix.T @ (curve @ system.offset)
+        curve = system.matrix.T @ curve @ system.matrix
+        if not apart:
+            return here  # an equation ties the deviations together: no rule for squares beside
+        limits = _limits(system)
+        free = least_with_squares(design, target, weight, tilt, curve, start, limits)
+        return (system.offset + system.matrix @ free).reshape(here.shape)
+    if apart:
         free = np.array([_one(d, target, weight, t, s)
                          for d, t, s in zip(design, tilt, start, strict=True)])  # fmt: skip
     else:
@@ -144,6 +189,18 @@ def _restricted(
         return here
     found = system.offset + system.matrix @ free
     return found.reshape(here.shape)
+
+
+def _limits(system: System) -> Floats:
+    """The bounds of the free coordinates, (2, free), of entries that are one coordinate's each."""
+    limits = np.stack([np.full(system.matrix.shape[1], s) for s in (-np.inf, np.inf)])
+    alone = (system.matrix != 0.0).sum(axis=1) == 1
+    for i, j in zip(*np.nonzero(system.matrix * alone[:, None]), strict=True):
+        ends = (np.array([system.lower[i], system.upper[i]]) - system.offset[i]) / system.matrix[
+            i, j
+        ]
+        limits[0, j], limits[1, j] = max(limits[0, j], ends.min()), min(limits[1, j], ends.max())
+    return limits
 
 
 def _split(flat: Floats, block: Absolute, own: tuple[Any, ...]) -> Point:
@@ -175,8 +232,9 @@ def _place(x: Floats, problem: tuple[int, ...], count: int) -> tuple[int, ...]:
 class _Squares:
     """The deviations squared, an `Objective`: it leaves the same unknowns undetermined."""
 
-    def __init__(self, table: _Table, shape: tuple[int, ...]) -> None:
+    def __init__(self, table: _Table, shape: tuple[int, ...], bend: Floats | None) -> None:
         self.table = table
+        self.bend = np.zeros((*shape, shape[-1])) if bend is None else bend
         self.shape = shape
 
     def _flat(self, point: Point) -> Floats:
@@ -189,6 +247,7 @@ class _Squares:
         for at in np.ndindex(*self.shape[:-1]):
             weight, target, design = _counted(self.table, at)
             out[at] = -0.5 * weight @ (target - flat[at] @ design) ** 2
+            out[at] -= 0.5 * flat[at] @ self.bend[at] @ flat[at]
         return out
 
     def slopes(self, point: Point, second: bool) -> Slopes:
@@ -198,7 +257,8 @@ class _Squares:
         for at in np.ndindex(*self.shape[:-1]):
             weight, target, design = _counted(self.table, at)
             gradient[at] = (weight * (target - flat[at] @ design)) @ design.T
-            hessian[at] = -(weight * design) @ design.T
+            gradient[at] -= self.bend[at] @ flat[at]
+            hessian[at] = -(weight * design) @ design.T - self.bend[at]
         owns = [x.shape[len(self.shape) - 1 :] for x in point]
         batch = self.shape[:-1]
         parts = np.split(gradient, ends, axis=-1)

@@ -9,6 +9,7 @@ section 16.5).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,8 @@ from emdsl.runtime.objective import Floats, Mask, Point, Restriction, Slopes
 if TYPE_CHECKING:
     from emdsl.runtime.numeric import Share
 
-_ROUNDS = 20  # of the active set
+_ROUNDS = 20  # of the active set, and two for each entry
+_HALVINGS = 40
 
 
 def rules_of(share: Share) -> Constraints | None:
@@ -56,7 +58,8 @@ def climb_within(share: Share, start: Point, steps: int, rules: Constraints) -> 
 
     bounds = _bounds(share, rules)
     lower, upper = (tuple(share.declared(b, i) for i, b in enumerate(side)) for side in bounds)
-    return whole.batched(_active(whole, together, flat, kept, lower, upper))
+    found = _active(whole, together, flat, kept, lower, upper, restriction.matrix)
+    return whole.batched(found)
 
 
 def _held(share: Share, i: int) -> Mask:
@@ -141,6 +144,7 @@ class _Whole:
         """A block (batch..., own..., own'...) as (declared..., declared'...), zero across."""
         share = self.share
         batch = share.block.batch
+        block = np.asarray(block)  # a number, where there is no axis
         lead = block.shape[:batch]
         count = math.prod(lead)
         cut = batch + len(share.block.places[i]) - batch
@@ -149,7 +153,7 @@ class _Whole:
         whole = np.zeros((count, math.prod(one), count, math.prod(two)))
         at = np.arange(count)
         whole[at, :, at, :] = flat
-        shaped = whole.reshape(*lead, *one, *lead, *two)
+        shaped = whole.reshape((*lead, *one, *lead, *two))
         rows = np.argsort(share.block.places[i])
         columns = np.argsort(share.block.places[j]) + len(rows)
         return np.transpose(shaped, (*rows, *columns))
@@ -157,38 +161,90 @@ class _Whole:
 
 def _active(
     objective: Share | _Whole,
-    step: object,
+    step: Callable[[Point, tuple[Mask, ...]], Point],
     start: Point,
     held: tuple[Mask, ...],
     lower: Point,
     upper: Point,
+    matrix: Floats | None = None,
 ) -> Point:
-    """The highest point between bounds, from one that is."""
-    assert callable(step)
-    at: Point = step(start, held)
-    bounded = any(np.isfinite(b).any() for b in (*lower, *upper))
-    if not bounded:
-        return at
-    stuck = tuple(np.zeros(x.shape, dtype=bool) for x in at)
-    here = start
-    for _ in range(_ROUNDS):
-        beyond = [(x < a) | (x > b) for x, a, b in zip(at, lower, upper, strict=True)]
-        if not any(m.any() for m in beyond):
-            here = at
-            slope = objective.slopes(at, False).gradient
-            inward = [
-                s & (((x <= a) & (g > 0.0)) | ((x >= b) & (g < 0.0)))
-                for s, x, a, b, g in zip(stuck, at, lower, upper, slope, strict=True)
-            ]
-            if not any(m.any() for m in inward):
-                break
-            stuck = tuple(s & ~m for s, m in zip(stuck, inward, strict=True))
-        else:
-            stuck = tuple(s | m for s, m in zip(stuck, beyond, strict=True))
-        begin = tuple(
-            np.where(s, np.clip(x, a, b), x)
-            for s, x, a, b in zip(stuck, at, lower, upper, strict=True)
+    """The highest point between bounds, from one that is; no round lowers the objective.
+
+    `matrix` is that of the equalities, if any: tied entries are let go together.
+    """
+    if not any(np.isfinite(b).any() for b in (*lower, *upper)):
+        return step(start, held)
+    here = tuple(np.clip(x, a, b) for x, a, b in zip(start, lower, upper, strict=True))
+    stuck = _outward(objective, here, lower, upper, matrix)
+    for _ in range(_ROUNDS + 2 * sum(x.size for x in here)):
+        found = step(here, tuple(h | s for h, s in zip(held, stuck, strict=True)))
+        here, reached = _cut(objective, here, found, lower, upper)
+        if reached is not None:
+            stuck = tuple(s | r for s, r in zip(stuck, reached, strict=True))
+            continue
+        out = _outward(objective, here, lower, upper, matrix)
+        kept = tuple(s & o for s, o in zip(stuck, out, strict=True))
+        if all(np.array_equal(k, s) for k, s in zip(kept, stuck, strict=True)):
+            break
+        stuck = kept
+    return here
+
+
+def _outward(
+    objective: Share | _Whole, at: Point, lower: Point, upper: Point, matrix: Floats | None
+) -> tuple[Mask, ...]:
+    """The entries at a bound that the objective would move beyond it."""
+    slopes = objective.slopes(at, False).gradient
+    if matrix is not None:
+        flat = matrix @ (matrix.T @ np.concatenate([np.ravel(g) for g in slopes]))
+        ends = np.cumsum([np.size(g) for g in slopes])[:-1]
+        slopes = tuple(p.reshape(np.shape(g))
+                       for p, g in zip(np.split(flat, ends), slopes, strict=True))  # fmt: skip
+    return tuple(
+        ((x <= a) & (g <= 0.0)) | ((x >= b) & (g >= 0.0))
+        for x, a, b, g in zip(at, lower, upper, slopes, strict=True)
+    )
+
+
+def _cut(
+    objective: Share | _Whole, start: Point, found: Point, lower: Point, upper: Point
+) -> tuple[Point, tuple[Mask, ...] | None]:
+    """The way to what was found as far as the bounds allow, and which entries end it there."""
+    before = np.asarray(objective.value(start))
+    batch = before.ndim
+    part = np.ones(before.shape)
+    for x, y, a, b in zip(start, found, lower, upper, strict=True):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            room = np.where(y < a, (a - x) / (y - x), np.where(y > b, (b - x) / (y - x), 1.0))
+        part = np.minimum(part, room.min(axis=tuple(range(batch, room.ndim))))
+    if (part >= 1.0).all():
+        return found, None
+    for _ in range(_HALVINGS):
+        point = tuple(
+            np.where(_over(part, x) >= 1.0, y, np.clip(x + _over(part, x) * (y - x), a, b))
+            for x, y, a, b in zip(start, found, lower, upper, strict=True)
         )
-        at = step(begin, tuple(h | s for h, s in zip(held, stuck, strict=True)))
-    low = np.asarray(objective.value(here) < objective.value(start))
-    return start if low.all() else here
+        worse = ~(objective.value(point) >= before)
+        if not np.any(worse):
+            break
+        part = np.where(worse, 0.5 * part, part)
+    else:
+        return start, None
+    reached = tuple(
+        ((x <= a) & (y < a)) | ((x >= b) & (y > b)) | _near(x, y, a, b)
+        for x, y, a, b in zip(point, found, lower, upper, strict=True)
+    )
+    return point, reached
+
+
+def _near(x: Floats, y: Floats, a: Floats, b: Floats) -> Mask:
+    """Entries on their way beyond a bound that rounding left just inside it."""
+    with np.errstate(invalid="ignore"):
+        low = (y < a) & (x - a <= 1e-12 * np.maximum(1.0, np.abs(a)))
+        high = (y > b) & (b - x <= 1e-12 * np.maximum(1.0, np.abs(b)))
+    return np.asarray(low | high)
+
+
+def _over(part: Floats, x: Floats) -> Floats:
+    """A number for each problem, laid over its entries."""
+    return part.reshape(part.shape + (1,) * (x.ndim - part.ndim))

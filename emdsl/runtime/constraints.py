@@ -40,6 +40,7 @@ class Span:
     shape: tuple[int, ...]
     event: int  # how many of the last dimensions are one value
     start: int
+    gauge: int = 0  # numbers that change nothing: a softmax's weights have a row too many
 
     @property
     def size(self) -> int:
@@ -179,6 +180,8 @@ class Constraints:
             if span.kind in MATRICES:
                 own &= np.tri(span.shape[-1], k=-(span.kind == "orthogonal"), dtype=bool)
             total += len(np.unique(classes[own]))
+            if span.name not in self.texts:
+                total -= span.gauge
             if span.kind in ("simplex", "shape"):
                 rows = np.unique(np.where(own, classes, -1).reshape(-1, span.shape[-1]), axis=0)
                 total -= int((rows >= 0).any(axis=1).sum())

@@ -118,7 +118,7 @@ def _examine(engine: Engine, run: Run, rules: Rules, statistics: Statistics) -> 
         )
 
 
-def _iterate(  # noqa: C901 # one way in, and every way out
+def _iterate(
     engine: Engine,
     guard: Guard,
     run: Run,
@@ -151,19 +151,11 @@ def _iterate(  # noqa: C901 # one way in, and every way out
         if at_edge(program.meta, params) != edge:
             edge, since = at_edge(program.meta, params), len(trace)
         if trace[since:] and fell(objective, trace[-1], worst):
-            found = guard.tightest(params)
-            worst = rounding(objective, rules.rows, found.ratio)[1]
-            if _has_collapsed(found, run, rules, iteration):
-                return None
-            if fell(objective, trace[-1], worst) and not raised:
-                shaky = _shaken(engine, params, run.params)
-                if _has_drowned(engine, run, rules.outward, shaky):
-                    return None
-                if trace[-1] - objective <= _SHAKEN * shaky:
-                    return _at_rest(engine, run, shaky)
-            if fell(objective, trace[-1], worst):
-                _report_fall(engine, run, params, objective, iteration, raised)
-                return None
+            ended, kept = _after_fall(
+                engine, guard, run, rules, _Step(params, objective, iteration, raised)
+            )
+            if ended:
+                return kept
         run.params, run.objective = params, objective
         run.log_likelihood, run.log_prior = statistics.log_likelihood, prior
         trace.append(objective)
@@ -179,12 +171,51 @@ def _iterate(  # noqa: C901 # one way in, and every way out
             break
         params, raised = _hold(guard, program.m_step(statistics, params), rules)
         floored.update(dict.fromkeys(raised))
-    if _is_lost(engine, run, rules.outward):
+    if (
+        rules.outward is not None
+        and rules.outward.lost(run.params)
+        and _has_drowned(engine, run, rules.outward, _shaken(engine, run.params))
+    ):
         return None
     run.messages += edge_texts(program.meta, edge)
     for name in floored:
         run.messages.append(f"floored: {name} was held at {rules.floor:g} of the data's variance")
     return statistics
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Parameters an iteration came to, and the variances that were raised to the floor in it."""
+
+    params: Params
+    objective: float
+    iteration: int
+    raised: tuple[str, ...]
+
+
+def _after_fall(
+    engine: Engine, guard: Guard, run: Run, rules: Rules, step: _Step
+) -> tuple[bool, Statistics | None]:
+    """Whether a run ends at a lower objective, and its statistics where it ended in good order."""
+    found = guard.tightest(step.params)
+    worst = rounding(step.objective, rules.rows, found.ratio)[1]
+    if _has_collapsed(found, run, rules, step.iteration):
+        return True, None
+    if not fell(step.objective, run.trace[-1], worst):
+        return False, None
+    if not step.raised:
+        shaky = _shaken(engine, step.params, run.params)
+        if _has_drowned(engine, run, rules.outward, shaky):
+            return True, None
+        if run.trace[-1] - step.objective <= _SHAKEN * shaky:
+            run.status = "converged"
+            run.messages.append(
+                f"the objective is known to {shaky:.1g} only: its parts cancel where the "
+                "parameters have gone"
+            )
+            return True, engine.e_step(run.params)
+    _report_fall(engine, run, step.params, step.objective, step.iteration, step.raised)
+    return True, None
 
 
 def _hold(guard: Guard, params: Params, rules: Rules) -> tuple[Params, tuple[str, ...]]:
@@ -216,23 +247,6 @@ def _runs_away(
         "objective grows without bound further out"
     )
     return True
-
-
-def _at_rest(engine: Engine, run: Run, shaky: float) -> Statistics:
-    """End a run where all there is to gain is rounding."""
-    run.status = "converged"
-    run.messages.append(
-        f"the objective is known to {shaky:.1g} only: its parts cancel where the parameters have "
-        "gone"
-    )
-    return engine.e_step(run.params)
-
-
-def _is_lost(engine: Engine, run: Run, outward: Outward | None) -> bool:
-    """Whether a run has ended where rounding stopped it on its way to an infinite objective."""
-    if outward is None or not outward.lost(run.params):
-        return False
-    return _has_drowned(engine, run, outward, _shaken(engine, run.params))
 
 
 def _has_drowned(engine: Engine, run: Run, outward: Outward | None, shaky: float) -> bool:

@@ -5,6 +5,7 @@ Solves nothing that needs data; finds out what can't hold together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -152,7 +153,9 @@ class _Resolver:
         self.spans: dict[str, Span] = {}
         start = 0
         for p in meta.params:
-            self.spans[p.name] = Span(p.name, p.kind, param_shape(p, sizes), p.event, start)
+            shape = param_shape(p, sizes)
+            gauge = 0 if p.shift is None else math.prod(shape) // shape[p.shift]
+            self.spans[p.name] = Span(p.name, p.kind, shape, p.event, start, gauge)
             start = self.spans[p.name].stop
         self.parent: NDArray[np.intp] = np.arange(start)
         self.fixed = np.full(start, np.nan)

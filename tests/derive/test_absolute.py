@@ -321,6 +321,60 @@ def test_bounds_of_a_regression() -> None:
     assert np.abs(y - p["a"]).sum() == pytest.approx(np.abs(y - np.median(y)).sum(), rel=1e-9)
 
 
+# --- squares beside them ---------------------------------------------------------------------
+
+LASSO = """model Lasso
+param a : real
+param b : real[P] ~ Laplace(0, 0.1)
+param s : positive
+for n in N:
+    input u[n] : real[P]
+    data y[n] ~ Normal(a + b @ u[n], s)
+"""
+
+
+def test_the_lasso_has_exact_zeros() -> None:
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    rng = np.random.default_rng(0)
+    u = rng.normal(size=(60, 4))
+    y = 1.0 + u @ [2.0, 0.0, -0.5, 0.0] + rng.normal(size=60)
+    p = fit(LASSO, {"y": y, "u": u}, tol=1e-12).params
+    peer = linear_model.Lasso(alpha=p["s"] ** 2 / (0.1 * 60), tol=1e-14).fit(u, y)
+    assert (peer.coef_ == 0.0).any()
+    assert np.array_equal(p["b"] == 0.0, peer.coef_ == 0.0)
+    np.testing.assert_allclose(p["b"], peer.coef_, atol=1e-5)
+
+
+def test_the_lasso_with_held_and_bounded_coefficients() -> None:
+    rng = np.random.default_rng(0)
+    u = rng.normal(size=(60, 3))
+    y = u @ [2.0, -1.0, 0.5] + rng.normal(size=60)
+    held = fit(LASSO, {"y": y, "u": u}, fix={"b": [1.0, np.nan, np.nan]}).params
+    assert held["b"][0] == 1.0
+    positive = LASSO.replace("for n", "constrain b >= 0\nfor n")
+    p = fit(positive, {"y": y, "u": u}, tol=1e-12).params
+    assert p["b"][1] == 0.0
+
+    def loss(b: Floats) -> float:
+        away = y - p["a"] - u @ b
+        return float(away @ away / (2.0 * p["s"] ** 2) + 10.0 * b.sum())
+
+    found = optimize.minimize(loss, np.ones(3), bounds=[(0.0, None)] * 3, tol=1e-14)
+    assert loss(p["b"]) <= found.fun + 1e-9
+
+
+def test_a_normal_prior_of_a_median() -> None:
+    x = RNG.laplace(size=20)
+    text = ONE.replace("m : real", "m : real ~ Normal(1, 0.5)")
+    p = fit(text, {"x": x}).params
+
+    def loss(m: float) -> float:
+        return float(np.abs(x - m).sum() / p["s"] + 2.0 * (m - 1.0) ** 2)
+
+    grid = np.concatenate([x, np.linspace(-2.0, 2.0, 4001)])
+    assert loss(p["m"]) <= min(map(loss, grid)) + 1e-12
+
+
 # --- powers -----------------------------------------------------------------------------------
 
 POWER = """model Power
@@ -385,9 +439,17 @@ def test_a_square_beside_the_deviations_is_refused() -> None:
     assert refusal(text).startswith(
         "m.em:3:7: error: no update of `b` (real[P]): its share of Q has absolute values with "
         "corners, at which Newton's method has no derivative; and weighted medians and least "
-        "absolute deviations don't apply, for `-b[p]**2/2` is neither an absolute value of what is "
-        "linear in `b`, its factor nonpositive, nor linear in `b` itself [no-closed-form]"
+        "absolute deviations don't apply, for the square `-b[p]**2/2` stands beside deviations of "
+        "several entries together [no-closed-form]"
     )
+
+
+def test_what_is_no_median_is_refused() -> None:
+    text = ONE.replace("Laplace(m, s)", "Laplace(m^2, s)")
+    assert (
+        "for `-w[n]*Abs(m**2 - x[n])/s` is neither an absolute value of what is linear in `m`, its "
+        "factor nonpositive, nor linear or quadratic in `m` itself [no-closed-form]"
+    ) in refusal(text)
 
 
 def test_a_location_of_a_type_of_its_own_is_refused() -> None:

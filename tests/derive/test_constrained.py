@@ -169,21 +169,15 @@ def test_the_check_sees_an_update_that_ignores_constraints() -> None:
     assert any("after the update" in text for text in check_m_step(broken, RNG))
 
 
-@pytest.mark.parametrize(
-    ("text", "where"),
-    [
-        (("model M\nparam m : real\nparam k : positive\nfor n in N:\n"
-         "    data x[n] ~ VonMises(m, 2)\n    data y[n] : positive ~ Exponential(k)\n"
-          "constrain m >= 0\n"), "2:7"),
-        (("model M\nparam m, l : real\nfor n in N:\n    data x[n] ~ VonMises(m, 2)\n"
-         "    data y[n] ~ Normal(l, 1)\nconstrain m + l == 1\n"), "2:7"),
-    ],
-)  # fmt: skip
-def test_what_no_rule_solves_is_said(text: str, where: str) -> None:
-    """Bounds of what has several peaks, equations of what isn't quadratic."""
+def test_what_no_rule_solves_is_said() -> None:
+    """Tied shares have no coordinates of their own, where no closed form solves them."""
+    text = (
+        "model M\nparam w : simplex[3]\nfor n in N:\n    input u[n] : real[3]\n"
+        "    data y[n] ~ Normal(dot(w, u[n]), 1)\nconstrain w[0] == w[1]\n"
+    )
     with pytest.raises(CompileError) as caught:
         compile_source(Source(text, "m.em"))
-    (problem, *_) = caught.value.diagnostics
+    (problem,) = caught.value.diagnostics
     assert problem.code == "no-closed-form"
-    assert "under `" in problem.message
-    assert f"{problem.span.line}:{problem.span.column}" == where
+    assert problem.message == "no update of `w` (simplex[3]) under `w[0] == w[1]`"
+    assert (problem.span.line, problem.span.column) == (2, 7)

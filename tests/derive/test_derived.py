@@ -325,6 +325,16 @@ def one(params: str, dist: str, before: str = "") -> str:
 
 
 REFUSALS = {
+    "a matrix and its inverse": (
+        (
+            "param S : posdef[2]\nfor n in N:\n    data x[n] ~ MvNormal(zeros[2], S)\n"
+            "    data y[n] ~ MvNormal(zeros[2], precision = S)\n"
+        ),
+        (
+            "no closed-form update of `S` (posdef[2]): in its share of Q the terms `logdet(S)`, "
+            "`inv(S)[i, i']`, `S[i'', i''']` stand in the way [no-closed-form]"
+        ),
+    ),
     "a moving support": (
         one("param b : positive", "Uniform(0, b)"),
         (

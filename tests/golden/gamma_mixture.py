@@ -178,6 +178,32 @@ def slopes_shape(statistics: rt.Statistics, params: rt.Params, second: bool) -> 
     return (g_0,), (h_0,)
 
 
+def objective_shape_given_rate(statistics: rt.Statistics, params: rt.Params) -> Any:
+    """This block's share of Q, of the statistics."""
+    s_z_x_seen = statistics["z_x_seen"]  # (K,)
+    s_z_log_x = statistics["z_log_x"]  # (K,)
+    rate = params["rate"]  # (K,)
+    shape = params["shape"]  # (K,)
+    # (K,)
+    total = (
+        s_z_log_x * shape + s_z_x_seen * shape * nm.log(rate) - s_z_x_seen * special.gammaln(shape)
+    )
+    return total
+
+
+def slopes_shape_given_rate(statistics: rt.Statistics, params: rt.Params, second: bool) -> Any:
+    """Its gradient, and the Hessian's upper blocks row by row where `second`."""
+    s_z_x_seen = statistics["z_x_seen"]  # (K,)
+    s_z_log_x = statistics["z_log_x"]  # (K,)
+    rate = params["rate"]  # (K,)
+    shape = params["shape"]  # (K,)
+    g_0 = s_z_log_x + s_z_x_seen * nm.log(rate) - s_z_x_seen * nm.digamma(shape)  # (K,)
+    if not second:
+        return (g_0,), None
+    h_0 = -s_z_x_seen * nm.trigamma(shape)  # (K,)
+    return (g_0,), (h_0,)
+
+
 def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
     """The parameters that maximise the expected complete-data log likelihood.
 
@@ -196,6 +222,7 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
         #   a maximum: Q is concave where A >= 0
         weight = nm.simplex(s_z)  # (K,)
         weight = nm.settle(weight, params["weight"])
+        rate = params["rate"]  # (K,)
         shape = params["shape"]  # (K,)
 
         # shape: numeric
@@ -208,7 +235,11 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
         #       z_x_seen[k]*digamma(shape[k])
         #   d2Q/dshape[k]^2 = -z_x_seen[k]*trigamma(shape[k]) + z_x_seen[k]/shape[k]
         #   damped Newton steps in unconstrained coordinates, each halved until Q does not fall
-        (shape,) = rt.climb(BLOCK_shape, statistics, {"shape": shape})
+        (shape,) = rt.climb(
+            BLOCK_shape if rt.free(rate) else BLOCK_shape_given_rate,
+            statistics,
+            {"shape": shape, "rate": rate},
+        )
 
         # rate: scalar
         #   Q in one entry t = rate[k]:  (shape[k]*z_x_seen[k]) log(rate[k]) + (-z_x[k]) rate[k]
@@ -257,6 +288,17 @@ BLOCK_shape = rt.Numeric(
     steps=rt.FEW,
     objective=objective_shape,
     slopes=slopes_shape,
+)
+
+
+BLOCK_shape_given_rate = rt.Numeric(
+    params=("shape",),
+    kinds=("positive",),
+    batch=1,
+    places=((0,),),
+    steps=rt.FEW,
+    objective=objective_shape_given_rate,
+    slopes=slopes_shape_given_rate,
 )
 
 

@@ -287,7 +287,7 @@ def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:
         #   dQ/dgate[k, p] = z_u[k, p] - sum_{n} rho[n, k]*u[n, p]*w[n]
         #   d2Q/dgate[k, p] dgate[k', p'] = -sum_{n} rho[n, k]*u[n, p]*u[n, p']*w[n]*([k = k'] -
         #       rho[n, k'])
-        #   damped Newton steps in unconstrained coordinates, each halved until Q does not fall
+        #   Q is concave: damped Newton steps reach its one maximum
         (gate,) = rt.climb(BLOCK_gate, statistics, {"gate": gate})
 
         # beta: affine

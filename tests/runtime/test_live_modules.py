@@ -14,7 +14,7 @@ from emdsl.backends.standalone import standalone
 from tests.lower import numeric_models
 
 CHUNKED = [
-    "mixture of t", "experts", "zero inflation", "gaps", "negative binomial regression",
+    "mixture of t", "experts", "zero inflation", "gaps", "gamma regression",
     "items, rasch of classes", "group effects in a mixture",
 ]  # fmt: skip
 

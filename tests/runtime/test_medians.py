@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from emdsl.runtime import medians
-from emdsl.runtime.medians import deviation, least_absolute, weighted_median
+from emdsl.runtime.medians import bent_median, deviation, least_absolute, weighted_median
 
 Floats = NDArray[Any]
 
@@ -53,6 +53,20 @@ def test_a_median_far_out_is_a_data_point_to_the_last_digit() -> None:
     points = 1e8 + np.array([0.0, 1.0, 3.0, 4.0, 9.0]) * 1e-7
     assert median(points, np.ones(5)) == points[2]
     assert median(points[:4], np.ones(4)) == points[1] + 0.5 * (points[2] - points[1])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_square_pulls_a_median(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points, weights = np.round(rng.normal(size=seed) * 4) / 4, rng.random(seed)
+    slope, bend = float(rng.normal()), float(rng.uniform(0.1, 3.0))
+
+    def loss(x: float) -> float:
+        return 0.5 * bend * x * x + float((weights * np.abs(points - x)).sum()) - slope * x
+
+    found = bent_median(points, weights, slope, bend)
+    grid = np.concatenate([points, found + np.linspace(-1.0, 1.0, 2001)])
+    assert loss(found) <= min(map(loss, grid)) + 1e-12
 
 
 def by_program(design: Floats, target: Floats, weights: Floats, slope: Floats) -> float:

@@ -7,7 +7,9 @@ there are unknowns are zero:
     several        a weighted least absolute deviations regression, which is a linear program
                    (Bloomfield and Steiger 1983; Koenker 2005, chapter 6)
 
-Terms linear in the block are allowed too: they tilt the median to another quantile.
+Terms linear in the block are allowed too: they tilt the median to another quantile. So are squares
+where there is one unknown, or where each deviation is of one entry alone (the lasso's): then one
+entry after the other is put where Q is highest, which ends at the maximum (Tseng 2001).
 """
 
 from __future__ import annotations
@@ -82,12 +84,22 @@ def solve(group: tuple[str, ...], derived: Derived) -> Update | None:
     frame = _Frame(group, tuple(twins), batch, axes, aligned, atoms)
     found = [replace(s, part=frame.placed(s.part)) for s in found]
     found, common = _without_common(found, frame)
+    thirds = [tuple(atoms.fresh(e) for e in p.shape) for p in params]
+    curve: list[list[sp.Expr]] = []
+    if any(s.degree > 1 for s in found):
+        if not _is_apart(found, cells, batch, atoms):
+            return None
+        curve = [[sp.Integer(0)] * len(group) for _ in group]
     deviations: list[Deviation] = []
     tilt: list[sp.Expr] = [sp.Integer(0)] * len(group)
     for share in found:
         again = _sorted(share.part, names, atoms)
         assert again is not None
-        if again.inner is None:
+        if again.degree > 1:
+            more = frame.curves(again.part, thirds)
+            curve = [[a + b for a, b in zip(one, two, strict=True)]
+                     for one, two in zip(curve, more, strict=True)]  # fmt: skip
+        elif again.inner is None:
             tilt = [t + d for t, d in zip(tilt, frame.slopes(again.part), strict=True)]
         else:
             deviations.append(frame.deviation(again))
@@ -99,13 +111,15 @@ def solve(group: tuple[str, ...], derived: Derived) -> Update | None:
               for c, b in zip(cells, batch, strict=True)),
         tuple(deviations),
         tuple(tilt),
+        tuple(own_axes(c, b) for c, b in zip(thirds, batch, strict=True)),
+        tuple(map(tuple, curve)),
     )  # fmt: skip
     needs = _needs(form, atoms) - names
     if not names.isdisjoint(_needs(form, atoms)):
         return None
     return Update(
         group[0],
-        "weighted median" if form.is_median else "least absolute deviations",
+        _rule(form),
         cells[0],
         form,
         needs,
@@ -113,6 +127,12 @@ def solve(group: tuple[str, ...], derived: Derived) -> Update | None:
         None,
         group[1:],
     )
+
+
+def _rule(form: Absolute) -> str:
+    if form.curve:
+        return "absolute deviations and squares"
+    return "weighted median" if form.is_median else "least absolute deviations"
 
 
 def obstacle(name: str, derived: Derived) -> str | None:
@@ -123,12 +143,15 @@ def obstacle(name: str, derived: Derived) -> str | None:
     if param.type.kind not in ("real", "positive"):
         return f"`{name}` is {param.type}, and they are for real parameters"
     for part in share_of((name,), derived, ()):
-        if _sorted(part, frozenset({name}), atoms) is None:
-            shown = str(without_pivots(part.summand.expr, atoms))
+        shown = tidy_axes([str(without_pivots(part.summand.expr, atoms))], atoms)[0]
+        found = _sorted(part, frozenset({name}), atoms)
+        if found is None:
             return (
-                f"`{tidy_axes([shown], atoms)[0]}` is neither an absolute value of what is linear "
-                f"in `{name}`, its factor nonpositive, nor linear in `{name}` itself"
+                f"`{shown}` is neither an absolute value of what is linear in `{name}`, its factor "
+                f"nonpositive, nor linear or quadratic in `{name}` itself"
             )
+        if found.degree > 1:
+            return f"the square `{shown}` stands beside deviations of several entries together"
     return f"`{name}` is positive and not alone in them"
 
 
@@ -147,11 +170,12 @@ def _deviating(group: tuple[str, ...], derived: Derived) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Sorted:
-    """A summand of Q: outer x |inner|, the outer factor free of the block; or linear in it."""
+    """A summand of Q: outer x |inner|, the outer factor free of the block; or of degree 1 or 2."""
 
     part: Part
     outer: sp.Expr
     inner: sp.Expr | None
+    degree: int = 1
 
     def squared(self) -> Part:
         """The summand with the square in place of the absolute value: with the same zeros."""
@@ -167,12 +191,16 @@ def _sorted(part: Part, names: frozenset[str], atoms: Atoms) -> _Sorted | None:
     own: list[sp.Expr] = []
     for factor in sp.Mul.make_args(part.summand.expr):
         (own if params_in(factor, atoms) & names else outer).append(factor)
-    if len(own) != 1:
-        return None
-    factor, rest = own[0], sp.Mul(*outer)
+    factor, rest = sp.Mul(*own), sp.Mul(*outer)
     if not isinstance(factor, sp.Abs):
-        linear = part.live is None and _is_affine(factor, names, atoms)
-        return _Sorted(part, rest, None) if linear else None
+        if part.live is not None or factor.has(sp.Abs):
+            return None
+        if _is_affine(factor, names, atoms):
+            return _Sorted(part, rest, None)
+        slopes = [sp.diff(factor, s) for s in factor.free_symbols if params_in(s, atoms) & names]
+        plain = all(isinstance(atoms.atom(s), Elem) for s in factor.free_symbols)
+        quadratic = plain and all(_is_affine(d, names, atoms) for d in slopes)
+        return _Sorted(part, rest, None, 2) if quadratic else None
     inner = factor.args[0]
     if not rest.is_nonpositive or not _is_affine(inner, names, atoms):
         return None
@@ -194,6 +222,21 @@ def _is_affine(expr: sp.Expr, names: frozenset[str], atoms: Atoms) -> bool:
                     return False
             case _:
                 return False
+    return True
+
+
+def _is_apart(
+    found: list[_Sorted], cells: list[tuple[str, ...]], batch: list[tuple[int, ...]], atoms: Atoms
+) -> bool:
+    """Whether there is one unknown, or every deviation is of one entry."""
+    if len(cells) == 1 and len(batch[0]) == len(cells[0]):
+        return True
+    for s in found:
+        if s.inner is None:
+            continue
+        within = [atoms.atom(x) for x in s.inner.free_symbols if params_in(x, atoms)]
+        if s.part.live is not None or len(within) != 1 or not isinstance(within[0], Elem):
+            return False
     return True
 
 
@@ -228,6 +271,25 @@ class _Frame:
                 here = at_batch(d, dict(self.aligned), self.atoms).summand
                 total += self.atoms.sum(tuple(sorted(here.axes)), here.expr)
             out.append(total)
+        return out
+
+    def curves(self, part: Part, thirds: list[tuple[str, ...]]) -> list[list[sp.Expr]]:
+        """The second derivatives of a summand, summed over its axes, by the second's own axes."""
+        names = dict(self.aligned)
+        for third, own in zip(thirds, self.batch, strict=True):
+            names.update({third[i]: axis for axis, i in zip(self.names, own, strict=True)})
+        out = []
+        for name, twin in zip(self.group, self.twins, strict=True):
+            first = [at_batch(d, dict(names), self.atoms)
+                     for d in _slopes([part], name, twin, self.atoms)]  # fmt: skip
+            row = []
+            for other, third in zip(self.group, thirds, strict=True):
+                total: sp.Expr = sp.Integer(0)
+                for d in _slopes(first, other, third, self.atoms):
+                    here = at_batch(d, dict(names), self.atoms).summand
+                    total += self.atoms.sum(tuple(sorted(here.axes)), here.expr)
+                row.append(total)
+            out.append(row)
         return out
 
     def deviation(self, share: _Sorted) -> Deviation:
@@ -292,7 +354,7 @@ def _without_common(found: list[_Sorted], frame: _Frame) -> tuple[list[_Sorted],
 
 
 def _needs(form: Absolute, atoms: Atoms) -> frozenset[str]:
-    exprs = [*form.slope]
+    exprs = [*form.slope, *(e for row in form.curve for e in row)]
     for d in form.deviations:
         exprs += [d.weight, d.target, *d.design]
     return frozenset().union(*(params_in(e, atoms) for e in exprs))
@@ -311,6 +373,12 @@ def _record(form: Absolute, common: sp.Expr, atoms: Atoms) -> tuple[str, ...]:
     tilts = [(e, t) for e, t in zip(entries, form.slope, strict=True) if t != 0]
     lines[-1] += "".join(f" + ({without_pivots(t, atoms)}) {e}" for e, t in tilts)
     tilted = bool(tilts)
+    if form.curve:
+        lines[-1] += " + the squares"
+        how = "one entry after the other is put where it is highest (Tseng 2001)"
+        if form.is_median:
+            how = "highest at one of them, or between two where the slope is zero"
+        return (*lines, f"concave, with corners at which it has no derivative: {how}")
     lines.append(
         "concave and piecewise linear: no derivative at its corners, one of which is highest"
     )

@@ -182,7 +182,7 @@ class Update:
 
     `also` are the further parameters that a joint system solves with it. `together` is a position
     of the cell along which the formula holds only where all entries are free or none is. `copies`
-    are the parameters that equal it, `under` the constraints that it is solved under.
+    are parameters that equal one of them, each with that one; `under` the constraints on all these.
     """
 
     param: str
@@ -194,13 +194,13 @@ class Update:
     collapse: Collapse = None
     also: tuple[str, ...] = ()
     together: int | None = None
-    copies: tuple[str, ...] = ()
+    copies: tuple[tuple[str, str], ...] = ()
     under: tuple[str, ...] = ()
 
     @property
     def solved(self) -> tuple[str, ...]:
         """Every parameter that it gives a value."""
-        return (self.param, *self.also, *self.copies)
+        return (self.param, *self.also, *(copy for copy, _ in self.copies))
 
 
 def own_atom(atom: Atom, name: str) -> bool:

@@ -8,7 +8,7 @@ import sympy as sp
 
 from emdsl.derive.atoms import Ind
 from emdsl.derive.mstep.share import RowPart, Share
-from emdsl.derive.smooth import BesselRatio, BesselSlope, Expit
+from emdsl.derive.smooth import AbsPower, BesselRatio, BesselSlope, Expit
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import Fixed
 
@@ -62,6 +62,7 @@ def plain(expr: sp.Expr) -> sp.Expr:
         lambda e: isinstance(e, BesselSlope),
         lambda e: 1 - BesselRatio(e.args[0]) / e.args[0] - BesselRatio(e.args[0]) ** 2,
     )
+    expr = expr.replace(lambda e: isinstance(e, AbsPower), AbsPower.written)
     expr = expr.replace(
         lambda e: isinstance(e, Expit) and e.args[0].could_extract_minus_sign(),
         lambda e: 1 - Expit(-e.args[0]),

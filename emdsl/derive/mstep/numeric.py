@@ -18,20 +18,26 @@ from emdsl.derive.atoms import Elem, Ind, Ix, LogSumExp, Value
 from emdsl.derive.live import Live
 from emdsl.derive.mstep.block import Entries, Update, params_in
 from emdsl.derive.mstep.calculus import Summand, slope
+from emdsl.derive.mstep.concave import is_concave
 from emdsl.derive.mstep.record import record
+from emdsl.derive.mstep.restricted import Restriction
 from emdsl.derive.mstep.share import Formula, Numeric, RowPart, Share, Why
 from emdsl.derive.smooth import AbsPower, smooth
 from emdsl.derive.statistics import Derived, Term
 from emdsl.derive.table import Atoms
+from emdsl.model.graph import Param
 
 KINDS = ("real", "positive", "unit", "simplex", "ordered")  # those with unconstrained coordinates
 
 
-def groups_of(unsolved: Iterable[str], derived: Derived) -> list[tuple[str, ...]]:
-    """Parameters that share a term of Q, directly or by way of others."""
+def groups_of(
+    unsolved: Iterable[str], derived: Derived, links: Iterable[frozenset[str]] = ()
+) -> list[tuple[str, ...]]:
+    """Parameters that share a term of Q, or an equation, directly or by way of others."""
     left = list(unsolved)
     atoms = derived.joint.atoms
     together = [_params(t, atoms) for t in derived.shares]
+    together += links
     out: list[tuple[str, ...]] = []
     while left:
         group = {left[0]}
@@ -58,6 +64,11 @@ def without_corners(group: tuple[str, ...], derived: Derived) -> tuple[str, ...]
             inside |= params_in(power.args[0], atoms)
     first = tuple(n for n in group if n in inside)
     return first or group
+
+
+def takes(param: Param, rules: Restriction | None) -> bool:
+    """Whether these constraints have a form in these coordinates: ties of shares have none."""
+    return rules is None or not (rules.tied and param.type.kind in ("simplex", "ordered"))
 
 
 def mentions(term: Term, name: str, atoms: Atoms) -> bool:
@@ -164,7 +175,8 @@ def solve(
             tuple(collected([at_batch(q, aligned, atoms) for q in h], atoms) for h in row)
             for row in hessians
         ),
-        _certified(hessians, atoms),
+        _certified(hessians, atoms)
+        or is_concave((q.summand.expr for q in shares), frozenset(group), atoms),
         tuple(u.param for u in profiled),
         given,
         tuple(

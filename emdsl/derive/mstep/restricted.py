@@ -43,9 +43,9 @@ class Restrictions:
     leader: Mapping[str, str] = field(default_factory=dict)
     links: tuple[frozenset[str], ...] = ()
 
-    def copies(self, name: str) -> tuple[str, ...]:
-        """The params that equal this one."""
-        return tuple(n for n, first in self.leader.items() if first == name)
+    def copies(self, name: str) -> tuple[tuple[str, str], ...]:
+        """The params that equal this one, each with it."""
+        return tuple((n, first) for n, first in self.leader.items() if first == name)
 
     def linked(self, name: str) -> frozenset[str]:
         """The params in one equation with this one."""

@@ -100,6 +100,8 @@ class Absolute:
     places: tuple[tuple[int, ...], ...]
     deviations: tuple[Deviation, ...]
     slope: tuple[sp.Expr, ...]
+    twins: tuple[tuple[str, ...], ...] = ()
+    curve: tuple[tuple[sp.Expr, ...], ...] = ()  # second derivatives of squares, by cells and twins
 
     @property
     def is_median(self) -> bool:

@@ -78,12 +78,16 @@ def m_step_of(derived: Derived) -> MStep:
         update = None if param.name in mixed else _by_rule(block)
         if update is not None:
             updates.append(_under(update, rules))
-        elif param.type.kind in numeric.KINDS:
+        elif param.type.kind in numeric.KINDS and numeric.takes(param, restricted):
             unsolved[param.name] = block
         else:
             problems.append(_unsolved(param, block))
     if problems:
         raise CompileError(model.source, tuple(problems))
+    for group in rules.links:  # what is in one equation with such is solved with it
+        for name in group - unsolved.keys() if group & unsolved.keys() else ():
+            updates = [u for u in updates if u.param != name]
+            unsolved[name] = block_of(model.param(name), derived.shares, atoms, rules.of[name])
     updates = _numerically(updates, unsolved, derived, rules)
     updates = _together(updates, derived, rules)
     problems = [_not_joint(group, model) for group in rules.links
@@ -121,8 +125,10 @@ def _numerically(
     atoms, model = derived.joint.atoms, derived.joint.model
     left, problems = list(unsolved), []
     while left:
-        (group, *_) = numeric.groups_of(left, derived)
+        (group, *_) = numeric.groups_of(left, derived, rules.links)
         corners = absolute.updates_among(group, derived)
+        under = [n for u in corners for n in u.solved if _more_than_fixed(n, rules)]
+        problems += [_under_constraints(model.param(n), rules.of[n].texts) for n in under]
         if corners:
             solved = {n for u in corners for n in (u.param, *u.also)}
             updates = [*updates, *(_under(u, rules) for u in corners)]
@@ -154,6 +160,12 @@ def _numerically(
     if problems:
         raise CompileError(model.source, tuple(problems))
     return updates
+
+
+def _more_than_fixed(name: str, rules: Restrictions) -> bool:
+    """Whether a parameter is tied, in an equation or bounded."""
+    rule = rules.of.get(name)
+    return rule is not None and (not rule.apart or rule.bounded)
 
 
 def _profitable(update: Update, group: tuple[str, ...], derived: Derived) -> bool:
@@ -275,7 +287,8 @@ def _unidentified(param: Param) -> Diagnostic:
 def _unsolved(param: Param, block: Block) -> Diagnostic:
     """What is in the way: the constraints, if it is they alone."""
     free = replace(block, restricted=None)
-    if block.restricted is not None and any(rule(free) is not None for rule in RULES):
+    solved = any(rule(free) is not None for rule in RULES) or param.type.kind in numeric.KINDS
+    if block.restricted is not None and solved:
         return _under_constraints(param, block.restricted.texts)
     return _no_rule(param, block)
 
@@ -299,10 +312,10 @@ def _under_constraints(param: Param, texts: tuple[str, ...]) -> Diagnostic:
     listed = ", ".join(f"`{t}`" for t in texts)
     return Diagnostic(
         "no-closed-form",
-        f"no closed-form update of `{param.name}` ({param.type}) under {listed}",
+        f"no update of `{param.name}` ({param.type}) under {listed}",
         param.span,
-        "fixed and tied entries are solved for wherever the update is closed; bounds where Q has "
-        "one peak in an entry; linear equations where Q is quadratic",
+        "entries of a simplex are tied where its update is closed, matrices where theirs is by "
+        "log determinant and trace; fix it, or declare one param for what is equal",
     )
 
 

@@ -25,11 +25,26 @@ def write(c: Context, form: Absolute) -> bool:
         "Its share of Q, without positive factors that all terms have and without the terms that "
         "are free of it:"
     )
+    for entry, own, row in zip(entries, form.cells, form.curve, strict=False):
+        for j, (other, curve) in enumerate(zip(form.twins, row, strict=True)):
+            square = curve * entry * _entry(form, j, c, form.twins) / 2
+            total += c.atoms.sum((*own, *other), square)
     page.formula("Q", c.show(total))
-    page.say("w are the rows' weights, with the posterior of the latents in their brackets. ")
+    if any(d.plate for d in form.deviations):
+        page.say("w are the rows' weights, with the posterior of the latents in their brackets.")
+    if form.curve:
+        page.say(
+            "It is concave, with corners at which it has no derivative. "
+            + ("Its maximum is at one of them, or between two where the slope is zero."
+               if form.is_median else
+               "One entry after the other is put where it is highest: at a corner, which may be "
+               "exactly zero, or where the slope is; until none moves, which is the maximum "
+               "(Tseng 2001).")
+        )  # fmt: skip
+        return True
     page.say(
-        "It is concave and piecewise linear: it has no derivative at its corners, and one of them "
-        "is the highest place."
+        "It is concave and piecewise linear: it has no derivative at its corners, and its "
+        "maximum is at one of them."
     )
     if form.is_median:
         (d, *more) = form.deviations
@@ -52,9 +67,11 @@ def write(c: Context, form: Absolute) -> bool:
     return True
 
 
-def _entry(form: Absolute, i: int, c: Context) -> sp.Symbol:
+def _entry(
+    form: Absolute, i: int, c: Context, cells: tuple[tuple[str, ...], ...] = ()
+) -> sp.Symbol:
     name, order = form.params[i], form.places[i]
-    axes = (*form.batch, *form.cells[i])
+    axes = (*form.batch, *(cells or form.cells)[i])
     idx = tuple(axes[order.index(k)] for k in range(len(order)))
     kind = c.derived.joint.model.param(name).type.kind
     return c.atoms.symbol(Elem("param", name, idx, kind))

@@ -13,6 +13,7 @@ from emdsl.derive.mstep.block import (
     Normalized,
 )
 from emdsl.derive.mstep.restricted import Restriction
+from emdsl.derive.mstep.share import Numeric
 from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 
@@ -35,8 +36,9 @@ def write(c: Context) -> None:
     """The paragraphs after an update that is solved under constraints."""
     update = c.update
     if update.copies:
-        names = ", ".join(c.printer.style.name(n) for n in update.copies)
-        c.page.say(Math(names), " equals it by a constraint: the terms of both are in this Q.")
+        for copy, leader in update.copies:
+            one, other = (Math(c.printer.style.name(n)) for n in (copy, leader))
+            c.page.say(one, " equals ", other, " by a constraint: the terms of both are in this Q.")
     rules = c.restrictions.of.get(update.param, Restriction())
     if not update.under or rules == Restriction(texts=rules.texts):
         return
@@ -50,6 +52,8 @@ def write(c: Context) -> None:
             _write_shares(c, rules)
         case Entries() | BestOf() | MatrixValue():
             _write_entries(c, rules)
+        case Numeric():
+            _write_numeric(c)
 
 
 def _write_system(c: Context) -> None:
@@ -88,6 +92,24 @@ def _write_shares(c: Context, rules: Restriction) -> None:
             "the multiplier is for the sum of the free entries, which is 1 less the fixed ones:"
             " they share that in proportion to their ", letter, ". What is fixed at 0 is"
             " impossible.",
+        )  # fmt: skip
+
+
+def _write_numeric(c: Context) -> None:
+    """Newton's method on what is left."""
+    found = [c.restrictions.of[n] for n in c.update.solved if n in c.restrictions.of]
+    c.page.say("Newton's method moves what they leave free: fixed entries stay.")
+    if not all(r.apart for r in found):
+        c.page.say(
+            "ties and equations are linear in the unconstrained coordinates φ: these are c + M f"
+            " with f free, in which the gradient is Mᵀ g and the Hessian Mᵀ H M."
+            if c.printer.inline else
+            "ties and equations are linear in the unconstrained coordinates: these are c + M f with"
+            " f free, in which the gradient is M'g and the Hessian M'HM."
+        )  # fmt: skip
+    if any(r.bounded for r in found):
+        c.page.say(
+            "An entry that comes to its bound stays there, as long as Q rises beyond it."
         )  # fmt: skip
 
 

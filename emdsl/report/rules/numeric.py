@@ -209,8 +209,8 @@ class _Writer:
         page.say(
             "It is the maximum: Q is concave."
             if form.concave
-            else "They end in a maximum, where the gradient is zero. The signs of the Hessian alone"
-            " don't prove Q concave, so there may be others.",
+            else "They end in a maximum, where the gradient is zero. Nothing proves that Q is"
+            " concave here, so there may be others.",
         )
         costs = self._cost()
         if costs:

@@ -1,0 +1,62 @@
+"""Whether Q is certainly concave in some parameters, by the rules of composition.
+
+A nonnegative multiple of a concave function of a sum linear in the parameters is concave, and so is
+a sum of such (Boyd and Vandenberghe 2004, section 3.2): a softmax's log denominator, log(1 + e^x),
+e^x, log Gamma and log I0 are convex, the log is concave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sympy as sp
+
+from emdsl.derive.atoms import LogSumExp, SumOf
+from emdsl.derive.mstep.block import params_in
+from emdsl.derive.smooth import LogBessel, Softplus
+from emdsl.derive.table import Atoms
+
+_CONVEX = (Softplus, sp.exp, sp.loggamma, LogBessel, sp.Abs)
+
+
+def is_concave(summands: Iterable[sp.Expr], group: frozenset[str], atoms: Atoms) -> bool:
+    """Whether each summand is; False where these rules don't tell."""
+    return all(_curvature(s, group, atoms) in (0, -1) for s in summands)
+
+
+def _curvature(expr: sp.Expr, group: frozenset[str], atoms: Atoms) -> int | None:
+    """0 of what is linear in the group, 1 of what is convex, -1 of what is concave; else None."""
+    if not params_in(expr, atoms) & group:
+        return 0
+    if isinstance(expr, sp.Add):
+        found = {_curvature(a, group, atoms) for a in expr.args} - {0}
+        return found.pop() if len(found) == 1 else (None if found else 0)
+    if isinstance(expr, sp.Mul):
+        own = [f for f in expr.args if params_in(f, atoms) & group]
+        if len(own) > 1:
+            return None
+        inner = _curvature(own[0], group, atoms)
+        rest = sp.Mul(*(f for f in expr.args if f is not own[0]))
+        if inner == 0 or inner is None:
+            return inner
+        if rest.is_nonnegative:
+            return inner
+        return -inner if rest.is_nonpositive else None
+    return _of_function(expr, group, atoms)
+
+
+def _of_function(expr: sp.Expr, group: frozenset[str], atoms: Atoms) -> int | None:
+    if isinstance(expr, sp.Symbol):
+        match atoms.atom(expr):
+            case SumOf(body=body):
+                return _curvature(body, group, atoms)
+            case LogSumExp(body=body):
+                return 1 if _curvature(body, group, atoms) in (0, 1) else None
+            case _:
+                return 0
+    inner = expr.args[0]
+    if _curvature(inner, group, atoms) != 0:
+        return None
+    if isinstance(expr, _CONVEX) or (isinstance(expr, sp.Pow) and expr.exp == 2):
+        return 1
+    return -1 if isinstance(expr, sp.log) else None
