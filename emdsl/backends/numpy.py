@@ -34,9 +34,10 @@ _FUNCTIONS = {
     "atan2": "np.arctan2", "i0": "special.i0", "where": "np.where", "not": "np.logical_not",
     "log_indicator": "nm.log_indicator", "indicator": "nm.indicator", "sign": "np.sign",
     "expit": "nm.expit", "digamma": "nm.digamma", "trigamma": "nm.trigamma",
-    "log1pexp": "nm.log1pexp", "abs_power": "nm.abs_power", "log_i0": "nm.log_i0",
-    "bessel_ratio": "nm.bessel_ratio", "bessel_slope": "nm.bessel_slope", "xlogy": "special.xlogy",
-    "log_inside": "nm.log_inside",
+    "log_rising": "nm.log_rising", "digamma_rise": "nm.digamma_rise",
+    "trigamma_rise": "nm.trigamma_rise", "log1p": "np.log1p", "log1pexp": "nm.log1pexp",
+    "abs_power": "nm.abs_power", "log_i0": "nm.log_i0", "bessel_ratio": "nm.bessel_ratio",
+    "bessel_slope": "nm.bessel_slope", "xlogy": "special.xlogy", "log_inside": "nm.log_inside",
 }  # fmt: skip
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _KERNELS = {

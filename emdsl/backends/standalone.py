@@ -112,12 +112,17 @@ def _read(name: str, text: str) -> _Module:
         while not lines[first].strip():
             first += 1
         names = _bound(node)
-        imported = isinstance(node, (ast.Import, ast.ImportFrom))
+        imported = isinstance(node, (ast.Import, ast.ImportFrom)) or _for_types(node)
         plain = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         if not imported and not plain and names != ("__all__",):
             module.statements.append(_Statement(node, first, stop, min(first - end, 2), names))
         end = stop
     return module
+
+
+def _for_types(node: ast.stmt) -> bool:
+    """`if TYPE_CHECKING:` and the imports below it, which nothing needs to run."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 def _note_import(module: _Module, node: ast.Import | ast.ImportFrom, *, top: bool) -> None:

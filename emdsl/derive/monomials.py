@@ -17,6 +17,7 @@ import sympy as sp
 from emdsl.derive.atoms import Elem, Ind, InvOf, Ix, LogDetOf, LogInd, Seen, SumOf, Value
 from emdsl.derive.refusal import Refused
 from emdsl.derive.table import Atoms
+from emdsl.families.vocabulary import LogRising
 from emdsl.source import Span
 
 
@@ -122,7 +123,7 @@ def flat(expr: sp.Expr, atoms: Atoms) -> sp.Expr:
 
 def _stays(expr: sp.Basic, atoms: Atoms) -> bool:
     """A log or an exponential, some addend of whose argument mixes data and parameters."""
-    if not isinstance(expr, sp.log | sp.exp | sp.loggamma):
+    if not isinstance(expr, sp.log | sp.exp | sp.loggamma | LogRising):
         return False
     if isinstance(expr, sp.exp):
         return any(_mixes(term, atoms) for term in sp.Add.make_args(sp.expand(expr.args[0])))

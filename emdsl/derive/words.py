@@ -65,6 +65,19 @@ class _Words(StrPrinter):  # type: ignore[misc]  # SymPy has no types
     def _print_loggamma(self, expr: sp.Basic) -> str:
         return self._call("lgamma", expr)
 
+    def _print_LogRising(self, expr: sp.Basic) -> str:
+        return self._rise("lgamma", expr)
+
+    def _print_DigammaRise(self, expr: sp.Basic) -> str:
+        return self._rise("digamma", expr)
+
+    def _print_TrigammaRise(self, expr: sp.Basic) -> str:
+        return self._rise("trigamma", expr)
+
+    def _rise(self, name: str, expr: sp.Basic) -> str:
+        x, d = expr.args
+        return f"({name}({self._print(x + d)}) - {name}({self._print(x)}))"
+
     def _print_polygamma(self, expr: sp.Basic) -> str:
         order = expr.args[0]
         if order in (0, 1):

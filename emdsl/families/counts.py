@@ -5,6 +5,7 @@ from __future__ import annotations
 from sympy import Expr, exp, log, loggamma
 
 from emdsl.families.family import Alternative, Family, Parameter, symbol
+from emdsl.families.vocabulary import LogRising
 
 _x = symbol("x", "count")
 _P = Parameter("p", "unit", doc="the probability of success")
@@ -82,19 +83,17 @@ def _of_shape(shape: Expr, log_mean: Expr, mean: Expr) -> Expr:
     (mean / (mean + shape))^x is written with log mean apart: it is what a regression is linear in.
     """
     return (
-        loggamma(_x + shape)
-        - loggamma(shape)
+        LogRising(shape, _x)
         - loggamma(_x + 1)
-        + shape * log(shape)
+        - shape * log(1 + mean / shape)
         + _x * log_mean
-        - (_x + shape) * log(mean + shape)
+        - _x * log(mean + shape)
     )
 
 
 def _of_dispersion(log_mean: Expr, mean: Expr) -> Expr:
     return (
-        loggamma(_x + 1 / _dispersion)
-        - loggamma(1 / _dispersion)
+        LogRising(1 / _dispersion, _x)
         - loggamma(_x + 1)
         + _x * log(_dispersion)
         + _x * log_mean
@@ -112,18 +111,13 @@ NEGATIVE_BINOMIAL = Family(
     variable=_x,
     kind="count",
     parameters=(_SIZE, _P),
-    log_density=loggamma(_x + _size)
-    - loggamma(_size)
-    - loggamma(_x + 1)
-    + _size * log(_p)
-    + _x * log(1 - _p),
+    log_density=LogRising(_size, _x) - loggamma(_x + 1) + _size * log(_p) + _x * log(1 - _p),
     alternatives=(
         # Stan's neg_binomial and neg_binomial_2.
         Alternative(
             (_ALPHA, _BETA),
             (("n", _alpha), ("p", _beta / (1 + _beta))),
-            loggamma(_x + _alpha)
-            - loggamma(_alpha)
+            LogRising(_alpha, _x)
             - loggamma(_x + 1)
             + _alpha * log(_beta)
             - (_x + _alpha) * log(1 + _beta),

@@ -94,5 +94,6 @@ OPERATIONS: Mapping[Any, Callable[..., Value]] = {
     voc.QuadInv: lambda s, v: v @ np.linalg.solve(s, v),
     voc.TraceInv: lambda s, m: np.trace(np.linalg.solve(s, m)),
     voc.LogMultiGamma: _log_multi_gamma,
+    voc.LogRising: lambda x, d: special.gammaln(x + d) - special.gammaln(x),
     voc.LogIndicator: lambda test: np.where(test, 0.0, -np.inf),
 }

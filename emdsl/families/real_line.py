@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sympy import Abs, And, exp, log, loggamma, pi, sqrt
+from sympy import Abs, And, Rational, exp, log, loggamma, pi, sqrt
 
 from emdsl.families.family import Alternative, Family, Parameter, symbol
+from emdsl.families.vocabulary import LogRising
 
 _x = symbol("x", "real")
 _MEAN = Parameter("mean", "real", doc="the mean")
@@ -42,8 +43,7 @@ STUDENT_T = Family(
     variable=_x,
     kind="real",
     parameters=(_NU, _LOC, _SCALE),
-    log_density=loggamma((_nu + 1) / 2)
-    - loggamma(_nu / 2)
+    log_density=LogRising(_nu / 2, Rational(1, 2))
     - log(_nu) / 2
     - log(pi) / 2
     - log(_scale)

@@ -1,7 +1,8 @@
 """The array operations in which a family may write its log density, beside scalar SymPy.
 
-They are inert: SymPy never differentiates or evaluates them. `derive/` rewrites each into sums
-over named axes before SymPy sees any algebra. Arguments named S, P, M are matrices, v, p vectors.
+They are inert: SymPy never differentiates or evaluates them, `LogRising` and its slopes apart.
+`derive/` rewrites each into sums over named axes before SymPy sees any algebra. Arguments named
+S, P, M are matrices, v, p vectors.
 """
 
 from __future__ import annotations
@@ -61,3 +62,34 @@ class LogIndicator(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """`LogIndicator(condition)`: 0 where the condition holds, minus infinity elsewhere."""
 
     nargs = 1
+
+
+class LogRising(sp.Function):  # type: ignore[misc]  # SymPy has no types
+    """`LogRising(x, d)`: log Gamma(x + d) - log Gamma(x), d free of parameters.
+
+    The difference keeps its digits where x is large and the two log gammas have lost them.
+    """
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        if argindex != 1:
+            return sp.polygamma(0, self.args[0] + self.args[1])
+        return DigammaRise(*self.args)
+
+
+class DigammaRise(sp.Function):  # type: ignore[misc]  # SymPy has no types
+    """`DigammaRise(x, d)`: digamma(x + d) - digamma(x)."""
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        if argindex != 1:
+            return sp.polygamma(1, self.args[0] + self.args[1])
+        return TrigammaRise(*self.args)
+
+
+class TrigammaRise(sp.Function):  # type: ignore[misc]  # SymPy has no types
+    """`TrigammaRise(x, d)`: trigamma(x + d) - trigamma(x)."""
+
+    nargs = 2

@@ -20,6 +20,7 @@ from emdsl.lower.scalar import ScalarLowering
 _STEMS = {
     "exp": "exp", "log": "log", "Softplus": "softplus", "Expit": "expit", "loggamma": "lgamma",
     "AbsPower": "power",
+    "LogRising": "log_rising", "DigammaRise": "rise", "TrigammaRise": "rise",
     "polygamma": "digamma", "LogBessel": "log_bessel", "BesselRatio": "bessel", "Pow": "power",
 }  # fmt: skip
 
@@ -35,6 +36,11 @@ class RowScalars(ScalarLowering):
     def flush(self) -> list[Stmt]:
         made, self.body = self.body, []
         return made
+
+    def _log(self, arg: sp.Expr) -> Expr:
+        if isinstance(arg, sp.Add) and sp.Integer(1) in arg.args:  # which keeps what is small
+            return Map("log1p", (self.lower(arg - 1),))
+        return super()._log(arg)
 
     def lower(self, expr: sp.Basic) -> Expr:
         if not self._costs(expr):

@@ -38,6 +38,7 @@ from emdsl.derive.joint import Joint
 from emdsl.derive.levels import Level, Link
 from emdsl.derive.smooth import AbsPower, BesselRatio, Softplus
 from emdsl.diagnostics import Bug
+from emdsl.families.vocabulary import DigammaRise, LogRising, TrigammaRise
 from emdsl.report.axes import AxisNames
 from emdsl.report.style import Math, Style
 
@@ -97,6 +98,8 @@ class Printer:
                 x, power, logs, signs = expr.args
                 size = sp.Abs(x)
                 return self._show(size**power * sp.log(size) ** logs * sp.sign(x) ** signs)
+            case LogRising() | DigammaRise() | TrigammaRise():
+                return self._rise(expr), PRODUCT
             case sp.polygamma() | besseli() | Softplus() | BesselRatio():
                 return self._special(expr)
             case AbsPower():
@@ -265,6 +268,16 @@ class Printer:
         bare = len(args) == 1 and args[0][1] == ATOM and name == "log"
         text = ", ".join(a for a, _ in args)
         return self.style.function(name, text, bare=bare), FACTOR if bare else POWER
+
+    def _rise(self, expr: sp.Basic) -> str:
+        """A function's difference between two places, as it is."""
+        x, d = expr.args
+        order = (LogRising, DigammaRise, TrigammaRise).index(type(expr))
+        one, two = (
+            self.show(sp.loggamma(at) if order == 0 else sp.polygamma(order - 1, at))
+            for at in (x + d, x)
+        )
+        return f"({one} - {two})"
 
     def _special(self, expr: sp.Basic) -> Bound:
         """Functions that are more than a name before their argument."""

@@ -254,7 +254,7 @@ def _has_drowned(engine: Engine, run: Run, outward: Outward | None, shaky: float
     if outward is None or not shaky > _DROWNED:
         return False
     for place, value, nearer in outward.inward(run.params):
-        if run.objective - _objective(engine, nearer) > GAIN:
+        if not abs(run.objective - _objective(engine, nearer)) <= GAIN:
             run.status = "degenerate"
             run.messages.append(
                 f"collapsed: {place} is {value:.1e} at iteration {run.n_iter}, where rounding "

@@ -28,6 +28,8 @@ _MOST = 1e6  # of a value: more gain than this is a curvature that has vanished 
 _AS_PROMISED = 0.05  # of the promised gain: so little off, the Hessian serves once more
 _SLOWEST = 0.04  # of the gain promised before: a chord step that promises more is not taken
 _NOTHING = 1e-7 * _ROUNDING  # of a value: too little to be worth finding the value after the step
+_LEAP = 30.0
+_TRIFLE = 1e-5  # of a value
 _DOUBT = 100.0  # gradients far out are differences of numbers as large, times a step
 _LAST_DIGITS = (1.0 + 7e-16, 1.0 - 9e-16, 1.0 + 2e-15)
 _IDLE = 0.0125  # of the longest step: more than that with nothing to gain leads nowhere
@@ -98,10 +100,9 @@ def _newton(objective: Objective, frame: Coordinates, steps: int, tol: float) ->
             promised = None
         least = _NOTHING if promised is None else _LESS
         active = active & (gain > least * np.abs(values))
-        if frame.jumps is not None:  # a log on its way out, by a gradient that is rounding
-            wide = (np.abs(frame.moved(step)) / frame.jumps).max(axis=-1) > _IDLE
-            if wide.any():
-                active &= ~(wide & (gain <= _uncertain(objective, frame, flat, values)))
+        active &= ~_wanders(
+            objective, frame, _Place(here, flat, values), step, gain, found.gradient
+        )
         if not active.any():
             break
         step[~active] = 0.0
@@ -122,6 +123,31 @@ def _newton(objective: Objective, frame: Coordinates, steps: int, tol: float) ->
         curvature, promised = (found.curvature, gain) if good else (None, None)
     lower = values < first_values
     return np.where(lower[:, None], first, flat) if lower.any() else flat
+
+
+def _wanders(
+    objective: Objective,
+    frame: Coordinates,
+    at: _Place,
+    step: Floats,
+    gain: Floats,
+    gradient: Floats,
+) -> Mask:
+    """Who would go far for next to nothing, along a curvature that has vanished, (B,).
+
+    A log on its way out by a gradient that is rounding; a real number to where it is many times
+    what it was, as where data are separated, while its own size again would bring nothing.
+    """
+    size = 1.0 + np.abs(at.here)
+    value = 1.0 + np.abs(at.values)
+    leaps: Mask = np.abs(step).max(axis=-1) > _LEAP * size.max(axis=-1)
+    near = (np.abs(gradient) * size).sum(axis=-1)
+    idle: Mask = leaps & ((gain <= _TRIFLE * value) | (near <= 1e-4 * _TRIFLE * value))
+    if frame.jumps is not None:
+        wide = (np.abs(frame.moved(step)) / frame.jumps).max(axis=-1) > _IDLE
+        if wide.any():
+            idle |= wide & (gain <= _uncertain(objective, frame, at.flat, at.values))
+    return idle
 
 
 def _uncertain(objective: Objective, frame: Coordinates, flat: Floats, values: Floats) -> Floats:

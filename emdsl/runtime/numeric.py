@@ -15,7 +15,8 @@ from emdsl.runtime.program import Dim, Params, Rows, Statistics
 
 FEW = 3  # steps in one M-step: a generalised EM step is enough
 ALL = 100  # where nothing is latent, the M-step is the whole fit
-_DECADES = tuple(10.0**j for j in range(-12, 13, 2) if j)
+_DECADES = tuple(10.0**j for j in range(-9, 10, 1) if j)
+_LEAST = 1e-9  # and its inverse: how far to look
 _WORTH = 0.5  # of the value at a start, for one in another unit
 _MANY = 20_000  # rows from which a start is first looked for on a part of them
 _PARTS = 8  # blocks of rows in that part
@@ -147,7 +148,7 @@ class Share:
         """Positive parameters at the best of some powers of ten, one after the other.
 
         Newton's method begins where the data's unit doesn't make exponentials overflow. A shape
-        that hardly matters stays: further out its functions cancel.
+        that hardly matters stays, and none goes to where its functions cancel.
         """
         if rules_of(self) is not None:
             return start
@@ -156,7 +157,9 @@ class Share:
             if kind == "positive":
                 begun = best
                 for factor in _DECADES:
-                    there = (*begun[:i], begun[i] * factor, *begun[i + 1 :])
+                    moved = begun[i] * factor
+                    moved = np.where((moved < _LEAST) | (moved > 1.0 / _LEAST), begun[i], moved)
+                    there = (*begun[:i], moved, *begun[i + 1 :])
                     best = self.higher(best, there, _WORTH)
         return best
 

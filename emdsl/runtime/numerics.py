@@ -43,10 +43,13 @@ from emdsl.runtime.special import abs_power as abs_power
 from emdsl.runtime.special import bessel_ratio as bessel_ratio
 from emdsl.runtime.special import bessel_slope as bessel_slope
 from emdsl.runtime.special import digamma as digamma
+from emdsl.runtime.special import digamma_rise as digamma_rise
 from emdsl.runtime.special import expit as expit
 from emdsl.runtime.special import log1pexp as log1pexp
 from emdsl.runtime.special import log_i0 as log_i0
+from emdsl.runtime.special import log_rising as log_rising
 from emdsl.runtime.special import trigamma as trigamma
+from emdsl.runtime.special import trigamma_rise as trigamma_rise
 
 Floats = NDArray[np.float64]
 

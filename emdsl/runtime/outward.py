@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,12 @@ class Outward:
         )  # fmt: skip
 
     def inward(self, params: Params) -> Iterator[tuple[str, float, Params]]:
-        """Every entry that is far: its place, its value, and the parameters with it less so."""
+        """Every entry that is far: its place, its value, and the parameters with it less so.
+
+        The last is of all of them together, since each may stand in for another.
+        """
+        together = dict(params)
+        first: tuple[str, float] | None = None
         for name in self.names:
             now = _logs(params[name])
             for at in np.ndindex(now.shape):
@@ -99,9 +105,13 @@ class Outward:
                 if abs(away) <= _FAR and abs(now[at]) <= _DIGITS:
                     continue
                 side = float(np.sign(away if abs(away) > _FAR else now[at]))
-                value = np.array(params[name], dtype=np.float64)
-                value[at] *= np.exp(-_FURTHER * side)
-                yield cell_text(name, at), float(params[name][at]), {**params, name: value}
+                place, there = cell_text(name, at), float(params[name][at])
+                first = first or (place, there)
+                together[name] = np.array(together[name], dtype=np.float64)
+                together[name][at] *= np.exp(-_FURTHER * side)
+                yield place, there, {**params, name: _with(params[name], at, together[name][at])}
+        if first is not None:
+            yield (*first, together)
 
     def _beyond(self, params: Params, before: Params, times: float) -> Params:
         """Every watched entry moved on as it moved, `times` as far."""
@@ -121,6 +131,12 @@ def is_unbounded(here: float, suspect: Suspect, objective: Callable[[Params], fl
     if objective(suspect.params) - here > GAIN:
         return True
     return suspect.back is not None and here - objective(suspect.back) > _EACH * suspect.folds
+
+
+def _with(values: Floats, at: tuple[int, ...], value: Any) -> Floats:
+    out = np.array(values, dtype=np.float64)
+    out[at] = value
+    return out
 
 
 def _logs(x: Floats) -> Floats:

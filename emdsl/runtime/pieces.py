@@ -27,6 +27,7 @@ from emdsl.runtime.program import (
 from emdsl.runtime.rows import Wide
 
 _BLOCK = 2**19  # bytes of one block's features and posteriors together: about an L2 cache
+_NOTHING = 1e-38  # a posterior less than what is cut off may come to
 _SMALL = 950_000  # multiplications in a product up to which BLAS doesn't copy its operands first
 
 
@@ -75,7 +76,13 @@ class PieceData:
         return {**chunk.arrays, "block width": np.asarray(chunk.stop - chunk.start)}
 
     def kept(self, chunk: Chunk, posterior: Floats | None) -> Rows:
-        """A chunk with its rows' weights times a posterior (states, B)."""
+        """A chunk with its rows' weights times a posterior (states, B).
+
+        What is impossible has a posterior of about e^-690 over the evidence, not quite zero, and
+        what it is impossible by may be e^686: it weighs nothing here.
+        """
+        if posterior is not None:
+            posterior = np.where(posterior < _NOTHING, 0.0, posterior)
         parts = [x for x in (posterior, chunk.weight) if x is not None]
         weights = parts[0] * parts[1] if len(parts) == 2 else (parts[0] if parts else None)
         return self.block_arrays(chunk), weights

@@ -127,7 +127,7 @@ def _numerically(
     while left:
         (group, *_) = numeric.groups_of(left, derived, rules.links)
         corners = absolute.updates_among(group, derived)
-        under = [n for u in corners for n in u.solved if _more_than_fixed(n, rules)]
+        under = [n for u in corners for n in u.solved if n in rules.of and rules.of[n].linear]
         problems += [_under_constraints(model.param(n), rules.of[n].texts) for n in under]
         if corners:
             solved = {n for u in corners for n in (u.param, *u.also)}
@@ -160,12 +160,6 @@ def _numerically(
     if problems:
         raise CompileError(model.source, tuple(problems))
     return updates
-
-
-def _more_than_fixed(name: str, rules: Restrictions) -> bool:
-    """Whether a parameter is tied, in an equation or bounded."""
-    rule = rules.of.get(name)
-    return rule is not None and (not rule.apart or rule.bounded)
 
 
 def _profitable(update: Update, group: tuple[str, ...], derived: Derived) -> bool:
