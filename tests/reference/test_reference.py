@@ -15,7 +15,6 @@ from tests.reference.cases import (
     CASES,
     ENGLISH,
     GERMAN,
-    LATER,
     Case,
     Params,
     binomial_coefficients,
@@ -131,11 +130,6 @@ def test_fit(case: Case) -> None:
         np.testing.assert_allclose(
             found[name], value, rtol=PARAMETERS, atol=case.atol, err_msg=name
         )
-
-
-@pytest.mark.parametrize("case", LATER)
-def test_waits(case: str) -> None:
-    pytest.skip(LATER[case])
 
 
 def test_two_latent_traits_is_as_good_as_in_the_paper() -> None:
