@@ -72,6 +72,12 @@ class LogRising(sp.Function):  # type: ignore[misc]  # SymPy has no types
 
     nargs = 2
 
+    @classmethod
+    def eval(cls, x: sp.Expr, d: sp.Expr) -> sp.Expr | None:
+        if x.is_number and d.is_number:
+            return sp.loggamma(x + d) - sp.loggamma(x)
+        return None
+
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         if argindex != 1:
             return sp.polygamma(0, self.args[0] + self.args[1])

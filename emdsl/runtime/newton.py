@@ -26,6 +26,9 @@ _ARMIJO = 1e-4  # Nocedal and Wright 2006, section 3.1
 _SHORTEST = 1e-20  # part of a step
 _MOST = 1e6  # of a value: more gain than this is a curvature that has vanished by the wayside
 _AS_PROMISED = 0.05  # of the promised gain: so little off, the Hessian serves once more
+_ROUGHLY = 0.25  # the same of a rough Hessian, whose steps cost so much less
+_PATIENT = 0.3  # and `_SLOWEST` of one
+_ENOUGH = 1e-18  # of a value: what is left to gain where there are many rows
 _SLOWEST = 0.04  # of the gain promised before: a chord step that promises more is not taken
 _NOTHING = 1e-7 * _ROUNDING  # of a value: too little to be worth finding the value after the step
 _LEAP = 30.0
@@ -46,6 +49,7 @@ def maximise(
     held: tuple[Mask | None, ...] | None = None,
     restriction: Restriction | None = None,
     shift: tuple[int | None, ...] | None = None,
+    rough: Objective | None = None,
     tol: float = _TOL,
 ) -> Point:
     """Points at least as high as the start, and after enough steps at a local maximum.
@@ -58,6 +62,8 @@ def maximise(
         brought to obey it first, and the promise not to go lower is from there.
     shift : for each parameter the own axis along which adding one number to all entries changes
         nothing, or None; see `Coordinates`. Not needed, but it saves an eigendecomposition.
+    rough : nearly the same objective, whose Hessian is cheaper: the first steps are by that, as
+        long as they gain what they promise.
     tol : stop where the gain that Newton's step promises is below tol * (1 + |value|). That step
         is still taken.
 
@@ -73,10 +79,12 @@ def maximise(
             from emdsl.runtime.quasi import climb
 
             return frame.point(climb(objective, frame, steps, tol))
-        return frame.point(_newton(objective, frame, steps, tol))
+        return frame.point(_newton(objective, frame, steps, tol, rough))
 
 
-def _newton(objective: Objective, frame: Coordinates, steps: int, tol: float) -> Floats:
+def _newton(
+    objective: Objective, frame: Coordinates, steps: int, tol: float, rough: Objective | None
+) -> Floats:
     """The flat parameters after at most `steps` steps, (B, n).
 
     Where a step gained what its Hessian promised, the next one is along the new gradient by the
@@ -88,17 +96,22 @@ def _newton(objective: Objective, frame: Coordinates, steps: int, tol: float) ->
     active: Mask = np.isfinite(values)
     curvature: Floats | None = None
     promised: Floats | None = None
+    slowest = _SLOWEST
+    if rough is not None and active.any():
+        near = _Found.of(frame, flat, rough.slopes(frame.point(flat), True), None)
+        if near.sound.all():
+            curvature, promised, slowest = near.curvature, np.full(len(values), np.inf), _PATIENT
     for _ in range(steps):
         if not active.any():
             break
         found = _Found.of(frame, flat, objective.slopes(frame.point(flat), curvature is None),
                           curvature)  # fmt: skip
         step, gain = found.step(frame, active)
-        if promised is not None and (active & (gain > _SLOWEST * promised)).any():
+        if promised is not None and (active & (gain > slowest * promised)).any():
             found = _Found.of(frame, flat, objective.slopes(frame.point(flat), True), None)
             step, gain = found.step(frame, active)
-            promised = None
-        least = _NOTHING if promised is None else _LESS
+            promised, slowest = None, _SLOWEST
+        least = _NOTHING if promised is None or rough is not None else _LESS
         active = active & (gain > least * np.abs(values))
         active &= ~_wanders(
             objective, frame, _Place(here, flat, values), step, gain, found.gradient
@@ -110,7 +123,9 @@ def _newton(objective: Objective, frame: Coordinates, steps: int, tol: float) ->
         if promised is None:  # the error after it is the square of what it is
             last = gain <= 2.0 * tol * size
         else:  # the error falls as it did
-            last = gain * (gain / promised) <= 0.01 * tol**2 * size
+            known = np.where(np.isfinite(promised), promised, 1.0)
+            ahead = 0.01 * tol**2 if rough is None else _ENOUGH
+            last = gain * (gain / known) <= ahead * size
         whole = not (gain > _MOST * size).any()
         if not whole:
             shorter = np.minimum(1.0, _MOST * size / np.maximum(gain, size))
@@ -119,8 +134,12 @@ def _newton(objective: Objective, frame: Coordinates, steps: int, tol: float) ->
         (here, flat, values), went = _search(objective, frame, at, step, gain, active)
         active = went & ~last
         off = np.abs(values - at.values - 0.5 * gain) - _ROUNDING * np.abs(values)
-        good = whole and not (active & (off > _AS_PROMISED * gain)).any()
-        curvature, promised = (found.curvature, gain) if good else (None, None)
+        near_enough = _AS_PROMISED if slowest == _SLOWEST else _ROUGHLY
+        good = whole and not (active & (off > near_enough * gain)).any()
+        if good:
+            curvature, promised = found.curvature, gain
+        else:
+            curvature, promised, slowest = None, None, _SLOWEST
     lower = values < first_values
     return np.where(lower[:, None], first, flat) if lower.any() else flat
 

@@ -19,7 +19,8 @@ _DECADES = tuple(10.0**j for j in range(-9, 10, 1) if j)
 _LEAST = 1e-9  # and its inverse: how far to look
 _WORTH = 0.5  # of the value at a start, for one in another unit
 _MANY = 20_000  # rows from which a start is first looked for on a part of them
-_PARTS = 8  # blocks of rows in that part
+_PARTS = 8  # blocks of rows in that part at the least
+_EACH = 40  # rows in it for each unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> 
     if not statistics.thorough:
         return share.stored(share.climb(share.start(), block.steps))
     start = share.start()
-    few = share if share.count <= _MANY else share.part()
+    few = share.part() if share.is_large else share
     begun = few.scanned(few.higher(start, share.zero()))
     if few is not share:
         begun = share.higher(begun, few.climb(begun, ALL))
@@ -101,12 +102,23 @@ class Share:
     def _blocks(self, rows: RowSum) -> tuple[Rows, ...]:
         return self.statistics.rows.get((rows.piece, rows.cluster), ())
 
+    @property
+    def is_large(self) -> bool:
+        """Whether some of the rows are worth looking at first; a part isn't taken apart again."""
+        return self.count > _MANY and self.scale == 1.0
+
+    @property
+    def block_count(self) -> int:
+        return sum(len(self._blocks(r)) for r in self.block.rows)
+
     def part(self) -> Share:
         """The same with some of the rows, in place of all: near enough to start from."""
-        few = {key: blocks[:: max(len(blocks) // _PARTS, 1)]
+        unknowns = sum(x.size for x in self.start())
+        wanted = max(_PARTS, -(-_EACH * unknowns * self.block_count // max(self.count, 1)))
+        few = {key: blocks[:: max(len(blocks) // wanted, 1)]
                for key, blocks in self.statistics.rows.items()}  # fmt: skip
         part = Share(self.block, replace(self.statistics, rows=few), self.values)
-        part.scale = self.count / part.count
+        part.scale = max(self.count / part.count, 1.0 + 1e-12)  # a part of a few blocks is all
         return part
 
     def climb(self, start: Point, steps: int) -> Point:
@@ -114,11 +126,16 @@ class Share:
         rules = rules_of(self)
         if rules is not None:
             return climb_within(self, start, steps, rules)
-        return maximise(self, start, block.kinds, block.batch, steps=steps, shift=block.shift)
+        rough = self.part() if steps == ALL and self.is_large else None
+        return maximise(
+            self, start, block.kinds, block.batch, steps=steps, shift=block.shift, rough=rough
+        )
 
     def wrong(self) -> tuple[str, ...]:
         """What is wrong with a maximum here: entries not determined, or without a finite value."""
         block = self.block
+        if self.is_large and not self.part().wrong():  # nor of all, then
+            return ()
         return diagnose(
             self, self.start(), block.kinds, block.params, block.batch, shift=block.shift
         )

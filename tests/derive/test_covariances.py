@@ -433,9 +433,7 @@ def test_two_rotations_that_are_one() -> None:
 
 def test_rows_of_a_shape_are_not_tied() -> None:
     text = written("EVI") + "constrain shape[0] == shape[1]\n"
-    assert "no update of `shape` (shape[D]) under `shape[0] == shape[1]`" in refusal(
-        text
-    )
+    assert "no update of `shape` (shape[D]) under `shape[0] == shape[1]`" in refusal(text)
 
 
 PLAIN = {

@@ -11,7 +11,7 @@ import sympy as sp
 
 from emdsl.families import FAMILIES
 from emdsl.families.family import Family, symbol
-from emdsl.families.vocabulary import Total
+from emdsl.families.vocabulary import LogRising, Total
 from emdsl.model.kinds import DISCRETE
 from emdsl.runtime import sampling
 from tests.families.oracles import SCALAR, STRUCTURED
@@ -122,7 +122,7 @@ INSEPARABLE = {
     "Laplace": {sp.Abs},
     "LogLogistic": {sp.log},
     "Logistic": {sp.log},
-    "NegativeBinomial": {sp.loggamma},
+    "NegativeBinomial": {LogRising},
     "StudentT": {sp.log},
     "Weibull": {sp.Pow},
 }
