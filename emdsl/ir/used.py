@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 
-from emdsl.ir.nodes import Axis, Comment, Gather, Item, Kernel, Range, Stmt, Whole, axes_of
+from emdsl.ir.nodes import Axis, Bind, Comment, Gather, Item, Kernel, Range, Stmt, Whole, axes_of
 
 _WORD = re.compile(r"[^\W\d]\w*")
 
@@ -43,3 +43,21 @@ def _names(x: object) -> Iterator[str]:
         case _ if is_dataclass(x):
             for f in fields(x):
                 yield from _names(getattr(x, f.name))
+
+
+def without_unused(body: Sequence[Stmt]) -> tuple[Stmt, ...]:
+    """The statements without those that fetch or bind what none after them uses."""
+    kept: list[Stmt] = []
+    for s in reversed(body):
+        sources = (_WORD.findall(i.mapping) for i in kept if isinstance(i, Item))
+        read = names_in(kept).union(*sources)
+        if isinstance(s, Item | Bind) and _made(s) and not _made(s) & read:
+            continue
+        kept.append(s)
+    return tuple(reversed(kept))
+
+
+def _made(s: Item | Bind) -> set[str]:
+    """The variables a statement makes; none where it changes what is there."""
+    names = (s.name,) if isinstance(s, Item) else s.names
+    return {n for n in names if n.isidentifier()}

@@ -12,6 +12,7 @@ from emdsl.derive.live import Live
 from emdsl.derive.mstep.share import RowPart, Share
 from emdsl.derive.statistics import Statistic
 from emdsl.ir.nodes import Assign, Bind, Function, Map, Return, Stmt, When, Whole
+from emdsl.ir.used import without_unused
 from emdsl.lower.blocks import BlockContext
 from emdsl.lower.fetch import fetch_params, sizes_of
 from emdsl.lower.rowwise import RowScalars
@@ -66,7 +67,7 @@ class LiveLowering(BlockContext):
             "rt.Potential",
             "What data and parameters together add to the log joint: (B,) direct, then (states, B) "
             "each.\n\nNone where there is nothing.\n",
-            (*sizes_of(whole, s, self.model), *whole),
+            without_unused((*sizes_of(whole, s, self.model), *whole)),
         )
 
     def _added(
@@ -176,9 +177,8 @@ class LiveLowering(BlockContext):
         """A function of a block of rows with their weights."""
         fetched = fetch_params(s, self.model, self.names)
         whole = [*self.data_arrays(s), *fetched, *body, Return(result)]
-        return Function(
-            name, (*_SUMS, *more), returns, doc, (*sizes_of(whole, s, self.model), *whole)
-        )
+        body = [*sizes_of(whole, s, self.model), *whole]
+        return Function(name, (*_SUMS, *more), returns, doc, without_unused(body))
 
 
 def _tuple(stem: str, count: int) -> str:

@@ -14,6 +14,7 @@ from emdsl.derive.mstep.share import Absolute, Numeric, Share
 from emdsl.derive.statistics import Derived, Statistic
 from emdsl.inference.plan import PiecePlan
 from emdsl.ir.nodes import Assign, Bind, Function, Item, Return, Stmt, When, Whole
+from emdsl.ir.used import without_unused
 from emdsl.lower.consts import fetch_consts
 from emdsl.lower.fetch import fetch_params, sizes_of
 from emdsl.lower.live import LiveLowering
@@ -112,7 +113,7 @@ class NumericLowering:
         if any(i is not None for i in form.shift):
             lines.append(f"    shift={tuple_literal([str(i) for i in form.shift])},")
         if rows:
-            lines += ["    rows=(", *(f"        {r}," for r in rows), "    ),"]
+            lines += ["    rows=(", *(line for r in rows for line in _item(r)), "    ),"]
         return [*lines, ")", "", ""]
 
     def row_literal(self, index: int, latents: tuple[str, ...], functions: tuple[str, ...]) -> str:
@@ -201,7 +202,17 @@ class NumericLowering:
             for x in sizes_of(whole, s, self.model)
             if isinstance(x, Item)
         ]
-        return Function(name, (*_STATIC, *more), returns, doc, (*sizes, *whole, Return(result)))
+        used = without_unused((*sizes, *whole, Return(result)))
+        return Function(name, (*_STATIC, *more), returns, doc, used)
+
+
+def _item(literal: str) -> list[str]:
+    """A call as an item of a tuple: on one line, or on one for each of its last arguments."""
+    line = f"        {literal},"
+    if len(line) <= 99:
+        return [line]
+    head, *functions = literal.removesuffix(")").rsplit(", ", 2)
+    return [f"        {head},", *(f"            {f}," for f in functions), "        ),"]
 
 
 def block_label(form: Numeric | Absolute, given: tuple[str, ...] = ()) -> str:

@@ -239,7 +239,12 @@ class RowScalars(ScalarLowering):
             return Map("mul", (self.lower(rest), weight)) if rest != 1 else weight
         inner = self.lower(rest)
         kept = tuple(a for a in axes if a in (*axes_of(inner), *axes_of(weight)))
-        return Kernel("weighted", (Whole(inner, kept, True), Whole(weight, kept, True)), kept)
+        key = f"weighted {rest} {kept}"
+        if key not in self.made:
+            made = Kernel("weighted", (Whole(inner, kept, True), Whole(weight, kept, True)), kept)
+            self.made[key] = self.temporary("weighed"), len(kept)
+            self.body.append(Assign(self.made[key][0], Whole(made, kept)))
+        return Array(self.made[key][0], kept)
 
 
 @dataclass

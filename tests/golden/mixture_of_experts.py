@@ -133,7 +133,6 @@ def potentials_n(
 
     None where there is nothing.
     """
-    B = int(block["block width"])
     u = block["u"]  # (P, B)
     gate = params["gate"]  # (K, P)
     eta = np.matmul(gate, u)  # (K, B)
@@ -200,7 +199,6 @@ def collect_n(direct: Any, sums: Any, layout: rt.Layout) -> dict[str, Any]:
 def objective_gate(statistics: rt.Statistics, params: rt.Params) -> Any:
     """This block's share of Q, of the statistics."""
     s_z_u = statistics["z_u"]  # (K, P)
-    pivot = statistics.pivot
     gate = params["gate"]  # (K, P)
     total = np.einsum("kp,kp->", gate, s_z_u)
     return total
@@ -211,7 +209,6 @@ def slopes_gate(statistics: rt.Statistics, params: rt.Params, second: bool) -> A
     K = statistics.layout.sizes["K"]
     P = statistics.layout.sizes["P"]
     s_z_u = statistics["z_u"]  # (K, P)
-    pivot = statistics.pivot
     g_0 = s_z_u  # (K, P)
     if not second:
         return (g_0,), None
@@ -227,12 +224,12 @@ def objective_gate_n(
     pivot: rt.Params,
 ) -> Any:
     """This block's share of Q: what data and parameters together add."""
-    B = int(block["block width"])
     u = block["u"]  # (P, B)
     gate = params["gate"]  # (K, P)
     eta = np.matmul(gate, u)  # (K, B)
     log_total = nm.logsumexp(eta, 1)  # (B,)
-    total = -nm.over_rows(nm.weighted(log_total, weights), 1)
+    weighed = nm.weighted(log_total, weights)  # (B,)
+    total = -nm.over_rows(weighed, 1)
     return total
 
 
@@ -246,7 +243,6 @@ def slopes_gate_n(
 ) -> Any:
     """Its gradient, and the Hessian's upper blocks row by row where `second`."""
     K = layout.sizes["K"]
-    B = int(block["block width"])
     u = block["u"]  # (P, B)
     gate = params["gate"]  # (K, P)
     eta = np.matmul(gate, u)  # (K, B)

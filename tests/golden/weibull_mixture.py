@@ -205,7 +205,8 @@ def objective_shape_scale_n_given_z(
     shape = params["shape"]  # (K,)
     log = np.log(x)  # (B,)
     exp = np.exp(shape[:, None] * log - shape[:, None] * nm.log(scale[:, None]))  # (K, B)
-    total = -nm.over_rows(nm.weighted(known_x * exp, weights), 1)  # (K,)
+    weighed = nm.weighted(known_x * exp, weights)  # (K, B)
+    total = -nm.over_rows(weighed, 1)  # (K,)
     return total
 
 
@@ -226,30 +227,20 @@ def slopes_shape_scale_n_given_z(
     shape = params["shape"]  # (K,)
     log = np.log(x)  # (B,)
     exp = np.exp(shape[:, None] * log - shape[:, None] * nm.log(scale[:, None]))  # (K, B)
-    # (K,)
-    g_0 = -nm.over_rows(
-        nm.weighted(known_x * exp * log - known_x * exp * nm.log(scale[:, None]), weights),
-        1,
-    )
-    g_1 = shape / scale * nm.over_rows(nm.weighted(known_x * exp, weights), 1)  # (K,)
+    # (K, B)
+    weighed = nm.weighted(known_x * exp * log - known_x * exp * nm.log(scale[:, None]), weights)
+    g_0 = -nm.over_rows(weighed, 1)  # (K,)
+    weighed_2 = nm.weighted(known_x * exp, weights)  # (K, B)
+    g_1 = shape / scale * nm.over_rows(weighed_2, 1)  # (K,)
     if not second:
         return (g_0, g_1), None
-    # (K,)
-    h_0 = -nm.over_rows(nm.weighted(known_x * (log - nm.log(scale[:, None]))**2 * exp, weights), 1)
-    # (K,)
-    h_1 = (
-        1 / scale * nm.over_rows(nm.weighted(known_x * exp, weights), 1)
-        + shape
-        / scale
-        * nm.over_rows(
-            nm.weighted(known_x * exp * log - known_x * exp * nm.log(scale[:, None]), weights),
-            1,
-        )
-    )
+    weighed_3 = nm.weighted(known_x * (log - nm.log(scale[:, None]))**2 * exp, weights)  # (K, B)
+    h_0 = -nm.over_rows(weighed_3, 1)  # (K,)
+    h_1 = 1 / scale * nm.over_rows(weighed_2, 1) + shape / scale * nm.over_rows(weighed, 1)  # (K,)
     # (K,)
     h_2 = (
-        -shape / scale**2 * nm.over_rows(nm.weighted(known_x * exp, weights), 1)
-        - shape**2 / scale**2 * nm.over_rows(nm.weighted(known_x * exp, weights), 1)
+        -shape / scale**2 * nm.over_rows(weighed_2, 1)
+        - shape**2 / scale**2 * nm.over_rows(weighed_2, 1)
     )
     return (g_0, g_1), (h_0, h_1, h_2)
 
@@ -333,7 +324,10 @@ BLOCK_shape_scale = rt.Numeric(
     objective=objective_shape_scale,
     slopes=slopes_shape_scale,
     rows=(
-        rt.RowSum(0, 0, ("K",), (0,), objective_shape_scale_n_given_z, slopes_shape_scale_n_given_z),
+        rt.RowSum(0, 0, ("K",), (0,),
+            objective_shape_scale_n_given_z,
+            slopes_shape_scale_n_given_z,
+        ),
     ),
 )
 
