@@ -40,12 +40,12 @@ LINKS = {
         {"a*r", "b*r", "r", "r*log(r)", "loggamma(r)"}, {"r*exp(-a - b*u[n])"},
     ),
     "count ~ NegativeBinomial(log = a + b * u[n], shape = r)": (
-        {"a", "b", "r*log(r)", "loggamma(r)"},
-        {"loggamma(r + y[n])", "log(r + exp(a + b*u[n]))", "r*log(r + exp(a + b*u[n]))"},
+        {"a", "b"},
+        {"LogRising(r, y[n])", "log(r + exp(a + b*u[n]))", "r*log(1 + exp(a + b*u[n])/r)"},
     ),
     "count ~ NegativeBinomial(mean = exp(a + b * u[n]), shape = r)": (
-        {"a", "b", "r*log(r)", "loggamma(r)"},
-        {"loggamma(r + y[n])", "log(r + exp(a + b*u[n]))", "r*log(r + exp(a + b*u[n]))"},
+        {"a", "b"},
+        {"LogRising(r, y[n])", "log(r + exp(a + b*u[n]))", "r*log(1 + exp(a + b*u[n])/r)"},
     ),
     "unit ~ Beta(mean = logistic(a + b * u[n]), precision = r)": (
         {"loggamma(r)"},

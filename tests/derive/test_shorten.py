@@ -15,6 +15,7 @@ from emdsl.derive.mstep.share import Numeric, RowPart, Share
 from emdsl.derive.mstep.shorten import Shortened, shortened
 from emdsl.derive.smooth import AbsPower, BesselRatio, BesselSlope, Expit, LogBessel, Softplus
 from emdsl.derive.table import Atoms
+from emdsl.families.vocabulary import DigammaRise, LogRising, TrigammaRise
 from emdsl.source import Source
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -86,6 +87,9 @@ class Numbers:
 
 PLAIN = {
     Softplus: lambda a: sp.log(1 + sp.exp(a)),
+    LogRising: lambda x, d: sp.loggamma(x + d) - sp.loggamma(x),
+    DigammaRise: lambda x, d: sp.polygamma(0, x + d) - sp.polygamma(0, x),
+    TrigammaRise: lambda x, d: sp.polygamma(1, x + d) - sp.polygamma(1, x),
     Expit: lambda a: 1 / (1 + sp.exp(-a)),
     LogBessel: lambda a: sp.log(sp.besseli(0, a)),
     BesselRatio: lambda a: sp.besseli(1, a) / sp.besseli(0, a),
