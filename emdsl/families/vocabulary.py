@@ -89,6 +89,13 @@ class DigammaRise(sp.Function):  # type: ignore[misc]  # SymPy has no types
 
     nargs = 2
 
+    @classmethod
+    def eval(cls, x: sp.Expr, d: sp.Expr) -> sp.Expr | None:
+        """Of numbers, the number."""
+        if not (x.is_number and d.is_number):
+            return None
+        return sp.polygamma(0, x + d) - sp.polygamma(0, x)
+
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         if argindex != 1:
             return sp.polygamma(1, self.args[0] + self.args[1])
@@ -99,3 +106,10 @@ class TrigammaRise(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """`TrigammaRise(x, d)`: trigamma(x + d) - trigamma(x)."""
 
     nargs = 2
+
+    @classmethod
+    def eval(cls, x: sp.Expr, d: sp.Expr) -> sp.Expr | None:
+        """Of numbers, the number."""
+        if not (x.is_number and d.is_number):
+            return None
+        return sp.polygamma(1, x + d) - sp.polygamma(1, x)
