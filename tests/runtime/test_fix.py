@@ -212,6 +212,6 @@ def test_entries_that_one_update_takes_together() -> None:
     with pytest.raises(ParamsError) as caught:
         gmm.fit(x, K=2, fix={"cov": [[[1.0, NAN], [NAN, 1.0]], [[1.0, 0.0], [0.0, 1.0]]]})
     assert str(caught.value) == (
-        "cov[0] in fix has some entries, expected all of it or none: an entry of a positive "
+        "cov[0] in fix has some entries, expected all of a matrix or none: an entry of a positive "
         "definite matrix can't be fixed by itself"
     )
