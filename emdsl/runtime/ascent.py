@@ -6,7 +6,7 @@ import numpy as np
 
 from emdsl.runtime.objective import Floats
 
-_SINGULAR = 1e-13  # of the largest eigenvalue, after scaling to a unit diagonal
+_SINGULAR = 2e-15  # of the largest eigenvalue, after scaling to a unit diagonal
 _STILL = 1e-8  # a scaled gradient (standard deviations) that counts as none in a flat direction
 
 

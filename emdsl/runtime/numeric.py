@@ -21,6 +21,8 @@ _WORTH = 0.5  # of the value at a start, for one in another unit
 _MANY = 20_000  # rows from which a start is first looked for on a part of them
 _PARTS = 8  # blocks of rows in that part at the least
 _EACH = 40  # rows in it for each unknown
+_NEAR = 1e-7  # how near to its own maximum it is climbed, of its value
+_TOL = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,14 @@ class Share:
             return climb_within(self, start, steps, rules)
         rough = self.part() if steps == ALL and self.is_large else None
         return maximise(
-            self, start, block.kinds, block.batch, steps=steps, shift=block.shift, rough=rough
+            self,
+            start,
+            block.kinds,
+            block.batch,
+            steps=steps,
+            shift=block.shift,
+            rough=rough,
+            tol=_NEAR if self.scale > 1.0 else _TOL,
         )
 
     def wrong(self) -> tuple[str, ...]:
