@@ -162,10 +162,19 @@ class RowScalars(ScalarLowering):
                     parts.remove(other)
                 parts.append((set(mine), merged))
         parts.sort(key=lambda p: min(out.index(a) for a in p[0]))
+        if len(parts) == 3 and self._mirrored(parts[1][1], parts[2][1], out):
+            plain += parts.pop(0)[1]  # w[v, n] u[p, n] u[q, n]: a weight for each v
         half = (len(parts) + 1) // 2 if len(parts) > 1 else 0
         left = [f for _, fs in parts[:half] for f in fs]
         right = [f for _, fs in parts[half:] for f in fs]
         return _Group(sp.Mul(*outside), [sp.Mul(*plain)], sp.Mul(*left), sp.Mul(*right), axes)
+
+    def _mirrored(self, left: list[sp.Expr], right: list[sp.Expr], out: tuple[str, ...]) -> bool:
+        """Whether two products are one function, of an axis each."""
+        one, two = sp.Mul(*left), sp.Mul(*right)
+        a = [x for x in out if x in self.atoms.axes_of(one)]
+        b = [x for x in out if x in self.atoms.axes_of(two)]
+        return len(a) == len(b) == 1 and self.atoms.rename(one, {a[0]: b[0]}) == two
 
     def _summed(self, g: _Group, out: tuple[str, ...]) -> Expr:
         sums = (*sorted(g.axes), *sorted(self.plates))

@@ -243,6 +243,7 @@ def slopes_gate_n(
 ) -> Any:
     """Its gradient, and the Hessian's upper blocks row by row where `second`."""
     K = layout.sizes["K"]
+    B = int(block["block width"])
     u = block["u"]  # (P, B)
     gate = params["gate"]  # (K, P)
     eta = np.matmul(gate, u)  # (K, B)
@@ -251,12 +252,12 @@ def slopes_gate_n(
     g_0 = -nm.gram(weights * exp, u, 1, 0)  # (K, P)
     if not second:
         return (g_0,), None
-    exp_2 = np.exp(eta[:, None, :] + eta - 2 * log_total)  # (K, K, B)
+    weighed = nm.weighted(exp, np.broadcast_to(weights, (K, B)))  # (K, B)
     # (K, P, K, P)
     h_0 = (
-        nm.gram(weights * u[:, None, :] * exp_2[:, None, :, :], u, 1, 0)
+        nm.weighted_gram(weights, u * exp[:, None, :])
         - nm.indicator(np.arange(K)[:, None, None, None] == np.arange(K)[:, None])
-        * nm.gram(weights * u * exp[:, None, :], u, 1, 0)[:, :, None, :]
+        * nm.weighted_gram(weighed, u)[:, :, None, :]
     )
     return (g_0,), (h_0,)
 

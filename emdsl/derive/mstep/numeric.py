@@ -385,7 +385,7 @@ def collected(summands: list[Part], atoms: Atoms) -> Share:
     static: sp.Expr = sp.Integer(0)
     rows: list[RowPart] = []
     for q in summands:
-        expr = sp.powsimp(q.summand.expr, combine="exp", deep=True)
+        expr = _one_exp(q.summand.expr, atoms)
         if expr == 0:
             continue
         if q.live is None:
@@ -394,6 +394,27 @@ def collected(summands: list[Part], atoms: Atoms) -> Share:
             axes = q.summand.axes - {q.live.plate}
             rows.append(RowPart(q.live.plate, q.live.scope, expr, axes))
     return Share(static, tuple(rows))
+
+
+def _one_exp(expr: sp.Expr, atoms: Atoms) -> sp.Expr:
+    """A product with one exponential for several, which might overflow each by itself.
+
+    Those over unlike axes stay apart: softmaxes p[c] p[d] are an outer product.
+    """
+    kept: list[sp.Expr] = []
+    others: list[sp.Expr] = []
+    for factor in sp.Mul.make_args(expr):
+        if not isinstance(factor, sp.exp):
+            others.append(sp.powsimp(factor, combine="exp", deep=True))
+            continue
+        axes = atoms.axes_of(factor)
+        for i, old in enumerate(kept):
+            if atoms.axes_of(old) <= axes or axes <= atoms.axes_of(old):
+                kept[i] = sp.powsimp(old * factor, combine="exp")
+                break
+        else:
+            kept.append(factor)
+    return sp.Mul(*others, *kept)
 
 
 def _certified(hessians: list[list[list[Part]]], atoms: Atoms) -> bool:
