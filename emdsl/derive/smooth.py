@@ -26,6 +26,10 @@ class Softplus(sp.Function):  # type: ignore[misc]  # SymPy has no types
     is_positive = True
     is_real = True
 
+    @classmethod
+    def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        return sp.log(1 + sp.exp(x)) if x.is_number else None
+
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         del argindex
         return Expit(self.args[0])
@@ -37,6 +41,10 @@ class Expit(sp.Function):  # type: ignore[misc]  # SymPy has no types
     nargs = 1
     is_positive = True
     is_real = True
+
+    @classmethod
+    def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        return 1 / (1 + sp.exp(-x)) if x.is_number else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         del argindex
@@ -50,6 +58,10 @@ class LogBessel(sp.Function):  # type: ignore[misc]  # SymPy has no types
     is_nonnegative = True
     is_real = True
 
+    @classmethod
+    def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        return sp.log(besseli(0, x)) if x.is_number else None
+
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         del argindex
         return BesselRatio(self.args[0])
@@ -61,6 +73,10 @@ class BesselRatio(sp.Function):  # type: ignore[misc]  # SymPy has no types
     nargs = 1
     is_nonnegative = True
     is_real = True
+
+    @classmethod
+    def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        return besseli(1, x) / besseli(0, x) if x.is_number else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         del argindex
