@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from emdsl.derive.atoms import Elem, InvOf, LogDetOf, Matrix, Seen, Weight
+from emdsl.derive.atoms import Elem, InvOf, LogDetOf, Matrix, Seen, Stat, Weight
 from emdsl.derive.monomials import Monomial
 from emdsl.derive.smooth import smooth
 from emdsl.derive.table import Atoms
@@ -73,27 +73,29 @@ def live_term(m: Monomial, plate: str, node: str, atoms: Atoms) -> Live:
         live,
         sp.Mul(*still),
         sp.Mul(*basis),
-        tuple(sorted(params_of(live, atoms))),
+        tuple(sorted(params_in(live, atoms))),
         node,
         m.span,
     )
 
 
-def params_of(expr: sp.Basic, atoms: Atoms) -> frozenset[str]:
-    """Names of the parameters in an expression."""
-    names = set()
+def params_in(expr: sp.Basic, atoms: Atoms) -> frozenset[str]:
+    """Names of the parameters an expression depends on."""
+    out = set()
     for atom in atoms.deep(expr):
         match atom:
             case Elem(role="param", name=name):
-                names.add(name)
+                out.add(name)
             case (
                 LogDetOf(matrix=Matrix(role="param", name=name))
                 | InvOf(matrix=Matrix(role="param", name=name))
             ):
-                names.add(name)
+                out.add(name)
+            case Stat(params=params):
+                out.update(params)
             case _:
                 pass
-    return frozenset(names)
+    return frozenset(out)
 
 
 def _has_data(factor: sp.Expr, atoms: Atoms) -> bool:

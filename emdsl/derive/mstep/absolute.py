@@ -20,7 +20,8 @@ import sympy as sp
 
 from emdsl.derive.atoms import Elem, SumOf
 from emdsl.derive.display import tidy_axes, without_pivots
-from emdsl.derive.mstep.block import Update, params_in
+from emdsl.derive.live import params_in
+from emdsl.derive.mstep.block import Update
 from emdsl.derive.mstep.calculus import Summand, Untaken, slope
 from emdsl.derive.mstep.numeric import (
     Part,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ind, Value
+from emdsl.derive.live import params_in
 from emdsl.derive.mstep.block import (
     Block,
     Entries,
@@ -21,7 +22,6 @@ from emdsl.derive.mstep.block import (
     Piece,
     Update,
     coefficient,
-    params_in,
     quotient,
     renamed,
     without_common_factor,

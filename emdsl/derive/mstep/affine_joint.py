@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ind, Value
+from emdsl.derive.live import params_in
 from emdsl.derive.mstep.affine import restricted_record
 from emdsl.derive.mstep.block import (
     Joint,
     Piece,
     Update,
     coefficient,
-    params_in,
     renamed,
     without_common_factor,
 )

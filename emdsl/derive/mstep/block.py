@@ -318,22 +318,3 @@ def quotient(top: sp.Expr, bottom: sp.Expr) -> sp.Expr:
     """top / bottom with the numbers multiplied out: sums stay sums of plain products."""
     number, rest = bottom.as_coeff_Mul()
     return sp.expand(top / number) / rest
-
-
-def params_in(expr: sp.Basic, atoms: Atoms) -> frozenset[str]:
-    """Names of the parameters an expression depends on."""
-    out = set()
-    for atom in atoms.deep(expr):
-        match atom:
-            case Elem(role="param", name=name):
-                out.add(name)
-            case (
-                LogDetOf(matrix=Matrix(role="param", name=name))
-                | InvOf(matrix=Matrix(role="param", name=name))
-            ):
-                out.add(name)
-            case Stat(params=params):
-                out.update(params)
-            case _:
-                pass
-    return frozenset(out)

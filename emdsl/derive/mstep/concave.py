@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import sympy as sp
 
 from emdsl.derive.atoms import LogSumExp, SumOf
-from emdsl.derive.mstep.block import params_in
+from emdsl.derive.live import params_in
 from emdsl.derive.smooth import LogBessel, Softplus
 from emdsl.derive.table import Atoms
 

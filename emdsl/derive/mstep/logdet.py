@@ -9,6 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from emdsl.derive.atoms import Atom, Elem, Ind, InvOf, Ix, LogDetOf, Value
+from emdsl.derive.live import params_in
 from emdsl.derive.mstep.block import (
     Block,
     Collapse,
@@ -20,7 +21,6 @@ from emdsl.derive.mstep.block import (
     coefficient,
     named,
     own_atom,
-    params_in,
     quotient,
     renamed,
 )

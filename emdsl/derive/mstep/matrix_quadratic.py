@@ -10,6 +10,7 @@ what a covariance's likelihood and a precision's prior make together, or the oth
 from __future__ import annotations
 
 from emdsl.derive.atoms import Elem, InvOf, LogDetOf
+from emdsl.derive.live import params_in
 from emdsl.derive.mstep.block import (
     Block,
     Collapse,
@@ -18,7 +19,6 @@ from emdsl.derive.mstep.block import (
     Update,
     can_vanish,
     coefficient,
-    params_in,
 )
 from emdsl.derive.mstep.logdet import at_cell, only
 

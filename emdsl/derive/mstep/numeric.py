@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ind, Ix, LogSumExp, Value
-from emdsl.derive.live import Live
-from emdsl.derive.mstep.block import Entries, Update, params_in
+from emdsl.derive.live import Live, params_in
+from emdsl.derive.mstep.block import Entries, Update
 from emdsl.derive.mstep.calculus import Summand, slope
 from emdsl.derive.mstep.concave import is_concave
 from emdsl.derive.mstep.record import record
@@ -160,15 +160,15 @@ def solve(
         for name, i in zip(names, own, strict=True):
             aligned[cell[i]] = name
             aligned[twin[i]] = name
+    order = tuple(
+        (*b, *(i for i in range(len(c)) if i not in b)) for c, b in zip(cells, batch, strict=True)
+    )
     form = Numeric(
         group,
         names,
         tuple(own_axes(c, b) for c, b in zip(cells, batch, strict=True)),
         tuple(own_axes(c, b) for c, b in zip(twins, batch, strict=True)),
-        tuple(
-            (*b, *(i for i in range(len(c)) if i not in b))
-            for c, b in zip(cells, batch, strict=True)
-        ),
+        order,
         collected([placed(q, group, batch, names, atoms) for q in shares], atoms),
         tuple(collected([at_batch(q, aligned, atoms) for q in g], atoms) for g in gradients),
         tuple(
@@ -180,9 +180,8 @@ def solve(
         tuple(u.param for u in profiled),
         given,
         tuple(
-            _shift(n, own, shares, atoms)
-            for n, own in zip(group, ((*b, *(i for i in range(len(c)) if i not in b))[len(b) :]
-                                      for c, b in zip(cells, batch, strict=True)), strict=True)
+            _shift(n, places[len(names) :], shares, atoms)
+            for n, places in zip(group, order, strict=True)
         ),
         Why(*in_the_way(group, derived), tuple(map(_formula, profiled)), common),
     )  # fmt: skip

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ind, Value
+from emdsl.derive.live import params_in
 from emdsl.derive.mstep.block import (
     Block,
     Eigenvectors,
@@ -23,7 +24,6 @@ from emdsl.derive.mstep.block import (
     Planes,
     Update,
     coefficient,
-    params_in,
     renamed,
     without_common_factor,
 )

@@ -15,6 +15,7 @@ from functools import reduce
 
 import sympy as sp
 
+from emdsl.derive.live import params_in
 from emdsl.derive.mstep.block import (
     BestOf,
     Block,
@@ -26,7 +27,6 @@ from emdsl.derive.mstep.block import (
     can_vanish,
     coefficient,
     named,
-    params_in,
     quotient,
     without_common_factor,
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from emdsl.derive.live import params_in
 from emdsl.derive.mstep.block import (
     Block,
     Collapse,
@@ -18,7 +19,6 @@ from emdsl.derive.mstep.block import (
     Update,
     can_vanish,
     coefficient,
-    params_in,
     without_common_factor,
 )
 from emdsl.derive.mstep.occurrences import by_basis, singles

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from emdsl.derive.mstep.block import Block, Normalized, Update, coefficient, params_in
+from emdsl.derive.live import params_in
+from emdsl.derive.mstep.block import Block, Normalized, Update, coefficient
 from emdsl.derive.mstep.occurrences import by_basis, singles
 
 

@@ -14,6 +14,7 @@ import sympy as sp
 
 from emdsl.derive.atoms import Stat, Weight
 from emdsl.derive.display import tidy_axes, without_pivots
+from emdsl.derive.live import params_in
 from emdsl.derive.mstep import (
     absolute,
     affine,
@@ -26,7 +27,7 @@ from emdsl.derive.mstep import (
     shape,
     simplex,
 )
-from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom, params_in
+from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom
 from emdsl.derive.mstep.calculus import Untaken
 from emdsl.derive.mstep.occurrences import entries_in
 from emdsl.derive.mstep.one_way import one_way
