@@ -32,13 +32,13 @@ class AxisInfo:
 
 @dataclass(frozen=True)
 class Elem:
-    """`name[idx]`: an entry of a param, data, input or const array.
+    """`name[idx]`: an entry of a param, data, input or const array, or of a continuous latent.
 
-    `via` says how a row finds its entry of a data or input array where that isn't its own row's:
-    "s, t-1", "item[r]"; "#" is the row's own index along plate `name`.
+    `via` says how a row finds its entry of a data array, input or latent where that isn't its own
+    row's: "s, t-1", "item[r]"; "#" is the row's own index along plate `name`.
     """
 
-    role: Literal["param", "data", "input", "const"]
+    role: Literal["param", "data", "input", "const", "latent"]
     name: str
     idx: tuple[Ix, ...]
     kind: Kind

@@ -78,8 +78,10 @@ class Joint:
         return [a.idx for a in sorted(found, key=self.atoms.text) if a.name == node.name]
 
 
-def joint_of(model: Model, summed: tuple[str, ...]) -> Joint:
+def joint_of(model: Model, summed: tuple[str, ...], only: tuple[str, ...] = ()) -> Joint:
     """Derive the joint. `summed` names the discrete variables the E-step sums over.
+
+    Of the variables `only` alone where they are given, without priors.
 
     Raises CompileError with every node that can't be derived.
     """
@@ -97,17 +99,18 @@ def joint_of(model: Model, summed: tuple[str, ...]) -> Joint:
     families = {**FAMILIES, **{d.name: family_of(d, model) for d in model.densities}}
     deriver = _Deriver(model, atoms, levels, families)
     problems: list[Diagnostic] = []
-    deriver.pivots = dict(deriver.find_pivots(problems))
+    wanted = [v for v in model.variables if not only or v.name in only]
+    deriver.pivots = dict(deriver.find_pivots(wanted, problems))
     nodes = [
         node
-        for v in model.variables
+        for v in wanted
         if v.role in ("latent", "data")
         for node in _attempt(problems, lambda v=v: deriver.variable(v))  # type: ignore[misc] # bound
     ]
     priors = [
         node
         for p in model.params
-        if p.prior is not None
+        if p.prior is not None and not only
         for node in _attempt(problems, lambda p=p: deriver.prior(p))  # type: ignore[misc] # bound
     ]
     if problems:
@@ -146,10 +149,12 @@ class _Deriver:
 
     # -- pivots --
 
-    def find_pivots(self, problems: list[Diagnostic]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    def find_pivots(
+        self, variables: list[Variable], problems: list[Diagnostic]
+    ) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Location parameters of data nodes: those dimensions a latent doesn't index are kept."""
         kept: dict[str, set[int]] = {}
-        for v in self.model.variables:
+        for v in variables:
             if v.role != "data" or v.dist is None or v.name in self.levels.axes:
                 continue
             self.level = self.levels.of(v)

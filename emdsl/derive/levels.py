@@ -249,6 +249,9 @@ class Levels:
 def _row_plates(model: Model, latents: tuple[str, ...]) -> frozenset[str]:
     """The plates whose elements are rows: outermost, ragged, with latents, or pointed along."""
     rows = {p.axis for p in model.plates if not p.outer or isinstance(p.extent, Ragged)}
+    for v in model.variables:
+        if v.role == "latent":
+            rows |= set(v.plates)
     for name in latents:
         rows |= set(model.variable(name).plates)
     for v in model.variables:

@@ -109,7 +109,8 @@ def _plain(term: sp.Expr, atoms: Atoms, latents: frozenset[str]) -> Elem | SumOf
     with_param = [f for f in sp.Mul.make_args(term) if atoms.has_param(f)]
     if len(with_param) != 1 or not isinstance(with_param[0], sp.Symbol):
         return None
-    if atoms.axes_of(term / with_param[0]) & latents:
+    factor = term / with_param[0]
+    if atoms.axes_of(factor) & latents or atoms.has_latent(factor):
         return None
     atom = atoms.atom(with_param[0])
     if isinstance(atom, SumOf) or (isinstance(atom, Elem) and atom.kind == "real"):
@@ -142,7 +143,8 @@ def _divide(
     rest: sp.Expr = sp.Integer(0)
     for term in sp.Add.make_args(sp.expand(expr)):
         entry = _plain(term, atoms, latents)
-        if not atoms.has_param(term) and not atoms.axes_of(term) & latents:
+        known = not atoms.has_param(term) and not atoms.has_latent(term)
+        if known and not atoms.axes_of(term) & latents:
             offset += term
         elif isinstance(entry, Elem) and entry.name in names:
             kept = tuple(entry.idx[i] for i in pivots[entry.name])

@@ -211,7 +211,7 @@ def _is_data(atom: object) -> bool:
     """Whether a factor that also has parameters depends on data or a latent's value by this."""
     match atom:
         case Elem(role=role):
-            return role in ("data", "input")
+            return role in ("data", "input", "latent")
         case Value() | Ind() | LogInd() | Seen():
             return True
         case _:

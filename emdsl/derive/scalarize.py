@@ -120,12 +120,6 @@ class Scalarizer:
     def _ref(self, ref: Ref, at: tuple[Ix, ...]) -> Guarded:
         if ref.name in self.levels.axes:
             return certain(self.atoms.symbol(Value(self._latent(ref))))
-        if ref.role == "latent":
-            raise Refused(
-                "continuous-latent",
-                f"latent `{ref.name}` isn't discrete",
-                ref.span,
-            )
         literal = self._literal(ref)
         if literal is not None:
             return literal
@@ -145,7 +139,7 @@ class Scalarizer:
 
     def elem(self, ref: Ref, at: tuple[Ix, ...]) -> Elem:
         """The atom of an array entry; raises Refused where an index isn't a place or a gather."""
-        assert ref.role in ("param", "data", "input", "const")
+        assert ref.role != "argument"
         kind = (
             self.model.param(ref.name).type.kind
             if ref.role == "param"
@@ -153,7 +147,7 @@ class Scalarizer:
             if ref.role == "const"
             else self.model.variable(ref.name).type.kind
         )
-        if ref.role in ("data", "input") and self.model.variable(ref.name).plates:
+        if ref.role in ("data", "input", "latent") and self.model.variable(ref.name).plates:
             assert self.level is not None
             link = self.levels.link(ref, self.level)
             rest = (self.index(e) for e in ref.indices[len(link.places) :])

@@ -11,7 +11,7 @@ Equal features up to the names of their axes are one statistic, computed once.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import sympy as sp
@@ -19,6 +19,7 @@ import sympy as sp
 from emdsl.derive.atoms import Atom, Centered, Elem, Ind, Ix, LogInd, Seen, Stat, Value
 from emdsl.derive.joint import Joint, Node
 from emdsl.derive.live import Live, live_term
+from emdsl.derive.moments import Moment, Taken, latent_part, moment_of
 from emdsl.derive.monomials import Monomial
 from emdsl.derive.table import Atoms
 from emdsl.source import Span
@@ -45,26 +46,34 @@ class Feature:
 
 @dataclass(frozen=True)
 class Statistic:
-    """E[indicators of the latents in `scope` x feature], summed over the plate with its weights."""
+    """E[indicators of the latents in `scope` x feature], summed over the plate with its weights.
+
+    Where continuous latents are in it, `moment` is a factor, whose axes follow the scope.
+    """
 
     name: str
     plate: str
     scope: tuple[str, ...]
     feature: Feature
+    moment: Moment | None = None
 
     @property
     def axes(self) -> tuple[str, ...]:
-        return (*self.scope, *self.feature.axes)
+        inner = () if self.moment is None else self.moment.axes
+        return (*self.scope, *inner, *self.feature.axes)
 
     def at(self, places: tuple[Ix, ...]) -> Stat:
         """The statistic's entry at these places, its sign known from the feature's."""
         expr = self.feature.expr
+        moment = self.moment
+        inner: sp.Expr = sp.Integer(1) if moment is None else moment.expr
         return Stat(
             self.name,
             places,
-            bool(expr.is_nonnegative),
-            self.feature.symmetric,
-            self.feature.count,
+            bool((expr * inner).is_nonnegative),
+            self.feature.symmetric
+            or (moment is not None and moment.symmetric and not self.feature.axes),
+            self.feature.count and moment is None,
             self.feature.params,
         )
 
@@ -159,34 +168,76 @@ class _Splitter:
         self.joint = joint
         self.atoms = joint.atoms
         self.features: dict[tuple[str, sp.Expr, tuple[str, ...], tuple[str, ...]], Feature] = {}
-        self.statistics: dict[tuple[str, tuple[str, ...], str], Statistic] = {}
+        self.statistics: dict[
+            tuple[str, tuple[str, ...], str, tuple[sp.Expr, str] | None], Statistic
+        ] = {}
+        self.moments: dict[tuple[str, sp.Expr, tuple[str, ...]], Moment] = {}
         self.latents = joint.atoms.latent_axes()
 
     def split(self, m: Monomial, node: Node) -> Term | Given:
         plate = node.plates[0]
         atoms = self.atoms
+        taken: Taken | None = None
+        inner, rest = latent_part(m.data, atoms)
+        if inner != 1:
+            taken, m = self._taken(inner, rest, m, plate)
         moving, still, both = self._sort(m, plate)
         free = atoms.axes_of(m.basis) | atoms.axes_of(still)
+        met = () if taken is None else taken.places
         scope = tuple(
             a for a in self.latents
             if a in free | atoms.axes_of(both)
         )  # fmt: skip
         if both != 1:
-            if m.basis == 1:
+            if m.basis == 1 and taken is None:
                 sums = tuple(sorted(m.axes - {plate, *self.latents}))
                 return Given(m.number * moving * still * both, scope, sums, plate, m.span)
             both, still, free = self._disentangled(both, still, free)
             moving = moving * both
         feature, places = self._feature(moving, plate, free)
-        known = {plate, *feature.sums, *places, *free, *atoms.axes_of(moving)}
+        known = {plate, *feature.sums, *places, *free, *met, *atoms.axes_of(moving)}
         number = m.number
         for axis in sorted(m.axes - known):  # summed over without depending on it
             number = number * self.atoms.size_of(axis)
-        statistic = self._statistic(plate, scope, feature)
-        axes = frozenset({*scope, *places, *free})
-        return Term(
-            _tidy(number), still, statistic, (*scope, *places), m.basis, axes, node.name, m.span
-        )
+        statistic = self._statistic(plate, scope, feature, taken and taken.moment)
+        places = (*scope, *met, *places)
+        axes = frozenset({*places, *free})
+        return Term(_tidy(number), still, statistic, places, m.basis, axes, node.name, m.span)
+
+    def _taken(
+        self, inner: sp.Expr, rest: sp.Expr, m: Monomial, plate: str
+    ) -> tuple[Taken, Monomial]:
+        """The moment in a monomial, and what is left of it: its entries' axes are its own.
+
+        f_l u_nl  ⇒  sum_l' [l = l'] f_l u_nl'
+        """
+        atoms = self.atoms
+        taken = moment_of(inner, plate, atoms, self._canonical, m.span)
+        found = taken.moment
+        taken = replace(taken, moment=self.moments.setdefault(
+            (plate, found.expr, found.axes), self._named(found)))  # fmt: skip
+        same = list(taken.same)
+        moving = [f for f in sp.Mul.make_args(rest) if plate in atoms.axes_of(f)]
+        still = [f for f in sp.Mul.make_args(rest) if plate not in atoms.axes_of(f)]
+        shared: dict[str, Ix] = {}
+        for axis in sorted(atoms.axes_of(sp.Mul(*moving)) & {*taken.places}):
+            shared[axis] = atoms.fresh(atoms.axes[axis].extent)
+            same.append((axis, str(shared[axis])))
+        equal = [
+            atoms.symbol(Ind(sp.Eq(atoms.symbol(Value(a)), atoms.symbol(Value(b)))))
+            for a, b in same
+        ]
+        data = sp.Mul(atoms.rename(sp.Mul(*moving), shared), *still, *equal)
+        return taken, replace(m, data=data, axes=m.axes | {b for _, b in same})
+
+    def _named(self, found: Moment) -> Moment:
+        """The moment under a name that no other has."""
+        taken = {known.name for known in self.moments.values()}
+        name, count = found.name, 1
+        while name in taken:
+            count += 1
+            name = f"{found.name}_{count}"
+        return replace(found, name=name)
 
     def live(self, x: Live) -> Term:
         """A live term as number x factor x live statistic x basis."""
@@ -298,15 +349,15 @@ class _Splitter:
         return isinstance(atom, Centered) or (isinstance(atom, Elem) and atom.role == "data")
 
     def _canonical(
-        self, order: tuple[str, ...], taken: dict[str, Ix]
+        self, order: tuple[str, ...], taken: dict[str, Ix], prefix: str = ""
     ) -> tuple[dict[str, Ix], tuple[str, ...]]:
-        """Names for axes by extent and rank: d1, d2, v1."""
+        """Names for axes by extent and rank: d1, d2, v1; of a latent's entries f_l1."""
         names: dict[str, Ix] = {}
         used = set(taken.values())
         for axis in order:
             extent = self.atoms.axes[axis].extent
             stem = re.sub(r"\W.*", "", str(extent)).lower()
-            stem = stem if not stem.isdigit() else "i"
+            stem = prefix + (stem if not stem.isdigit() else "i")
             rank = 1
             while f"{stem}{rank}" in used or not self._usable(f"{stem}{rank}", extent):
                 rank += 1
@@ -370,16 +421,20 @@ class _Splitter:
             return "_".join([type(base).__name__.lower(), *(w for w in inner if w)])
         return None
 
-    def _statistic(self, plate: str, scope: tuple[str, ...], feature: Feature) -> Statistic:
-        key = (plate, scope, f"{feature.name} {feature.expr}" if feature.params else feature.name)
+    def _statistic(
+        self, plate: str, scope: tuple[str, ...], feature: Feature, moment: Moment | None = None
+    ) -> Statistic:
+        whole = f"{feature.name} {feature.expr}" if feature.params else feature.name
+        key = (plate, scope, whole, None if moment is None else (moment.expr, moment.name))
         if key not in self.statistics:
-            name = "_".join([*scope, *([feature.name] if feature.name != "n" or not scope else [])])
+            words = [*scope, *([] if moment is None else [moment.name])]
+            name = "_".join([*words, *([feature.name] if feature.name != "n" or not words else [])])
             taken = {s.name for s in self.statistics.values()}
             unique, count = name, 1
             while unique in taken:
                 count += 1
                 unique = f"{name}_{count}"
-            self.statistics[key] = Statistic(unique, plate, scope, feature)
+            self.statistics[key] = Statistic(unique, plate, scope, feature, moment)
         return self.statistics[key]
 
 

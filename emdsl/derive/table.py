@@ -119,6 +119,10 @@ class Atoms:
     def has_param(self, expr: sp.Basic) -> bool:
         return any(self.is_param(a) for a in self.deep(expr))
 
+    def has_latent(self, expr: sp.Basic) -> bool:
+        """Whether a continuous latent is in an expression."""
+        return any(isinstance(a, Elem) and a.role == "latent" for a in self.deep(expr))
+
     def axes_of(self, expr: sp.Basic) -> frozenset[str]:
         """The free axes of an expression: those bound by sums are left out."""
         out: frozenset[str] = frozenset()

@@ -18,9 +18,12 @@ import sympy as sp
 
 from emdsl.derive.levels import Level
 from emdsl.derive.live import Live
+from emdsl.derive.moments import Moment
 from emdsl.derive.statistics import Derived, Feature, Given, Statistic, Term
 from emdsl.diagnostics import Bug
-from emdsl.inference.match import Match
+from emdsl.inference.continuous import posteriors_in
+from emdsl.inference.match import Match, Refusal
+from emdsl.inference.posteriors import Posterior
 from emdsl.inference.schedule import Factor, Schedule, Stuck, Walk, schedule
 from emdsl.model.graph import Extent, Fixed
 
@@ -44,6 +47,37 @@ class Cluster:
     parent: int | None = None
     shared: bool = False
     live: tuple[Live, ...] = ()
+    moment: Moment | None = None
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The axes its coefficients have, before those of features.
+
+        Of continuous latents' natural parameters the discrete latents above, then their entries.
+        """
+        return self.latents if self.moment is None else (*self.latents, *self.moment.axes)
+
+    @property
+    def label(self) -> str:
+        """A name for it: its latents."""
+        return "_".join(self.latents if self.moment is None else (*self.latents, self.moment.name))
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Continuous latents integrated out together: `clusters` hold their natural parameters.
+
+    Their log evidence is a message over the discrete latents `scope`, which cluster `parent` takes.
+    """
+
+    posterior: Posterior
+    scope: tuple[str, ...]
+    clusters: tuple[int, ...]
+    parent: int | None = None
+
+    @property
+    def label(self) -> str:
+        return "_".join(self.posterior.latents)
 
 
 @dataclass(frozen=True)
@@ -62,6 +96,7 @@ class PiecePlan:
     clusters: tuple[Cluster, ...]
     statistics: tuple[Statistic, ...]
     direct_live: tuple[Live, ...] = ()
+    bundles: tuple[Bundle, ...] = ()
 
     @property
     def is_live(self) -> bool:
@@ -81,6 +116,11 @@ class PiecePlan:
         return next(
             i for i, c in enumerate(self.clusters) if any(t.statistic == statistic for t in c.terms)
         )
+
+    @property
+    def finite(self) -> tuple[tuple[int, Cluster], ...]:
+        """The clusters that sum a discrete latent out, with their numbers."""
+        return tuple((i, c) for i, c in enumerate(self.clusters) if c.moment is None)
 
 
 @dataclass(frozen=True)
@@ -227,13 +267,26 @@ def _piece(derived: Derived, match: Match) -> PiecePlan:
     terms = [t for t in derived.terms if t.statistic is not None and t.statistic.plate == plate]
     given = [g for g in derived.given if g.plate == plate]
     live = [x for x in derived.live if x.plate == plate]
+    with_moment = [t for t in terms if t.statistic is not None and t.statistic.moment is not None]
+    terms = [t for t in terms if t.statistic is not None and t.statistic.moment is None]
     direct = tuple(t for t in terms if t.statistic is not None and not t.statistic.scope)
     direct_given = tuple(g for g in given if not g.scope)
     scoped = [t for t in terms if t.statistic is not None and t.statistic.scope]
+    bundles, integrals = _integrals(derived, match, plate, with_moment)
     clusters = _eliminate(
         latents, scoped, [g for g in given if g.scope], [x for x in live if x.scope],
-        {a: joint.atoms.axes[a].extent for a in latents},
+        [b.scope for b in bundles], {a: joint.atoms.axes[a].extent for a in latents},
     )  # fmt: skip
+    first = len(clusters)
+    bundles = tuple(
+        replace(
+            b,
+            clusters=tuple(first + i for i in b.clusters),
+            parent=next((i for i, c in enumerate(clusters) if -1 - n in c.children), None),
+        )
+        for n, b in enumerate(bundles)
+    )
+    clusters = (*clusters, *integrals)
     return PiecePlan(
         match,
         level,
@@ -244,7 +297,39 @@ def _piece(derived: Derived, match: Match) -> PiecePlan:
         clusters,
         tuple(s for s in derived.statistics if s.plate == plate),
         tuple(x for x in live if not x.scope),
+        bundles,
     )
+
+
+def _integrals(
+    derived: Derived, match: Match, plate: str, terms: list[Term]
+) -> tuple[tuple[Bundle, ...], tuple[Cluster, ...]]:
+    """What continuous latents are integrated out of: a cluster for each function of them.
+
+    Every function of one bundle is taken for all values of the discrete latents above any of them.
+    """
+    posteriors = posteriors_in(derived, match.strategy, (plate,))
+    if isinstance(posteriors, Refusal):
+        raise Bug(f"the strategy took a piece that has no posterior: {posteriors.reason}")
+    order = derived.joint.atoms.latent_axes()
+    bundles: list[Bundle] = []
+    clusters: list[Cluster] = []
+    for p in posteriors:
+        by_moment = {
+            m: tuple(t for t in terms if t.statistic is not None and t.statistic.moment == m)
+            for m, _ in p.roles
+        }
+        above = {
+            a for own in by_moment.values() for t in own if t.statistic is not None
+            for a in t.statistic.scope
+        }  # fmt: skip
+        scope = tuple(a for a in order if a in above)
+        start = len(clusters)
+        clusters += [
+            Cluster(scope, own, (), _features(own), moment=m) for m, own in by_moment.items()
+        ]
+        bundles.append(Bundle(p, scope, tuple(range(start, len(clusters)))))
+    return tuple(bundles), tuple(clusters)
 
 
 def _features(terms: tuple[Term, ...]) -> tuple[Feature, ...]:
@@ -267,6 +352,7 @@ def _eliminate(
     terms: list[Term],
     given: list[Given],
     live: list[Live],
+    integrals: list[tuple[str, ...]],
     extents: dict[str, Extent],
 ) -> tuple[Cluster, ...]:
     """Greedy elimination: next the latent whose cluster has fewest latents, then file order last.
@@ -277,6 +363,8 @@ def _eliminate(
     factors: list[tuple[frozenset[str], Term | Given | Live | int]] = [
         (_scope(x), x) for x in items
     ]
+    # the log evidence of continuous latents comes in first; numbered from -1 down
+    factors += [(frozenset(scope), -1 - n) for n, scope in enumerate(integrals) if scope]
     left = list(latents)
     drafts: list[tuple[tuple[str, ...], list[Term], list[Given], list[int], list[Live]]] = []
     while left:
@@ -308,7 +396,7 @@ def _eliminate(
         if rest:
             factors.append((frozenset(rest), index))
         left.remove(out)
-    parents = {child: i for i, draft in enumerate(drafts) for child in draft[3]}
+    parents = {child: i for i, draft in enumerate(drafts) for child in draft[3] if child >= 0}
     return tuple(
         Cluster(
             axes, tuple(t), tuple(g), _features(tuple(t)), tuple(c), parents.get(i), False, tuple(v)

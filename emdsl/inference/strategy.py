@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from emdsl.derive.levels import Level, Levels
 from emdsl.diagnostics import CompileError, Diagnostic, Note
-from emdsl.inference import finite, none
+from emdsl.inference import continuous, finite, none
 from emdsl.inference.match import Match, Piece, Refusal
 from emdsl.inference.references import refs_in
 from emdsl.model.graph import Model
@@ -18,6 +18,9 @@ from emdsl.source import Span
 STRATEGIES: tuple[tuple[str, Callable[[Levels, Piece], Match | Refusal]], ...] = (
     ("none", none.match),
     ("finite", finite.match),
+    ("gaussian", continuous.gaussian),
+    ("conjugate", continuous.conjugate),
+    ("mixed", continuous.mixed),
 )
 
 

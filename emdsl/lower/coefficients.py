@@ -58,7 +58,7 @@ class CoefficientLowering(PieceContext):
         )
         for label, cluster in zip(self.labels(), self.plan.clusters, strict=True):
             results.append(
-                self._coefficients(label, cluster.latents, cluster.terms, cluster.features, s, body)
+                self._coefficients(label, cluster.states, cluster.terms, cluster.features, s, body)
             )
         fetched = fetch_consts(s, self.model, self.names)
         fetched += fetch_params(s, self.model, self.names, self.pivots)
@@ -142,9 +142,9 @@ class CoefficientLowering(PieceContext):
         total: sp.Expr = sp.Integer(0)
         for t in terms:
             statistic = _of(t)
-            names: dict[str, Ix] = dict(zip(t.places[len(statistic.scope) :], f.axes, strict=True))
+            names: dict[str, Ix] = dict(zip(t.places, statistic.axes, strict=True))
             expr = self.atoms.rename(t.number * t.factor * t.basis, names)
-            kept = {*statistic.scope, *f.axes}
+            kept = {*statistic.axes}
             bound = tuple(sorted({str(names.get(a, a)) for a in t.axes} - kept))
             total += self.atoms.sum(bound, expr)
         return s.lower(total)

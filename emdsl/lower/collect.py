@@ -30,10 +30,11 @@ class CollectLowering(PieceContext):
             ("direct", (), self.plan.direct_features, "direct")
         ]
         for i, (label, cluster) in enumerate(zip(self.labels(), self.plan.clusters, strict=True)):
-            groups.append((label, cluster.latents, cluster.features, f"sums[{i}]"))
+            groups.append((label, cluster.states, cluster.features, f"sums[{i}]"))
         by_group: dict[int, list[Statistic]] = {}
         for statistic in self.plan.statistics:
-            index = 0 if not statistic.scope else 1 + self.plan.cluster_of(statistic)
+            inner = statistic.scope or statistic.moment is not None
+            index = 1 + self.plan.cluster_of(statistic) if inner else 0
             if statistic.name in wanted:
                 by_group.setdefault(index, []).append(statistic)
         for index, statistics in sorted(by_group.items()):
@@ -85,7 +86,8 @@ class CollectLowering(PieceContext):
         place = features.index(statistic.feature)
         name = f"s_{statistic.name}"
         own = tuple(s.axis(a) for a in statistic.feature.axes)
-        scope = tuple(s.axis(a) for a in statistic.scope)
+        within = statistic.moment.axes if statistic.moment is not None else ()
+        scope = tuple(s.axis(a) for a in (*statistic.scope, *within))
         extra = tuple(i for i, a in enumerate(states) if a not in scope)
         source = f"parts_{index}[{place}]"
         if extra:

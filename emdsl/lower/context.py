@@ -41,4 +41,4 @@ class PieceContext:
 
     def labels(self) -> list[str]:
         """A name for each elimination: its latents."""
-        return ["_".join(a for a in c.latents) for c in self.plan.clusters]
+        return [c.label for c in self.plan.clusters]

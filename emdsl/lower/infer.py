@@ -22,6 +22,7 @@ from emdsl.ir.nodes import (
     When,
     Whole,
 )
+from emdsl.lower.integrate import Integration
 from emdsl.lower.names import Names, quoted
 from emdsl.lower.scalar import ScalarLowering
 
@@ -37,32 +38,40 @@ class Elimination:
         self.scalars = ScalarLowering(atoms, names, frozenset({plan.plate}))
         self.plate = Axis(plan.plate, "B")
         self.latent_of = {axis: name for name, axis in levels.axes.items()}
+        self.integration = Integration(plan, self.scalars)
 
     def axes(self, cluster: Cluster) -> tuple[Axis, ...]:
         return (*(self.scalars.axis(a) for a in cluster.latents), self.plate)
 
     def _sizes(self) -> list[Stmt]:
         """The sizes of the latents, and of the block, where arrays are cut by them."""
-        if all(len(c.latents) == 1 for c in self.plan.clusters):
+        if all(len(c.states) == 1 for c in self.plan.clusters):
             return []
         out: list[Stmt] = [Bind(("B",), "", ("features.direct.shape[1]",))]
-        dims = {a.dim for c in self.plan.clusters for a in self.axes(c)[:-1]}
+        dims = {a.dim for c in self.plan.clusters for a in self._states(c)}
         by_python = {self.scalars.names[e]: e for e in self._size_names()}
         out += [Item(str(d), "layout.sizes", quoted(by_python[str(d)]))
                 for d in sorted(map(str, dims)) if str(d) in by_python]  # fmt: skip
         return out
 
+    def _states(self, cluster: Cluster) -> tuple[Axis, ...]:
+        return tuple(self.scalars.axis(a) for a in cluster.states)
+
     def _size_names(self) -> list[str]:
+        axes = self.scalars.atoms.axes
+        own = {a for c in self.plan.clusters for a in c.states}
         return [
             str(info.extent)
-            for info in self.scalars.atoms.axes.values()
-            if info.role == "latent" and not hasattr(info.extent, "value")
+            for name, info in axes.items()
+            if (info.role == "latent" or name in own) and not hasattr(info.extent, "value")
         ]
 
     def _forward(self) -> list[Stmt]:
         """Each cluster's log factor, then its latent summed out."""
         body: list[Stmt] = []
-        for i, cluster in enumerate(self.plan.clusters):
+        for bundle in self.plan.bundles:
+            body += self.integration.forward(bundle)
+        for i, cluster in self.plan.finite:
             axes = self.axes(cluster)
             out, rest = cluster.latents[0], cluster.latents[1:]
             name = f"post_{out}"
@@ -75,7 +84,9 @@ class Elimination:
             body.append(Bind((name,), "", (product,)))
             if cluster.given or cluster.live:
                 body.append(AddTo(name, Whole(Array(f"features.fixed[{i}]", axes), axes)))
-            for child in cluster.children:
+            for bundle in (self.plan.bundles[-1 - n] for n in cluster.children if n < 0):
+                body.append(AddTo(name, Whole(self.integration.message(bundle), axes)))
+            for child in (n for n in cluster.children if n >= 0):
                 own = self.axes(self.plan.clusters[child])[1:]
                 message = Array(f"message_{self.plan.clusters[child].latents[0]}", own)
                 body.append(AddTo(name, Whole(message, axes)))
@@ -93,15 +104,15 @@ class Elimination:
     def _roots(self) -> Expr:
         messages: list[Expr] = [
             Array(f"message_{c.latents[0]}", (self.plate,))
-            for c in self.plan.clusters
+            for _, c in self.plan.finite
             if c.parent is None
         ]
+        messages += [self.integration.message(b) for b in self.plan.bundles if b.parent is None]
         return messages[0] if len(messages) == 1 else Map("add", tuple(messages))
 
     def infer(self) -> Function:
         body = [*self._sizes(), *self._forward()]
-        for i in reversed(range(len(self.plan.clusters))):
-            cluster = self.plan.clusters[i]
+        for _, cluster in reversed(self.plan.finite):
             if cluster.parent is None:
                 continue
             axes = self.axes(cluster)
@@ -116,9 +127,13 @@ class Elimination:
                                 f"{', '.join(cluster.latents[1:])}) p("
                                 f"{', '.join(cluster.latents[1:])})"))  # fmt: skip
             body.append(Assign(name, Whole(Map("mul", (Array(name, axes), marginal)), axes)))
+        for bundle in self.plan.bundles:
+            body += self.integration.backward(bundle)
         body.append(Assign("evidence", Whole(self._roots(), (self.plate,))))
         flat = [
-            f"post_{c.latents[0]}" + (".reshape(-1, B)" if len(c.latents) > 1 else "")
+            self.integration.flat(c)
+            if c.moment is not None
+            else f"post_{c.latents[0]}" + (".reshape(-1, B)" if len(c.latents) > 1 else "")
             for c in self.plan.clusters
         ]
         clusters = f"({', '.join(flat)}{',' * (len(flat) == 1)})"
@@ -137,7 +152,7 @@ class Elimination:
         found: list[tuple[str, str]] = []
         if any(len(c.latents) > 1 for c in self._own()):
             body += self._sizes()[1:]
-        for i, cluster in enumerate(self.plan.clusters):
+        for i, cluster in self.plan.finite:
             if cluster not in self._own():
                 continue
             out = cluster.latents[0]
@@ -170,9 +185,9 @@ class Elimination:
         Where rows are coupled every latent has a group of terms of its own.
         """
         if not self.plan.match.coupled:
-            return self.plan.clusters
+            return tuple(c for _, c in self.plan.finite)
         return tuple(
             c
-            for c in self.plan.clusters
+            for _, c in self.plan.finite
             if len(c.latents) == 1 and c.latents[0] in self.plan.latents
         )

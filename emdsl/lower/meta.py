@@ -6,6 +6,7 @@ import hashlib
 
 from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.mstep.solve import MStep
+from emdsl.inference.continuous import is_continuous
 from emdsl.inference.plan import Plan
 from emdsl.lower.names import quoted
 from emdsl.model.graph import Constraint, Extent, Fixed, Model, Plate, Ragged, Size, Variable
@@ -22,6 +23,7 @@ def extent_literal(extent: Extent) -> str:
 def meta_lines(model: Model, plan: Plan, m_step: MStep, version: str) -> tuple[str, ...]:
     """The lines of `META = rt.Meta(...)`."""
     digest = hashlib.sha256(model.source.text.encode("utf-8", "surrogatepass")).hexdigest()
+    unseen = [v for v in model.variables if is_continuous(v)]
     lines = [
         "META = rt.Meta(",
         f"    name={quoted(model.name)},",
@@ -44,6 +46,7 @@ def meta_lines(model: Model, plan: Plan, m_step: MStep, version: str) -> tuple[s
             if model.constraints
             else []
         ),
+        *(_group("continuous", [_continuous(model, v) for v in unseen]) if unseen else []),
         ")",
     ]
     return tuple(lines)
@@ -212,6 +215,17 @@ def _call(name: str, parts: list[str]) -> str:
     if "\n" in inner or len(inner) > 86:
         inner = ",\n            ".join(parts)
     return f"{name}(\n            {inner},\n        )"
+
+
+def _continuous(model: Model, v: Variable) -> str:
+    dims = [extent_literal(model.plate(a).extent) for a in v.plates]
+    dims += [extent_literal(e) for e in v.type.shape]
+    parts = [quoted(v.name), tuple_literal(dims), quoted(v.type.kind)]
+    if v.type.shape:
+        parts.append(f"event={len(v.type.shape)}")
+    if v.plates:
+        parts.append(f"axes={tuple_literal([quoted(a) for a in v.plates])}")
+    return _call("rt.Continuous", parts)
 
 
 def _latents(model: Model, plan: Plan) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from emdsl.derive.levels import Level, Levels, Link, Place, own_places
-from emdsl.inference.plan import PiecePlan, Plan, Structure
+from emdsl.inference.plan import Bundle, PiecePlan, Plan, Structure
 from emdsl.inference.schedule import Send, Walk
 from emdsl.lower.blocks import Views
 from emdsl.lower.coupled import Coupling
@@ -60,7 +60,7 @@ def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views, kept: list[
     )
     arrays.update(dict.fromkeys(views.arrays))
     clusters = [
-        tuple_literal([extent_literal(joint.atoms.axes[a].extent) for a in c.latents])
+        tuple_literal([extent_literal(joint.atoms.axes[a].extent) for a in c.states])
         for c in piece.clusters
     ]
     by_axis = {axis: name for name, axis in joint.levels.axes.items()}
@@ -83,7 +83,7 @@ def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views, kept: list[
             for a in piece.latents
         ]
         lines.append(f"            own={tuple_literal(own)},")
-    if any(len(c.latents) > 1 for c in piece.clusters):
+    if any(len(c.latents) > 1 for _, c in piece.finite):
         seen = ([_seen(joint.levels, piece.level, a) for a in c.latents] for c in piece.clusters)
         lines += _group("reads", [_long(items) for items in seen])
     lines += [
@@ -100,8 +100,28 @@ def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views, kept: list[
         *lines,
         f"            marginals={marginals},",
         f"            collect=collect_{piece.label},",
+        *(_group("integrals", [_integral(piece, b) for b in piece.bundles]) if piece.bundles else []),
         "        ),",
     ]
+
+
+def _integral(piece: PiecePlan, bundle: Bundle) -> str:
+    shares = []
+    for i in bundle.clusters:
+        moment = piece.clusters[i].moment
+        assert moment is not None
+        role = bundle.posterior.role(moment)
+        parts = [str(i), quoted(moment.name), quoted(role.kind), str(role.first)]
+        if role.second >= 0 or moment.widths:
+            parts += [str(role.second), str(moment.widths[0])]
+        shares.append(f"rt.Share({', '.join(parts)})")
+    p = bundle.posterior
+    head = f"{quoted(p.family)}, {tuple_literal([quoted(n) for n in p.latents])}"
+    inner = "".join(f"{' ' * 24}{s},\n" for s in shares)
+    return (
+        f"rt.Integral(\n{' ' * 20}{head}, {len(bundle.scope)},\n"
+        f"{' ' * 20}(\n{inner}{' ' * 20}),\n{' ' * 16})"
+    )
 
 
 def _views(views: Views) -> list[str]:

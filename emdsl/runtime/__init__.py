@@ -19,6 +19,12 @@ from emdsl.runtime.api import row_log_likelihood as row_log_likelihood
 from emdsl.runtime.api import sample as sample
 from emdsl.runtime.api import sample_posterior as sample_posterior
 from emdsl.runtime.bind import bind as bind
+from emdsl.runtime.continuous import Along as Along
+from emdsl.runtime.continuous import Linear as Linear
+from emdsl.runtime.continuous import Product as Product
+from emdsl.runtime.continuous import jointly_normal as jointly_normal
+from emdsl.runtime.continuous import natural as natural
+from emdsl.runtime.continuous import posterior_of_one as posterior_of_one
 from emdsl.runtime.em import Iteration as Iteration
 from emdsl.runtime.engine import Chunk as Chunk
 from emdsl.runtime.engine import Engine as Engine

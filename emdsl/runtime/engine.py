@@ -44,6 +44,7 @@ from emdsl.runtime.program import (
     Program,
     Statistics,
 )
+from emdsl.runtime.unseen import unopinionated
 from emdsl.runtime.rows import Wide, expected, ready
 from emdsl.runtime.ruled_out import Barred, logs_of_zero, met
 
@@ -168,7 +169,7 @@ class Engine:
             sums |= found
             kept |= rows
         for index, data in enumerate(self.pieces):
-            if data.piece.latents and index not in self.coupled:
+            if data.piece.clusters and index not in self.coupled:
                 part, sums[index] = self._blockwise(index, known, bias, kept)
                 log_likelihood += part
             elif data.piece.potentials is not None:
@@ -212,6 +213,8 @@ class Engine:
             kept[index, cluster] = []
         for chunk, features in self.blocks(index, known.params):
             steer = bias(index, chunk) if bias is not None else None
+            if known.params is None and data.piece.integrals:
+                steer = {**unopinionated(data.piece, chunk, self.layout), **(steer or {})}
             evidence, posterior = data.piece.infer(
                 features, known[index], self.layout, EXPECT, steer
             )
@@ -334,7 +337,7 @@ class Engine:
                 part = known[index][0] @ features.direct
                 if features.live is not None:
                     part = part + features.live
-                if data.piece.latents and index not in self.coupled:
+                if data.piece.clusters and index not in self.coupled:
                     part = (
                         part + data.piece.infer(features, known[index], self.layout, how, None)[0]
                     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,10 @@ from emdsl.runtime.gather import cell_text
 from emdsl.runtime.params import check_params
 from emdsl.runtime.program import Floats, Latent, Params
 from emdsl.runtime.ragged import places_of
-from emdsl.runtime.start import Seeder, given_steer
+from emdsl.runtime.start import Seeder, Steer, given_steer
+from emdsl.runtime.unseen import with_points
+
+_SCALES = (1.0, 1e-1, 1e1, 1e-2, 1e2, 1e3, 1e-3, 1e4, 1e-4)  # of continuous latents, to begin with
 
 
 class Start:
@@ -34,7 +38,8 @@ class Start:
         self._given, self._responsibilities = given, responsibilities
         steered = {z for p in engine.program.pieces for z in p.latents}
         full = len(given) == len(meta.params)
-        self.drawn = not full and not steered <= set(responsibilities)
+        unseen = bool(meta.continuous)
+        self.drawn = not full and (unseen or not steered <= set(responsibilities))
         self._full = full
 
     def params(self, rng: np.random.Generator, restart: int, attempt: int = 0) -> Params:
@@ -42,17 +47,38 @@ class Start:
         if self._full:
             return {name: np.array(value) for name, value in self._given.items()}
         engine = self._engine
-        if not engine.program.meta.latents:  # there is nothing to draw, and no posterior
+        meta = engine.program.meta
+        if not meta.latents and not meta.continuous:  # there is nothing to draw, and no posterior
             params = {name: np.array(value) for name, value in self._reference.items()}
             return {**params, **{name: np.array(value) for name, value in self._given.items()}}
         method = self._seeder.method(restart, attempt)
         steer = self._seeder.steer(rng, method, tilted=restart + attempt > 0)
         if self._responsibilities:
             steer = given_steer(engine, self._responsibilities, steer)
+        if not meta.continuous:
+            return self._maximised(steer)
+        seed = int(rng.integers(2**63))
+        tried = [
+            self._maximised(with_points(engine, steer, np.random.default_rng(seed), scale))
+            for scale in _SCALES
+        ]
+        return max(tried, key=self._worth)
+
+    def _maximised(self, steer: Steer) -> Params:
+        """One M-step from what stands in for posteriors, within the constraints."""
+        engine = self._engine
         params = engine.program.m_step(engine.start(steer), self._reference)
         params = {**params, **{name: np.array(value) for name, value in self._given.items()}}
         rules = engine.constraints
         return params if rules is None or not rules.broken(params) else rules.impose(params)
+
+    def _worth(self, params: Params) -> float:
+        """The log likelihood of a start; minus infinity where there is none."""
+        try:
+            found = self._engine.e_step(params).log_likelihood
+        except (np.linalg.LinAlgError, ValueError):
+            return -math.inf
+        return found if math.isfinite(found) else -math.inf
 
 
 def starts_from(engine: Engine, reference: Params, init: Any, restarts: int) -> list[Start]:

@@ -106,6 +106,17 @@ class Latent:
 
 
 @dataclass(frozen=True, slots=True)
+class Continuous:
+    """A continuous latent: its dimensions, the last `event` of which belong to one value."""
+
+    name: str
+    dims: tuple[Dim, ...]
+    kind: str
+    event: int = 0
+    axes: tuple[str, ...] = ()  # the plates it is in
+
+
+@dataclass(frozen=True, slots=True)
 class Constraint:
     """sum of coefficient * entries, `relation` ("==", ">=" or "<=") `value`; `text` as written.
 
@@ -136,6 +147,7 @@ class Meta:
     constants: tuple[tuple[str, Any], ...] = ()  # const arrays whose values the file gives
     plates: tuple[Plate, ...] = ()  # in file order
     constraints: tuple[Constraint, ...] = ()
+    continuous: tuple[Continuous, ...] = ()
 
     def param(self, name: str) -> Param:
         return next(p for p in self.params if p.name == name)
@@ -244,6 +256,37 @@ def no_marginals(clusters: tuple[Floats, ...], layout: Layout) -> Mapping[str, F
 
 # --- a program -------------------------------------------------------------------------------
 
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One function of continuous latents: its cluster, its name, and what it is to the posterior.
+
+    `role` is "linear" (part `first` of jointly normal latents), "product" or "along" (parts `first`
+    and `second`, every entry with every other or entry by entry), or "function" (number `first` of
+    the posterior's family). `width` is how many of its axes are those of part `first`.
+    """
+
+    cluster: int
+    name: str
+    role: Literal["linear", "product", "along", "function"]
+    first: int
+    second: int = -1
+    width: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Integral:
+    """Continuous latents integrated out together: their family, and the functions of them.
+
+    `states` is how many leading axes of their clusters are values of discrete latents.
+    """
+
+    family: str
+    latents: tuple[str, ...]
+    states: int
+    shares: tuple[Share, ...]
+
+
 Place = tuple[str, str, int]  # ("axis", plate, lag), ("array", index input, 0), ("number", "", n)
 
 
@@ -292,6 +335,7 @@ class Piece:
     reads: tuple[tuple[View, ...], ...] = ()  # of each cluster: its latents, as its rows see them
     potentials: Callable[[Blocks, Params, Layout, Params], Potential] | None = None
     kept: tuple[int, ...] = ()  # clusters whose posteriors the M-step asks for; -1: no latent
+    integrals: tuple[Integral, ...] = ()  # continuous latents, whose clusters come last
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,160 @@
+"""Functions of continuous latents that the log joint is linear in: what an E-step takes means of.
+
+    x f_l C_l / s^2  -  f_l f_m C_l C_m / (2 s^2)  -  f_l^2 / 2
+
+Given all else the log joint is a sum of such functions with coefficients, so their forms name the
+posterior (`inference/posteriors.py`) and their coefficients are its natural parameters. A moment is
+over axes of its own, the entries of the latents in it:
+
+    f_l        one entry                         log u, 1/u    a function of one entry
+    f_l g_m    every entry with every other      f_l g_l       entry by entry
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sympy as sp
+
+from emdsl.derive.atoms import Elem, Ix
+from emdsl.derive.refusal import Refused
+from emdsl.derive.table import Atoms
+from emdsl.source import Span
+
+Sight = tuple[str, str]  # a latent's name, and how a row finds its element ("" its own)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A function of continuous latents over entry axes, as the rows of one plate see them.
+
+    `sights` are the latents in it, one for each factor (f_l f_m has two); `spans` how many of the
+    axes, from the first, each factor's entry has, unless `along`, where all have all axes.
+    """
+
+    name: str
+    expr: sp.Expr
+    plate: str
+    axes: tuple[str, ...]
+    sights: tuple[Sight, ...]
+    widths: tuple[int, ...]
+    along: bool = False
+
+    @property
+    def is_power(self) -> bool:
+        """Whether it is a product of entries: what normal latents' log densities are made of."""
+        return bool(self.widths)
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether its axes can be exchanged: f_l f_m with single axes."""
+        return self.widths == (1, 1) and not self.along and self.sights[0] == self.sights[1]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A moment met in a monomial, the axes it was met at, and what had to be set apart for it."""
+
+    moment: Moment
+    places: tuple[str, ...]
+    same: tuple[tuple[str, str], ...]  # pairs of axes that must be equal
+
+
+Name = Callable[[tuple[str, ...], dict[str, Ix], str], tuple[dict[str, Ix], tuple[str, ...]]]
+
+
+def latent_part(data: sp.Expr, atoms: Atoms) -> tuple[sp.Expr, sp.Expr]:
+    """A monomial's data as (factors with continuous latents, the others)."""
+    inner, rest = [], []
+    for factor in sp.Mul.make_args(data):
+        (inner if atoms.has_latent(factor) else rest).append(factor)
+    return sp.Mul(*inner), sp.Mul(*rest)
+
+
+def moment_of(inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name, span: Span) -> Taken:
+    """The moment that a product of latents' entries is; Refused where it is no such thing."""
+    entries = _entries(inner, atoms)
+    if entries is None:
+        return _function(inner, plate, atoms, canonical, span)
+    entries = sorted(entries, key=lambda e: (e.name, e.via, str(e.idx)))
+    if len(entries) > 2:
+        raise _unknown(inner, span)
+    own = [tuple(map(str, e.idx[1:])) for e in entries]
+    same: list[tuple[str, str]] = []
+    along = len(entries) == 2 and own[0] == own[1]
+    if len(entries) == 2 and not along:  # f_l g_l' with l = l', where only some axes are shared
+        taken = set(own[0])
+        apart: dict[str, Ix] = {}
+        for axis in own[1]:
+            if axis in taken:
+                new = atoms.fresh(atoms.axes[axis].extent)
+                apart[axis] = new
+                same.append((axis, new))
+        second = atoms.rename_atom(entries[1], apart)
+        assert isinstance(second, Elem)
+        entries[1], own[1] = second, tuple(map(str, second.idx[1:]))
+    places = own[0] if along else tuple(a for axes in own for a in axes)
+    names, axes = canonical(places, {}, f"{entries[0].name}_")
+    expr = sp.Mul(*(atoms.symbol(atoms.rename_atom(e, names)) for e in entries))
+    sights = tuple((e.name, e.via) for e in entries)
+    name = "_".join(map(_word, sights)) + ("_each" if along and axes else "")
+    widths = tuple(map(len, own))
+    return Taken(Moment(name, expr, plate, axes, sights, widths, along), places, tuple(same))
+
+
+def _entries(inner: sp.Expr, atoms: Atoms) -> list[Elem] | None:
+    """The entries of a product of whole powers; None where it is another function."""
+    out: list[Elem] = []
+    for factor in sp.Mul.make_args(inner):
+        base, power = factor.as_base_exp()
+        atom = atoms.atom(base) if isinstance(base, sp.Symbol) else None
+        if not isinstance(atom, Elem) or not (power.is_Integer and power > 0):
+            return None
+        out += [atom] * int(power)
+    return out
+
+
+def _function(
+    inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name, span: Span
+) -> Taken:
+    """A function of one entry of one latent: log u, 1/u, log(1 - u)."""
+    found = {a for a in atoms.deep(inner) if isinstance(a, Elem) and a.role == "latent"}
+    others = [a for a in atoms.deep(inner) if a not in found]
+    if len(found) != 1 or others:
+        raise _unknown(inner, span)
+    (elem,) = found
+    places = tuple(map(str, elem.idx[1:]))
+    names, axes = canonical(places, {}, f"{elem.name}_")
+    expr = atoms.rename(inner, names)
+    sight = (elem.name, elem.via)
+    name = f"{_function_word(inner, atoms.symbol(elem))}_{_word(sight)}"
+    return Taken(Moment(name, expr, plate, axes, (sight,), ()), places, ())
+
+
+def _unknown(inner: sp.Expr, span: Span) -> Refused:
+    return Refused(
+        "no-posterior",
+        f"the log joint has {inner} in it, of which no posterior is known",
+        span,
+    )
+
+
+def _word(sight: Sight) -> str:
+    name, via = sight
+    lag = re.search(r"-(\d+)$", via)
+    if lag:
+        return f"{name}_before" if lag[1] == "1" else f"{name}_before_{lag[1]}"
+    return "_".join([name, *re.findall(r"(\w+)\[", via)])
+
+
+def _function_word(inner: sp.Expr, symbol: sp.Expr) -> str:
+    known = {
+        sp.log(symbol): "log", 1 / symbol: "inverse", sp.log(1 - symbol): "log_rest",
+        symbol**-2: "inverse_square", sp.sqrt(symbol): "root",
+    }  # fmt: skip
+    return known.get(inner) or re.sub(r"\W+", "_", type(inner).__name__.lower()).strip("_")
+
+
+__all__ = ["Moment", "Sight", "Taken", "latent_part", "moment_of"]

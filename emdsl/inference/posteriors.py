@@ -1,0 +1,191 @@
+"""The posterior of continuous latents, named by the functions of them that the log joint has.
+
+    u_l, u_l u_m                      normal, of all latents that are multiplied with each other
+    log u, u^p                        gamma of u^p          (inverse gamma where p < 0)
+    log u, u, 1/u                     generalised inverse Gaussian
+    log u, log(1 - u)                 beta                  log u_k on a simplex: Dirichlet
+    u, u^2 with u > 0                 truncated normal
+
+Whatever the distributions were called, the coefficients of these functions are the posterior's
+natural parameters (Diaconis and Ylvisaker, Ann. Stat. 7 (1979)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from emdsl.derive.atoms import Elem
+from emdsl.derive.moments import Moment
+from emdsl.derive.table import Atoms
+from emdsl.inference.match import Refusal
+from emdsl.model.graph import Model
+from emdsl.source import Span
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a moment is to its posterior: of a normal's parts i and j ("linear", "product",
+    "along"), or a family's function number i."""
+
+    kind: str
+    first: int
+    second: int = -1
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A family for latents that hang together, with the role of each of their moments.
+
+    `power` is p where u^p has the family's distribution; `mirrored` are moments met as u_j u_i
+    where the pair is kept as (i, j).
+    """
+
+    family: str
+    latents: tuple[str, ...]
+    roles: tuple[tuple[Moment, Role], ...]
+    power: sp.Expr = sp.Integer(1)
+
+    def role(self, moment: Moment) -> Role:
+        return dict(self.roles)[moment]
+
+
+def posteriors_of(
+    model: Model, atoms: Atoms, moments: tuple[tuple[Moment, Span], ...], strategy: str
+) -> tuple[Posterior, ...] | Refusal:
+    """The posterior of each group of latents that moments tie; a refusal where one has none."""
+    group: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        group.setdefault(name, name)
+        while group[name] != name:
+            name = group[name]
+        return name
+
+    for moment, _ in moments:
+        first, *others = (root(name) for name, _ in moment.sights)
+        for other in others:
+            group[root(other)] = root(first)
+    names = dict.fromkeys(root(n) for m, _ in moments for n, _ in m.sights)
+    out: list[Posterior] = []
+    for name in names:
+        own = tuple((m, s) for m, s in moments if root(m.sights[0][0]) == name)
+        found = _posterior(model, atoms, own, strategy)
+        if isinstance(found, Refusal):
+            return found
+        out.append(found)
+    return tuple(out)
+
+
+def _posterior(
+    model: Model, atoms: Atoms, moments: tuple[tuple[Moment, Span], ...], strategy: str
+) -> Posterior | Refusal:
+    kinds = {model.variable(n).type.kind for m, _ in moments for n, _ in m.sights}
+    if kinds == {"real"}:
+        return _normal(moments, strategy)
+    names = {n for m, _ in moments for n, _ in m.sights}
+    if len(names) > 1:
+        tying, span = next((m, s) for m, s in moments if len({n for n, _ in m.sights}) > 1)
+        both = " and ".join(f"`{n}`" for n, _ in tying.sights)
+        return Refusal(strategy, f"{both} are tied to each other, and not all of them are real", span)
+    (name,) = names
+    return _single(name, kinds.pop(), model, atoms, moments, strategy)
+
+
+def _normal(moments: tuple[tuple[Moment, Span], ...], strategy: str) -> Posterior | Refusal:
+    for m, span in moments:
+        if not m.is_power:
+            name = m.sights[0][0]
+            return Refusal(
+                strategy,
+                f"the log joint has {show(m)} in it: only products of two real latents, as "
+                f"normals with linear means have, make the posterior of `{name}` normal",
+                span,
+            )
+    sights = sorted({s for m, _ in moments for s in m.sights})
+    place = {s: i for i, s in enumerate(sights)}
+    roles: list[tuple[Moment, Role]] = []
+    for m, _ in moments:
+        at = [place[s] for s in m.sights]
+        if len(at) == 1:
+            roles.append((m, Role("linear", at[0])))
+        else:
+            roles.append((m, Role("along" if m.along else "product", at[0], at[1])))
+    latents = tuple(dict.fromkeys(n for n, _ in sights))
+    return Posterior("normal", latents, tuple(roles))
+
+
+def _single(
+    name: str,
+    kind: str,
+    model: Model,
+    atoms: Atoms,
+    moments: tuple[tuple[Moment, Span], ...],
+    strategy: str,
+) -> Posterior | Refusal:
+    """A latent that is not tied to others: each entry has a posterior of its own."""
+    u = sp.Symbol("u", positive=True)
+    functions: dict[sp.Expr, list[Moment]] = {}
+    for m, _ in moments:
+        entries = {a for a in atoms.deep(m.expr) if isinstance(a, Elem) and a.role == "latent"}
+        if len(entries) != 1:  # u_k u_l
+            return _none(name, kind, moments, strategy)
+        functions.setdefault(m.expr.xreplace({atoms.symbol(entries.pop()): u}), []).append(m)
+    family = _family(kind, set(functions), u)
+    if family is None:
+        return _none(name, kind, moments, strategy)
+    word, order, power = family
+    roles = tuple(
+        (m, Role("function", order.index(f))) for f, found in functions.items() for m in found
+    )
+    return Posterior(word, (name,), roles, power)
+
+
+Family = tuple[str, tuple[sp.Expr, ...], sp.Expr]
+
+
+def _family(kind: str, functions: set[sp.Expr], u: sp.Symbol) -> Family | None:
+    """The family whose functions these are, with their order in it."""
+    one = sp.Integer(1)
+    if kind == "simplex":
+        return ("dirichlet", (sp.log(u),), one) if functions == {sp.log(u)} else None
+    if kind == "unit":
+        order = (sp.log(u), sp.log(1 - u))
+        return ("beta", order, one) if functions <= set(order) else None
+    if kind != "positive":
+        return None
+    powers = sorted(p for p in (_power(f, u) for f in functions - {sp.log(u)}) if p is not None)
+    if len(powers) != len(functions - {sp.log(u)}) or not powers:
+        return None
+    if len(powers) == 1:
+        (p,) = powers
+        return ("gamma" if p > 0 else "inverse_gamma", (sp.log(u), u**p), abs(p))
+    if powers == [1, 2] and sp.log(u) not in functions:
+        return "positive_normal", (u, u**2), one
+    if len(powers) == 2 and powers[0] == -powers[1]:
+        p = powers[1]
+        return "generalised_inverse_gaussian", (sp.log(u), u**p, u**-p), p
+    return None
+
+
+def _power(f: sp.Expr, u: sp.Symbol) -> sp.Expr | None:
+    base, power = f.as_base_exp()
+    return power if base == u and power.is_Rational else None
+
+
+def _none(
+    name: str, kind: str, moments: tuple[tuple[Moment, Span], ...], strategy: str
+) -> Refusal:
+    shown = list(dict.fromkeys(show(m) for m, _ in moments))
+    return Refusal(
+        strategy,
+        f"the log joint as a function of `{name}` is a sum of {', '.join(shown[:-1])}"
+        f"{' and ' * (len(shown) > 1)}{shown[-1]}: no known distribution of {kind} values",
+        moments[0][1],
+    )
+
+
+def show(moment: Moment) -> str:
+    """A moment as people write it."""
+    return str(moment.expr).replace("**", "^")

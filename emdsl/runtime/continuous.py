@@ -1,0 +1,149 @@
+"""Continuous latents of independent rows: from natural parameters to log evidence and means.
+
+Generated E-steps hand over the coefficients that functions of the latents have in the log joint.
+Arrays are (discrete states..., entries..., B); what all rows share has a last axis of length 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emdsl.runtime.how import How
+from emdsl.runtime.normal_posterior import normal
+from emdsl.runtime.program import Floats
+
+
+def natural(coefficients: Any, rows: Any) -> Floats:
+    """Coefficients (C, F) times features (F, B): (C, B), or (C, 1) where all rows are alike."""
+    if isinstance(rows, np.ndarray) and rows.shape[1] > 1 and (rows == rows[:, :1]).all():
+        rows = rows[:, :1]
+    found: Floats = coefficients @ rows
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """The coefficients of a latent's entries; the last `width` axes before the rows are entries."""
+
+    value: Floats
+    part: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The coefficients of u_l v_m, of every entry with every other: `width` axes are of u."""
+
+    value: Floats
+    part: int
+    other: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """The coefficients of u_l v_l, entry by entry."""
+
+    value: Floats
+    part: int
+    other: int
+    width: int
+
+
+Share = Linear | Product | Along
+
+
+def jointly_normal(how: How, states: int, *shares: Share) -> tuple[Floats, tuple[Floats, ...]]:
+    """The posterior of jointly normal latents, given what each function of them is multiplied by.
+
+    states : how many leading axes are values of discrete latents.
+
+    Returns the log of the integral of the exponential (states..., B), and for each share the
+    posterior mean of its function, in the share's shape with all B rows.
+
+    Raises ImproperError where there is no such integral.
+    """
+    width = {s.part: s.width for s in shares} | {
+        s.other: s.value.ndim - 1 - states - s.width for s in shares if isinstance(s, Product)
+    }
+    sizes: dict[int, int] = {}
+    for s in shares:
+        inner = s.value.shape[states:-1]
+        sizes[s.part] = math.prod(inner[: s.width])
+        if isinstance(s, Product):
+            sizes[s.other] = math.prod(inner[s.width :])
+    parts = sorted(width)
+    lead = np.broadcast_shapes(*(s.value.shape[:states] for s in shares))
+    linears: list[Floats] = []
+    for p in parts:
+        own = [_flat(s.value, states, 1) for s in shares if isinstance(s, Linear) and s.part == p]
+        linears.append(sum(own[1:], own[0]) if own else np.zeros((*lead, sizes[p], 1)))
+    squares: dict[tuple[int, int], Floats] = {}
+    for s in shares:
+        if isinstance(s, Linear):
+            continue
+        if isinstance(s, Product):
+            value = s.value.reshape(*s.value.shape[:states], sizes[s.part], sizes[s.other], -1)
+        else:
+            value = _diagonal(_flat(s.value, states, 1))
+        key = (parts.index(s.part), parts.index(s.other))
+        if key[0] > key[1]:
+            key, value = key[::-1], np.swapaxes(value, -3, -2)
+        squares[key] = squares[key] + value if key in squares else value
+    message, means, seconds = normal(tuple(linears), squares, how)
+    found: list[Floats] = []
+    for s in shares:
+        rows = message.shape[-1]
+        if isinstance(s, Linear):
+            mean = means[parts.index(s.part)]
+        else:
+            key = (parts.index(s.part), parts.index(s.other))
+            mean = seconds[key] if key in seconds else np.swapaxes(seconds[key[::-1]], -3, -2)
+            if isinstance(s, Along):
+                mean = np.einsum("...iib->...ib", mean)
+        shape = (*lead, *s.value.shape[states:-1], rows)
+        found.append(np.broadcast_to(mean, (*mean.shape[:-1], rows)).reshape(shape))
+    return message, tuple(found)
+
+
+def posterior_of_one(
+    family: Callable[..., tuple[Floats, tuple[Floats, ...]]],
+    how: How,
+    states: int,
+    naturals: tuple[Floats | None, ...],
+    places: tuple[int, ...],
+    **settings: float,
+) -> tuple[Floats, tuple[Floats, ...]]:
+    """The posterior of latents that have one each, by a family of `emdsl.runtime`.
+
+    naturals : what each function of the family is multiplied by, (states..., entries..., B); None
+        for a function that isn't there.
+    places : the functions whose posterior means are wanted.
+
+    Returns the log of the integral, summed over the entries, and the means.
+    """
+    shape = np.broadcast_shapes(*(x.shape for x in naturals if x is not None))
+    given = tuple(np.zeros((1,) * len(shape)) if x is None else x for x in naturals)
+    message, means = family(given, how=how, **settings)
+    if message.ndim > states + 1:
+        message = message.sum(axis=tuple(range(states, message.ndim - 1)))
+    return message, tuple(np.broadcast_to(means[i], shape) for i in places)
+
+
+def _flat(value: Floats, states: int, _: int) -> Floats:
+    """All axes of entries as one."""
+    return value.reshape(*value.shape[:states], -1, value.shape[-1])
+
+
+def _diagonal(value: Floats) -> Floats:
+    """(..., L, B) as (..., L, L, B) with zeros off the diagonal."""
+    size = value.shape[-2]
+    out = np.zeros((*value.shape[:-2], size, *value.shape[-2:]))
+    at = np.arange(size)
+    out[..., at, at, :] = value
+    return out
