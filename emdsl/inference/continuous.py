@@ -8,8 +8,8 @@ log evidence for each of their configurations is a factor of *finite*.
 from __future__ import annotations
 
 from emdsl.derive.joint import joint_of
-from emdsl.derive.levels import Levels
-from emdsl.derive.moments import Moment
+from emdsl.derive.levels import Level, Levels, Link, own_places
+from emdsl.derive.moments import Moment, Sight
 from emdsl.derive.refusal import Refused
 from emdsl.derive.statistics import Derived, statistics_of
 from emdsl.diagnostics import CompileError
@@ -65,7 +65,7 @@ def _match(strategy: str, levels: Levels, piece: Piece) -> Match | Refusal:
         return early
     try:
         derived = derived_of(model, piece, summed)
-        found = posteriors_in(derived, strategy)
+        found = posteriors_in(derived, strategy, at_home=True)
     except CompileError as error:
         d = error.diagnostics[0]
         return Refusal(strategy, d.message, d.span)
@@ -74,7 +74,85 @@ def _match(strategy: str, levels: Levels, piece: Piece) -> Match | Refusal:
         return Refusal(strategy, d.message, d.span)
     if isinstance(found, Refusal):
         return found
-    return Match(strategy, piece, summed)
+    if len(piece.levels) == 1 and not _links(derived):
+        return Match(strategy, piece, summed)
+    return _across(strategy, derived, piece, summed)
+
+
+def _across(
+    strategy: str, derived: Derived, piece: Piece, summed: tuple[str, ...]
+) -> Match | Refusal:
+    """A piece whose latents are seen from other rows than their own."""
+    links = _links(derived)
+    targets = {link.target for own in links.values() for link in own}
+    targets |= {derived.joint.levels.of(derived.joint.model.variable(n)) for n in _latents(piece, derived)}
+    once = all(len(own) == 1 for own in links.values())
+    if len(targets) == 1 and once:
+        (home,) = targets
+        if not any(link.target == link.source for own in links.values() for link in own):
+            return _counted(strategy, derived, links) or Match(
+                strategy, piece, summed, home=home.axis
+            )
+    first = next(
+        v for v in map(derived.joint.model.variable, piece.variables) if is_continuous(v)
+    )
+    return Refusal(strategy, f"`{first.name}` is tied across rows", first.span)
+
+
+def _latents(piece: Piece, derived: Derived) -> tuple[str, ...]:
+    levels = derived.joint.levels
+    return tuple(
+        n for n in piece.variables
+        if is_continuous(levels.model.variable(n)) or n in levels.axes
+    )  # fmt: skip
+
+
+def _links(derived: Derived) -> dict[str, set[Link]]:
+    """By plate, the links to other rows through which latents are seen."""
+    levels = derived.joint.levels
+    found: dict[str, set[Link]] = {}
+    for s in derived.statistics:
+        own = found.setdefault(s.plate, set())
+        for sight in s.moment.sights if s.moment is not None else ():
+            own.add(link_of(levels, s.plate, sight))
+        own |= {levels.links[s.plate, axis] for axis in s.scope}
+    for x in (*derived.live, *derived.given):
+        found.setdefault(x.plate, set()).update(levels.links[x.plate, a] for a in x.scope)
+    elsewhere = {p: {k for k in own if not k.own} for p, own in found.items()}
+    mixed = {p for p, own in found.items() if elsewhere[p] and len(own) > len(elsewhere[p])}
+    return {p: found[p] if p in mixed else own for p, own in elsewhere.items() if own}
+
+
+def link_of(levels: Levels, plate: str, sight: Sight) -> Link:
+    """How rows of a plate find the element of a continuous latent that they see."""
+    name, via = sight
+    if via:
+        return levels.views[plate, name, via]
+    target = levels.of(levels.model.variable(name))
+    source = Level(tuple(plate.split(",")))
+    return Link(source, target, own_places(target))
+
+
+def _counted(strategy: str, derived: Derived, links: dict[str, set[Link]]) -> Refusal | None:
+    """Refuse what can't be added up at other rows: functions evaluated anew, weighted targets."""
+    model = derived.joint.model
+    for x in (*derived.live, *derived.given):
+        if x.plate in links and x.scope:
+            return Refusal(
+                strategy, "rows that point to a discrete latent have more than sums for it", x.span
+            )
+    for own in links.values():
+        for link in own:
+            weighted = [p for p in link.target.plates if model.plate(p).weight is not None]
+            if weighted and not link.up:
+                v = next(v for v in model.variables if v.role == "latent")
+                return Refusal(
+                    strategy,
+                    f"the elements of `{weighted[0]}` are counted by weights, but other rows point "
+                    "to them: a replicate would have to be pointed to as well",
+                    v.span,
+                )
+    return None
 
 
 def derived_of(model: Model, piece: Piece, summed: tuple[str, ...]) -> Derived:
@@ -83,7 +161,11 @@ def derived_of(model: Model, piece: Piece, summed: tuple[str, ...]) -> Derived:
 
 
 def posteriors_in(
-    derived: Derived, strategy: str, plates: tuple[str, ...] | None = None
+    derived: Derived,
+    strategy: str,
+    plates: tuple[str, ...] | None = None,
+    *,
+    at_home: bool = False,
 ) -> tuple[Posterior, ...] | Refusal:
     """The posteriors of the continuous latents on some plates, or why one has no known form."""
     atoms, model = derived.joint.atoms, derived.joint.model
@@ -105,4 +187,4 @@ def posteriors_in(
         if t.statistic is not None and t.statistic.moment is not None:
             if plates is None or t.statistic.plate in plates:
                 moments.setdefault(t.statistic.moment, t.span)
-    return posteriors_of(model, atoms, tuple(moments.items()), strategy)
+    return posteriors_of(model, atoms, tuple(moments.items()), strategy, at_home=at_home)

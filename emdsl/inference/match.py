@@ -26,13 +26,15 @@ class Piece:
 class Match:
     """A strategy takes a piece; `summed` are the discrete variables it sums over.
 
-    `coupled` says that a latent is seen from other rows than its own.
+    `coupled` says that a latent is seen from other rows than its own. `home` is the axis of the
+    rows that all others point to, once each, so that what these others have is added up there.
     """
 
     strategy: str
     piece: Piece
     summed: tuple[str, ...]
     coupled: bool = False
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)

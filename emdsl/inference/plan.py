@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.levels import Level
+from emdsl.derive.levels import Level, Link
 from emdsl.derive.live import Live
 from emdsl.derive.moments import Moment
 from emdsl.derive.statistics import Derived, Feature, Given, Statistic, Term
 from emdsl.diagnostics import Bug
-from emdsl.inference.continuous import posteriors_in
+from emdsl.inference.continuous import link_of, posteriors_in
 from emdsl.inference.match import Match, Refusal
 from emdsl.inference.posteriors import Posterior
 from emdsl.inference.schedule import Factor, Schedule, Stuck, Walk, schedule
@@ -48,6 +48,7 @@ class Cluster:
     shared: bool = False
     live: tuple[Live, ...] = ()
     moment: Moment | None = None
+    source: str = ""  # the axis of the rows whose terms these are, where it isn't the piece's own
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -60,7 +61,9 @@ class Cluster:
     @property
     def label(self) -> str:
         """A name for it: its latents."""
-        return "_".join(self.latents if self.moment is None else (*self.latents, self.moment.name))
+        words = self.latents if self.moment is None else (*self.latents, self.moment.name)
+        added = ("of", self.source.replace(",", "_")) if self.source and not self.moment else ()
+        return "_".join((*words, *added))
 
 
 @dataclass(frozen=True)
@@ -68,16 +71,31 @@ class Bundle:
     """Continuous latents integrated out together: `clusters` hold their natural parameters.
 
     Their log evidence is a message over the discrete latents `scope`, which cluster `parent` takes.
+    Without a posterior it is what other rows' terms say of discrete latents alone.
     """
 
-    posterior: Posterior
+    posterior: Posterior | None
     scope: tuple[str, ...]
     clusters: tuple[int, ...]
     parent: int | None = None
 
     @property
     def label(self) -> str:
+        if self.posterior is None:
+            return "_".join((*self.scope, "elsewhere"))
         return "_".join(self.posterior.latents)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows of another level whose terms are added up at the piece's rows they point to."""
+
+    link: Link
+    clusters: tuple[int, ...]  # the piece's, whose features these rows have
+
+    @property
+    def label(self) -> str:
+        return f"{self.link.source.label}_for_{self.link.target.label}"
 
 
 @dataclass(frozen=True)
@@ -97,6 +115,8 @@ class PiecePlan:
     statistics: tuple[Statistic, ...]
     direct_live: tuple[Live, ...] = ()
     bundles: tuple[Bundle, ...] = ()
+    folds: tuple[Fold, ...] = ()
+    name: str = ""  # of its functions, where it isn't its level's
 
     @property
     def is_live(self) -> bool:
@@ -109,7 +129,14 @@ class PiecePlan:
 
     @property
     def label(self) -> str:
-        return self.level.label
+        return self.name or self.level.label
+
+    def folded(self, fold: Fold) -> PiecePlan:
+        """The rows of a fold as a piece: nothing but the features of the clusters they feed."""
+        return PiecePlan(
+            self.match, fold.link.source, (), (), (), (),
+            tuple(self.clusters[i] for i in fold.clusters), (), name=fold.label,
+        )  # fmt: skip
 
     def cluster_of(self, statistic: Statistic) -> int:
         """The cluster that has a statistic's terms."""
@@ -120,7 +147,9 @@ class PiecePlan:
     @property
     def finite(self) -> tuple[tuple[int, Cluster], ...]:
         """The clusters that sum a discrete latent out, with their numbers."""
-        return tuple((i, c) for i, c in enumerate(self.clusters) if c.moment is None)
+        return tuple(
+            (i, c) for i, c in enumerate(self.clusters) if c.moment is None and not c.source
+        )
 
 
 @dataclass(frozen=True)
@@ -156,7 +185,13 @@ def plan_of(derived: Derived, matches: tuple[Match, ...]) -> Plan:
             structure, pieces[first:] = _structure(derived, match, first, pieces[first:])
             structures.append(structure)
         else:
-            pieces.append(_piece(derived, match))
+            home = next((k for k in match.piece.levels if k.axis == match.home), None)
+            for level in match.piece.levels:
+                if home is None or level == home:
+                    others = tuple(k for k in match.piece.levels if k != level)
+                    pieces.append(_piece(derived, match, level, others))
+                else:
+                    pieces.append(_direct(derived, match, level))
     return Plan(derived, tuple(pieces), tuple(structures))
 
 
@@ -259,20 +294,41 @@ def _structure(
     return Structure(match, numbers, order, tuple(clusters)), marked
 
 
-def _piece(derived: Derived, match: Match) -> PiecePlan:
+def _direct(derived: Derived, match: Match, level: Level) -> PiecePlan:
+    """Rows that point to the rows where their terms are added up: only what no latent touches."""
+    terms = [t for t in _terms(derived, level.axis) if not _has_latent(t)]
+    return PiecePlan(
+        match, level, (), tuple(terms),
+        tuple(g for g in derived.given if g.plate == level.axis),
+        _features(tuple(terms)), (),
+        tuple(t.statistic for t in terms if t.statistic is not None),
+        tuple(x for x in derived.live if x.plate == level.axis),
+    )  # fmt: skip
+
+
+def _terms(derived: Derived, plate: str) -> list[Term]:
+    return [t for t in derived.terms if t.statistic is not None and t.statistic.plate == plate]
+
+
+def _has_latent(t: Term) -> bool:
+    return t.statistic is not None and (bool(t.statistic.scope) or t.statistic.moment is not None)
+
+
+def _piece(
+    derived: Derived, match: Match, level: Level, others: tuple[Level, ...] = ()
+) -> PiecePlan:
+    """A level whose rows are independent; rows of other levels are added up at them."""
     joint = derived.joint
-    level = match.piece.levels[0]
     plate = level.axis
     latents = tuple(joint.levels.axes[name] for name in match.summed)
-    terms = [t for t in derived.terms if t.statistic is not None and t.statistic.plate == plate]
+    terms = _terms(derived, plate)
     given = [g for g in derived.given if g.plate == plate]
     live = [x for x in derived.live if x.plate == plate]
-    with_moment = [t for t in terms if t.statistic is not None and t.statistic.moment is not None]
-    terms = [t for t in terms if t.statistic is not None and t.statistic.moment is None]
-    direct = tuple(t for t in terms if t.statistic is not None and not t.statistic.scope)
-    direct_given = tuple(g for g in given if not g.scope)
+    direct = tuple(t for t in terms if not _has_latent(t))
     scoped = [t for t in terms if t.statistic is not None and t.statistic.scope]
-    bundles, integrals = _integrals(derived, match, plate, with_moment)
+    scoped = [t for t in scoped if t.statistic is not None and t.statistic.moment is None]
+    elsewhere = [t for k in others for t in _terms(derived, k.axis) if _has_latent(t)]
+    bundles, integrals = _integrals(derived, match, plate, [*terms, *elsewhere])
     clusters = _eliminate(
         latents, scoped, [g for g in given if g.scope], [x for x in live if x.scope],
         [b.scope for b in bundles], {a: joint.atoms.axes[a].extent for a in latents},
@@ -287,18 +343,37 @@ def _piece(derived: Derived, match: Match) -> PiecePlan:
         for n, b in enumerate(bundles)
     )
     clusters = (*clusters, *integrals)
+    folds: list[Fold] = []
+    for k in others:
+        fed = tuple(i for i, c in enumerate(clusters) if c.source == k.axis)
+        if fed:
+            folds.append(Fold(_link_home(derived, k), fed))
+    everything = [s for t in (*terms, *elsewhere) if (s := t.statistic) is not None]
     return PiecePlan(
         match,
         level,
         latents,
         direct,
-        direct_given,
+        tuple(g for g in given if not g.scope),
         _features(direct),
         clusters,
-        tuple(s for s in derived.statistics if s.plate == plate),
+        tuple(s for s in derived.statistics if s in everything),
         tuple(x for x in live if not x.scope),
         bundles,
+        tuple(folds),
     )
+
+
+def _link_home(derived: Derived, level: Level) -> Link:
+    """The one link through which a level's rows see latents."""
+    levels = derived.joint.levels
+    for t in _terms(derived, level.axis):
+        assert t.statistic is not None
+        if t.statistic.moment is not None:
+            return link_of(levels, level.axis, t.statistic.moment.sights[0])
+        if t.statistic.scope:
+            return levels.links[level.axis, t.statistic.scope[0]]
+    raise Bug(f"rows of {level.axis} see no latent")
 
 
 def _integrals(
@@ -307,13 +382,20 @@ def _integrals(
     """What continuous latents are integrated out of: a cluster for each function of them.
 
     Every function of one bundle is taken for all values of the discrete latents above any of them.
+    What other rows say of discrete latents alone is a bundle without latents of its own.
     """
-    posteriors = posteriors_in(derived, match.strategy, (plate,))
+    plates = tuple(dict.fromkeys(t.statistic.plate for t in terms if t.statistic is not None))
+    posteriors = posteriors_in(derived, match.strategy, plates, at_home=True)
     if isinstance(posteriors, Refusal):
         raise Bug(f"the strategy took a piece that has no posterior: {posteriors.reason}")
     order = derived.joint.atoms.latent_axes()
     bundles: list[Bundle] = []
     clusters: list[Cluster] = []
+
+    def source(t: Term) -> str:
+        assert t.statistic is not None
+        return "" if t.statistic.plate == plate else t.statistic.plate
+
     for p in posteriors:
         by_moment = {
             m: tuple(t for t in terms if t.statistic is not None and t.statistic.moment == m)
@@ -326,9 +408,18 @@ def _integrals(
         scope = tuple(a for a in order if a in above)
         start = len(clusters)
         clusters += [
-            Cluster(scope, own, (), _features(own), moment=m) for m, own in by_moment.items()
+            Cluster(scope, own, (), _features(own), moment=m, source=source(own[0]))
+            for m, own in by_moment.items()
         ]
         bundles.append(Bundle(p, scope, tuple(range(start, len(clusters)))))
+    other: dict[tuple[str, tuple[str, ...]], list[Term]] = {}
+    for t in terms:
+        assert t.statistic is not None
+        if t.statistic.scope and t.statistic.moment is None and source(t):
+            other.setdefault((source(t), t.statistic.scope), []).append(t)
+    for (where, scope), mine in other.items():
+        bundles.append(Bundle(None, scope, (len(clusters),)))
+        clusters.append(Cluster(scope, tuple(mine), (), _features(tuple(mine)), source=where))
     return tuple(bundles), tuple(clusters)
 
 

@@ -52,9 +52,17 @@ class Posterior:
 
 
 def posteriors_of(
-    model: Model, atoms: Atoms, moments: tuple[tuple[Moment, Span], ...], strategy: str
+    model: Model,
+    atoms: Atoms,
+    moments: tuple[tuple[Moment, Span], ...],
+    strategy: str,
+    *,
+    at_home: bool = False,
 ) -> tuple[Posterior, ...] | Refusal:
-    """The posterior of each group of latents that moments tie; a refusal where one has none."""
+    """The posterior of each group of latents that moments tie; a refusal where one has none.
+
+    `at_home` says that a latent is the same whichever rows see it.
+    """
     group: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -71,7 +79,7 @@ def posteriors_of(
     out: list[Posterior] = []
     for name in names:
         own = tuple((m, s) for m, s in moments if root(m.sights[0][0]) == name)
-        found = _posterior(model, atoms, own, strategy)
+        found = _posterior(model, atoms, own, strategy, at_home)
         if isinstance(found, Refusal):
             return found
         out.append(found)
@@ -79,11 +87,15 @@ def posteriors_of(
 
 
 def _posterior(
-    model: Model, atoms: Atoms, moments: tuple[tuple[Moment, Span], ...], strategy: str
+    model: Model,
+    atoms: Atoms,
+    moments: tuple[tuple[Moment, Span], ...],
+    strategy: str,
+    at_home: bool,
 ) -> Posterior | Refusal:
     kinds = {model.variable(n).type.kind for m, _ in moments for n, _ in m.sights}
     if kinds == {"real"}:
-        return _normal(moments, strategy)
+        return _normal(moments, strategy, at_home)
     names = {n for m, _ in moments for n, _ in m.sights}
     if len(names) > 1:
         tying, span = next((m, s) for m, s in moments if len({n for n, _ in m.sights}) > 1)
@@ -93,7 +105,9 @@ def _posterior(
     return _single(name, kinds.pop(), model, atoms, moments, strategy)
 
 
-def _normal(moments: tuple[tuple[Moment, Span], ...], strategy: str) -> Posterior | Refusal:
+def _normal(
+    moments: tuple[tuple[Moment, Span], ...], strategy: str, at_home: bool
+) -> Posterior | Refusal:
     for m, span in moments:
         if not m.is_power:
             name = m.sights[0][0]
@@ -104,10 +118,12 @@ def _normal(moments: tuple[tuple[Moment, Span], ...], strategy: str) -> Posterio
                 span,
             )
     sights = sorted({s for m, _ in moments for s in m.sights})
+    if at_home:
+        sights = [(n, "") for n in dict.fromkeys(n for n, _ in sights)]
     place = {s: i for i, s in enumerate(sights)}
     roles: list[tuple[Moment, Role]] = []
     for m, _ in moments:
-        at = [place[s] for s in m.sights]
+        at = [place[(n, "") if at_home else (n, via)] for n, via in m.sights]
         if len(at) == 1:
             roles.append((m, Role("linear", at[0])))
         else:

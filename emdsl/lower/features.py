@@ -9,6 +9,7 @@ import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ind, Seen, Value
 from emdsl.derive.statistics import Feature, Given
+from emdsl.inference.plan import Cluster
 from emdsl.ir.nodes import (
     Assign,
     Axis,
@@ -42,7 +43,10 @@ class FeatureLowering(BlockContext):
         body: list[Stmt] = []
         groups: list[list[str]] = []
         made: dict[Feature, str] = {}
-        everything = [self.plan.direct_features, *(c.features for c in self.plan.clusters)]
+        everything = [
+            self.plan.direct_features,
+            *(() if self._elsewhere(c) else c.features for c in self.plan.clusters),
+        ]
         for features in everything:
             groups.append([])
             for f in features:
@@ -73,6 +77,10 @@ class FeatureLowering(BlockContext):
             "They don't change between iterations.\n"
         )
         return Function(f"features_{self.plan.label}", _FEATURES, "rt.Features", doc, tuple(body))
+
+    def _elsewhere(self, cluster: Cluster) -> bool:
+        """Whether another level's rows have these features, added up at this one's."""
+        return bool(cluster.source) and cluster.source != self.plan.plate
 
     def _tuple(self, names: list[str]) -> str:
         return f"({', '.join(names)}{',' * (len(names) == 1)})"

@@ -132,7 +132,7 @@ class Elimination:
         body.append(Assign("evidence", Whole(self._roots(), (self.plate,))))
         flat = [
             self.integration.flat(c)
-            if c.moment is not None
+            if c.moment is not None or c.source
             else f"post_{c.latents[0]}" + (".reshape(-1, B)" if len(c.latents) > 1 else "")
             for c in self.plan.clusters
         ]

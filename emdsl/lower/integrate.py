@@ -43,6 +43,8 @@ class Integration:
     def forward(self, bundle: Bundle) -> list[Stmt]:
         """Natural parameters, and the posterior's log normaliser and means."""
         given = f" given {', '.join(bundle.scope)}" if bundle.scope else ""
+        if bundle.posterior is None:
+            return self._said_elsewhere(bundle)
         names = ", ".join(bundle.posterior.latents)
         word = _WORDS[bundle.posterior.family]
         body: list[Stmt] = [
@@ -66,6 +68,19 @@ class Integration:
         body.append(Bind((targets,), "", (self._call(bundle),)))
         return body
 
+    def _said_elsewhere(self, bundle: Bundle) -> list[Stmt]:
+        """What the rows that point here say of discrete latents, added up."""
+        (i,) = bundle.clusters
+        cluster = self.plan.clusters[i]
+        axes = self.axes(cluster)
+        value = f"coefficients[{i + 1}] @ features.rows[{i}]"
+        if len(axes) != 2:
+            value = f"({value}).reshape({', '.join([*(str(a.dim) for a in axes[:-1]), '-1'])})"
+        return [
+            Comment(f"{', '.join(bundle.scope)}: what rows of {cluster.source} say"),
+            Bind((f"message_{bundle.label}",), "", (value,)),
+        ]
+
     def backward(self, bundle: Bundle) -> list[Stmt]:
         """E[[z = k] h] = p(z = k) E[h | z = k]."""
         if bundle.parent is None:
@@ -84,12 +99,14 @@ class Integration:
             cluster = self.plan.clusters[i]
             axes = self.axes(cluster)
             name = self.post(cluster)
+            if bundle.posterior is None:
+                return [Assign(name, Whole(marginal, axes))]
             body.append(Assign(name, Whole(Map("mul", (Array(name, axes), marginal)), axes)))
         return body
 
     def post(self, cluster: Cluster) -> str:
-        assert cluster.moment is not None
-        return f"mean_{cluster.moment.name}"
+        name = cluster.label if cluster.moment is None else cluster.moment.name
+        return f"mean_{name}"
 
     def flat(self, cluster: Cluster) -> str:
         """A cluster's posterior means with its states as one axis."""
@@ -101,6 +118,7 @@ class Integration:
 
     def _call(self, bundle: Bundle) -> str:
         p = bundle.posterior
+        assert p is not None
         clusters = [self.plan.clusters[i] for i in bundle.clusters]
         if p.family == "normal":
             parts = [self._part(c, p.role(c.moment)) for c in clusters if c.moment is not None]

@@ -48,10 +48,17 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
     wanted = wanted.union(*(b.statistics for b in blocks))
     functions: list[Function] = []
     views: list[Views] = []
+    folded: list[tuple[Views, ...]] = []
     for i, piece in enumerate(plan.pieces):
         shared = (piece, model, joint.atoms, names, joint.pivots, joint.nodes, joint.levels)
         features = FeatureLowering(*shared)
         functions.append(features.features())
+        seen: list[Views] = []
+        for fold in piece.folds:
+            there = FeatureLowering(piece.folded(fold), *shared[1:])
+            functions.append(there.features())
+            seen.append(there.views())
+        folded.append(tuple(seen))
         functions.append(CoefficientLowering(*shared).coefficients())
         views.append(features.views())
         if i in live:
@@ -84,6 +91,7 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
                 model,
                 plan,
                 tuple(views),
+                tuple(folded),
                 tuple(couplings),
                 [n for b in blocks for n in b.names],
                 numeric.kept,

@@ -18,6 +18,7 @@ def program_lines(
     model: Model,
     plan: Plan,
     views: tuple[Views, ...],
+    folded: tuple[tuple[Views, ...], ...],
     couplings: tuple[Coupling, ...],
     numeric: list[str],
     kept: Mapping[int, Collection[int]],
@@ -26,8 +27,8 @@ def program_lines(
 ) -> list[str]:
     """The lines of `PROGRAM = rt.Program(...)`."""
     lines = ["PROGRAM = rt.Program(", "    meta=META,", "    pieces=("]
-    for i, (piece, seen) in enumerate(zip(plan.pieces, views, strict=True)):
-        lines += _piece(model, plan, piece, seen, sorted(kept.get(i, ())))
+    for i, (piece, seen, there) in enumerate(zip(plan.pieces, views, folded, strict=True)):
+        lines += _piece(model, plan, piece, seen, there, sorted(kept.get(i, ())))
     lines += [
         "    ),",
         "    m_step=m_step,",
@@ -46,18 +47,18 @@ def program_lines(
     return [*lines, ")"]
 
 
-def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views, kept: list[int]) -> list[str]:
+def _piece(
+    model: Model,
+    plan: Plan,
+    piece: PiecePlan,
+    views: Views,
+    folded: tuple[Views, ...],
+    kept: list[int],
+) -> list[str]:
     joint = plan.derived.joint
     plates = [model.plate(a) for a in piece.level.plates]
     weights = [p.weight.name for p in plates if p.weight is not None]
-    arrays = dict.fromkeys(
-        v.name
-        for v in model.variables
-        if v.role in ("data", "input")
-        and v.name not in weights
-        and v.plates
-        and joint.levels.of(v) == piece.level
-    )
+    arrays = _own_arrays(model, plan, piece.level, weights)
     arrays.update(dict.fromkeys(views.arrays))
     clusters = [
         tuple_literal([extent_literal(joint.atoms.axes[a].extent) for a in c.states])
@@ -93,6 +94,7 @@ def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views, kept: list[
     if piece.is_live:
         lines.append(f"            potentials=potentials_{piece.label},")
         lines.append(f"            kept={tuple_literal([str(i) for i in kept])},")
+    own = [b for b in piece.bundles if b.posterior is not None]
     if not piece.match.coupled:
         infer = f"infer_{piece.label}" if piece.clusters else "rt.no_latents"
         lines.append(f"            infer={infer},")
@@ -100,13 +102,47 @@ def _piece(model: Model, plan: Plan, piece: PiecePlan, views: Views, kept: list[
         *lines,
         f"            marginals={marginals},",
         f"            collect=collect_{piece.label},",
-        *(_group("integrals", [_integral(piece, b) for b in piece.bundles]) if piece.bundles else []),
+        *(_folds(model, plan, piece, folded) if piece.folds else []),
+        *(_group("integrals", [_integral(piece, b) for b in own]) if own else []),
         "        ),",
     ]
 
 
+def _own_arrays(model: Model, plan: Plan, level: Level, weights: list[str]) -> dict[str, None]:
+    return dict.fromkeys(
+        v.name
+        for v in model.variables
+        if v.role in ("data", "input")
+        and v.name not in weights
+        and v.plates
+        and plan.derived.joint.levels.of(v) == level
+    )
+
+
+def _folds(model: Model, plan: Plan, piece: PiecePlan, folded: tuple[Views, ...]) -> list[str]:
+    """The rows of other levels that are added up at this one's."""
+    lines = ["            folds=("]
+    for fold, views in zip(piece.folds, folded, strict=True):
+        source = fold.link.source
+        plates = [model.plate(a) for a in source.plates]
+        weights = [p.weight.name for p in plates if p.weight is not None]
+        arrays = _own_arrays(model, plan, source, weights) | dict.fromkeys(views.arrays)
+        ends = [tuple_literal([quoted(a) for a in k.plates]) for k in (source, piece.level)]
+        lines += [
+            "                rt.Fold(",
+            f"                    rt.Link({', '.join(ends)}, {_places(fold.link)}),",
+            f"                    arrays={tuple_literal([quoted(a) for a in arrays])},",
+            *("        " + line for line in _views(views)),
+            f"                    features=features_{fold.label},",
+            f"                    clusters={tuple_literal([str(i) for i in fold.clusters])},",
+            "                ),",
+        ]
+    return [*lines, "            ),"]
+
+
 def _integral(piece: PiecePlan, bundle: Bundle) -> str:
     shares = []
+    assert bundle.posterior is not None
     for i in bundle.clusters:
         moment = piece.clusters[i].moment
         assert moment is not None

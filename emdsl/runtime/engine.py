@@ -19,6 +19,7 @@ import numpy as np
 
 from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.held import restricted
+from emdsl.runtime.folds import folded, with_folds
 from emdsl.runtime.how import EXPECT, How
 from emdsl.runtime.links import Levels, added_up
 from emdsl.runtime.pieces import (
@@ -72,7 +73,9 @@ class Engine:
         self.levels = Levels(program.meta, bound)
         coupled = {i for s in program.structures for i in s.pieces}
         self.pieces = [
-            load_piece(program.meta, self.levels, piece, collapse and i not in coupled)
+            load_piece(
+                program.meta, self.levels, piece, collapse and i not in coupled and not piece.folds
+            )
             for i, piece in enumerate(program.pieces)
         ]
         self.coupled = coupled
@@ -93,6 +96,13 @@ class Engine:
     def set_pivot(self, pivot: Params) -> None:
         """Take second moments about `pivot` from now on."""
         self.pivot = pivot
+        self._folded = {
+            id(data): [
+                folded(self.program.meta, self.levels, fold, self.layout, pivot)
+                for fold in data.piece.folds
+            ]
+            for data in self.pieces
+        }
         for data in self.pieces:
             data.cache.clear()
             probe = self._features(data, data.chunk(0, min(1, data.size)))
@@ -104,7 +114,8 @@ class Engine:
             structure.share()
 
     def _features(self, data: PieceData, chunk: Chunk) -> Features:
-        return data.piece.features(data.block_arrays(chunk), self.layout, self.pivot)
+        own = data.piece.features(data.block_arrays(chunk), self.layout, self.pivot)
+        return with_folds(own, data.piece.folds, self._folded[id(data)], chunk)
 
     def blocks(self, index: int, at: Params | None = None) -> Iterator[tuple[Chunk, Features]]:
         """The blocks of piece `index` with their features, and what is added `at` parameters."""

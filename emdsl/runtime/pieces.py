@@ -151,37 +151,62 @@ def load_piece(meta: Meta, levels: Levels, piece: Piece, collapse: bool) -> Piec
     """Gather a piece's arrays; raise DataError where rows point to what is missing."""
     level = piece.axes
     size = levels.rows(level).size
-    arrays: dict[str, NDArray[Any]] = {}
-    discrete = True
-    for name in piece.arrays:
-        arrays[name] = _last(levels.along(name, level))
-        discrete &= meta.array(name).kind in ("int", "count", "bool", "category", "index")
-        mask = levels.along(name, level, mask=True)
-        if mask is not None:
-            arrays[f"{name} observed"] = _last(mask)
-    for view in piece.views:
-        arrays[view.key] = _last(_seen(meta, levels, level, view))
-        if not view.array.startswith("#"):
-            discrete &= meta.array(view.array).kind in ("int", "count", "bool", "category", "index")
+    arrays, _ = load_arrays(meta, levels, level, piece.arrays, piece.views)
+    read = {*piece.arrays, *(v.array for v in piece.views if not v.array.startswith("#"))}
+    discrete = all(
+        meta.array(n).kind in ("int", "count", "bool", "category", "index") for n in read
+    )
+    fixed = frozenset(a for a in arrays if _is_fixed(meta, a))
+    own = {k: v for k, v in arrays.items() if k not in fixed}
     weight = levels.weight(level)
     if weight is not None and (weight == 1.0).all():
         weight = None
     inverse = None
-    if collapse and discrete and arrays and size > 1:
-        found = _distinct(arrays, weight, size)
+    if collapse and discrete and own and size > 1:
+        found = _distinct(own, weight, size)
         if found is not None:
-            arrays, weight, inverse = found
+            own, weight, inverse = found
             size = len(weight)
-    along = frozenset(arrays)
-    for array in meta.arrays:  # what isn't along this plate goes to every block as it is
-        single = array.role in ("const", "input") and array.plates == 0
-        if single and array.name in levels.bound.arrays:
-            arrays[array.name] = levels.bound.arrays[array.name]
+    along = frozenset(own)
+    arrays = {**own, **{k: arrays[k] for k in fixed}}
     sizes = levels.bound.layout.sizes
     states = [
         math.prod(sizes[d] if isinstance(d, str) else d for d in dims) for dims in piece.clusters
     ]
     return PieceData(piece, size, arrays, along, weight, inverse, 0, {}, True, states)
+
+
+def load_arrays(
+    meta: Meta,
+    levels: Levels,
+    level: tuple[str, ...],
+    names: tuple[str, ...],
+    views: tuple[View, ...],
+) -> tuple[dict[str, NDArray[Any]], frozenset[str]]:
+    """A level's arrays with the rows last, and which of them have rows.
+
+    Raises DataError where rows point to what is missing.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in names:
+        arrays[name] = _last(levels.along(name, level))
+        mask = levels.along(name, level, mask=True)
+        if mask is not None:
+            arrays[f"{name} observed"] = _last(mask)
+    for view in views:
+        arrays[view.key] = _last(_seen(meta, levels, level, view))
+    along = frozenset(arrays)
+    for array in meta.arrays:  # what isn't along this plate goes to every block as it is
+        if _is_fixed(meta, array.name) and array.name in levels.bound.arrays:
+            arrays[array.name] = levels.bound.arrays[array.name]
+    return arrays, along
+
+
+def _is_fixed(meta: Meta, name: str) -> bool:
+    """Whether an array is one for all rows."""
+    return any(
+        a.name == name and a.role in ("const", "input") and a.plates == 0 for a in meta.arrays
+    )
 
 
 def _last(value: NDArray[Any]) -> NDArray[Any]:

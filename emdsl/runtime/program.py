@@ -304,6 +304,33 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """From each row of level `source` to one of level `target`.
+
+    `carries` are the latents, as the source's rows see them, whose log factors go that way.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    places: tuple[Place, ...]
+    carries: tuple[View, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Rows of another level whose features are added up at the rows they point to, once.
+
+    `clusters` are the numbers of the clusters that `features(block, layout, pivot)` is about.
+    """
+
+    link: Link
+    arrays: tuple[str, ...]
+    features: Callable[[Blocks, Layout, Params], Features]
+    clusters: tuple[int, ...]
+    views: tuple[View, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A level of rows: a plate's elements, or those of nested plates (`axes`).
 
@@ -336,19 +363,7 @@ class Piece:
     potentials: Callable[[Blocks, Params, Layout, Params], Potential] | None = None
     kept: tuple[int, ...] = ()  # clusters whose posteriors the M-step asks for; -1: no latent
     integrals: tuple[Integral, ...] = ()  # continuous latents, whose clusters come last
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """From each row of level `source` to one of level `target`.
-
-    `carries` are the latents, as the source's rows see them, whose log factors go that way.
-    """
-
-    source: tuple[str, ...]
-    target: tuple[str, ...]
-    places: tuple[Place, ...]
-    carries: tuple[View, ...] = ()
+    folds: tuple[Fold, ...] = ()  # other rows, of which some clusters' features are sums
 
 
 @dataclass(frozen=True, slots=True)
