@@ -93,10 +93,20 @@ def _across(
             return _counted(strategy, derived, links) or Match(
                 strategy, piece, summed, home=home.axis
             )
-    first = next(
-        v for v in map(derived.joint.model.variable, piece.variables) if is_continuous(v)
-    )
-    return Refusal(strategy, f"`{first.name}` is tied across rows", first.span)
+    if strategy != "gaussian":
+        first = next(
+            v for v in map(derived.joint.model.variable, piece.variables) if is_continuous(v)
+        )
+        return Refusal(
+            strategy, f"the elements of `{first.name}` are tied across rows: only normal latents "
+            "alone can be integrated out together", first.span
+        )  # fmt: skip
+    model = derived.joint.model
+    weighted = next((p for k in piece.levels for p in k.plates if model.plate(p).weight), None)
+    if weighted is not None:
+        v = model.variable(piece.variables[0])
+        return Refusal(strategy, f"the elements of `{weighted}` are counted by weights", v.span)
+    return Match(strategy, piece, summed, coupled=True)
 
 
 def _latents(piece: Piece, derived: Derived) -> tuple[str, ...]:

@@ -166,20 +166,35 @@ class Structure:
 
 
 @dataclass(frozen=True)
+class Together:
+    """Coupled levels of normal latents; `independent` is the level whose rows aren't tied."""
+
+    match: Match
+    pieces: tuple[int, ...]
+    independent: Level
+
+
+@dataclass(frozen=True)
 class Plan:
     """The plans of the levels, and of what couples some of them."""
 
     derived: Derived
     pieces: tuple[PiecePlan, ...]
     structures: tuple[Structure, ...] = ()
+    together: tuple[Together, ...] = ()
 
 
 def plan_of(derived: Derived, matches: tuple[Match, ...]) -> Plan:
     """Plan every piece's E-step."""
     pieces: list[PiecePlan] = []
     structures: list[Structure] = []
+    together: list[Together] = []
     for match in matches:
-        if match.coupled:
+        if match.coupled and match.strategy == "gaussian":
+            numbers = range(len(pieces), len(pieces) + len(match.piece.levels))
+            pieces += [_normals(derived, match, level) for level in match.piece.levels]
+            together.append(Together(match, tuple(numbers), _independent(derived, match)))
+        elif match.coupled:
             first = len(pieces)
             pieces += [_rows(derived, match, level) for level in match.piece.levels]
             structure, pieces[first:] = _structure(derived, match, first, pieces[first:])
@@ -192,7 +207,33 @@ def plan_of(derived: Derived, matches: tuple[Match, ...]) -> Plan:
                     pieces.append(_piece(derived, match, level, others))
                 else:
                     pieces.append(_direct(derived, match, level))
-    return Plan(derived, tuple(pieces), tuple(structures))
+    return Plan(derived, tuple(pieces), tuple(structures), tuple(together))
+
+
+def _normals(derived: Derived, match: Match, level: Level) -> PiecePlan:
+    """A level of rows that see normal latents of other rows: what they say of them."""
+    terms = [t for t in _terms(derived, level.axis) if _has_latent(t)]
+    plan = _direct(derived, match, level)
+    bundles, clusters = _integrals(derived, match, level.axis, terms, at_home=False)
+    seen = dict.fromkeys(t.statistic for t in terms if t.statistic is not None)
+    return replace(
+        plan, clusters=clusters, bundles=bundles, statistics=(*plan.statistics, *seen)
+    )
+
+
+def _independent(derived: Derived, match: Match) -> Level:
+    """The level whose rows no latent ties to each other: the plates around that all have."""
+    levels = derived.joint.levels
+    count = min(len(k.plates) for k in match.piece.levels)
+    for s in derived.statistics:
+        for sight in s.moment.sights if s.moment is not None else ():
+            link = link_of(levels, s.plate, sight)
+            if not link.own:
+                count = min(count, link.shared)
+    first = match.piece.levels[0].plates
+    while any(k.plates[:count] != first[:count] for k in match.piece.levels):
+        count -= 1
+    return Level(first[:count])
 
 
 def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
@@ -377,7 +418,7 @@ def _link_home(derived: Derived, level: Level) -> Link:
 
 
 def _integrals(
-    derived: Derived, match: Match, plate: str, terms: list[Term]
+    derived: Derived, match: Match, plate: str, terms: list[Term], *, at_home: bool = True
 ) -> tuple[tuple[Bundle, ...], tuple[Cluster, ...]]:
     """What continuous latents are integrated out of: a cluster for each function of them.
 
@@ -385,7 +426,7 @@ def _integrals(
     What other rows say of discrete latents alone is a bundle without latents of its own.
     """
     plates = tuple(dict.fromkeys(t.statistic.plate for t in terms if t.statistic is not None))
-    posteriors = posteriors_in(derived, match.strategy, plates, at_home=True)
+    posteriors = posteriors_in(derived, match.strategy, plates, at_home=at_home)
     if isinstance(posteriors, Refusal):
         raise Bug(f"the strategy took a piece that has no posterior: {posteriors.reason}")
     order = derived.joint.atoms.latent_axes()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from emdsl.derive.atoms import Elem
-from emdsl.derive.moments import Moment
+from emdsl.derive.moments import Moment, Sight
 from emdsl.derive.table import Atoms
 from emdsl.inference.match import Refusal
 from emdsl.model.graph import Model
@@ -46,6 +46,7 @@ class Posterior:
     latents: tuple[str, ...]
     roles: tuple[tuple[Moment, Role], ...]
     power: sp.Expr = sp.Integer(1)
+    sights: tuple[Sight, ...] = ()  # a normal's parts
 
     def role(self, moment: Moment) -> Role:
         return dict(self.roles)[moment]
@@ -129,7 +130,7 @@ def _normal(
         else:
             roles.append((m, Role("along" if m.along else "product", at[0], at[1])))
     latents = tuple(dict.fromkeys(n for n, _ in sights))
-    return Posterior("normal", latents, tuple(roles))
+    return Posterior("normal", latents, tuple(roles), sights=tuple(sights))
 
 
 def _single(

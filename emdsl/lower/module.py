@@ -67,7 +67,7 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
         if piece.clusters:
             elimination = Elimination(piece, joint.atoms, names, joint.levels)
             functions += [] if piece.match.coupled else [elimination.infer()]
-            functions.append(elimination.marginals())
+            functions += [elimination.marginals()] if piece.latents else []
         functions.append(CollectLowering(*shared).collect(wanted))
     couplings = [Coupling(plan, structure, model, names) for structure in plan.structures]
     functions += [c.infer() for c in couplings]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from emdsl.derive.levels import Level, Levels, Link, Place, own_places
+from emdsl.inference.continuous import link_of
 from emdsl.inference.plan import Bundle, PiecePlan, Plan, Structure
+from emdsl.inference.posteriors import Posterior
 from emdsl.inference.schedule import Send, Walk
 from emdsl.lower.blocks import Views
 from emdsl.lower.coupled import Coupling
@@ -36,10 +38,14 @@ def program_lines(
         "    pivot=pivot,",
         "    sample=draw,",
     ]
-    if couplings:
+    if couplings or plan.together:
         lines.append("    structures=(")
         for structure, coupling in zip(plan.structures, couplings, strict=True):
             lines += _structure(structure, coupling)
+        for together in plan.together:
+            numbers = tuple_literal([str(i) for i in together.pieces])
+            level = tuple_literal([quoted(a) for a in together.independent.plates])
+            lines.append(f"        rt.JointlyNormal(pieces={numbers}, level={level}),")
         lines.append("    ),")
     if numeric:
         lines.append(f"    numeric={tuple_literal(numeric)},")
@@ -66,7 +72,7 @@ def _piece(
     ]
     by_axis = {axis: name for name, axis in joint.levels.axes.items()}
     latents = [quoted(by_axis[a]) for a in piece.latents]
-    marginals = f"marginals_{piece.label}" if piece.clusters else "rt.no_marginals"
+    marginals = f"marginals_{piece.label}" if piece.latents else "rt.no_marginals"
     lines = [
         "        rt.Piece(",
         f"            plate={extent_literal(plates[-1].extent)},",
@@ -76,7 +82,7 @@ def _piece(
         f"            latents={tuple_literal(latents)},",
         *_listed("clusters", clusters),
     ]
-    if piece.match.coupled:
+    if piece.match.coupled and not piece.bundles:
         shared = [str(c.shared) for c in piece.clusters]
         lines += _listed("shared", shared)
         own = [
@@ -103,7 +109,7 @@ def _piece(
         f"            marginals={marginals},",
         f"            collect=collect_{piece.label},",
         *(_folds(model, plan, piece, folded) if piece.folds else []),
-        *(_group("integrals", [_integral(piece, b) for b in own]) if own else []),
+        *(_group("integrals", [_integral(joint.levels, piece, b) for b in own]) if own else []),
         "        ),",
     ]
 
@@ -140,7 +146,7 @@ def _folds(model: Model, plan: Plan, piece: PiecePlan, folded: tuple[Views, ...]
     return [*lines, "            ),"]
 
 
-def _integral(piece: PiecePlan, bundle: Bundle) -> str:
+def _integral(levels: Levels, piece: PiecePlan, bundle: Bundle) -> str:
     shares = []
     assert bundle.posterior is not None
     for i in bundle.clusters:
@@ -156,8 +162,21 @@ def _integral(piece: PiecePlan, bundle: Bundle) -> str:
     inner = "".join(f"{' ' * 24}{s},\n" for s in shares)
     return (
         f"rt.Integral(\n{' ' * 20}{head}, {len(bundle.scope)},\n"
-        f"{' ' * 20}(\n{inner}{' ' * 20}),\n{' ' * 16})"
+        f"{' ' * 20}(\n{inner}{' ' * 20}),\n{_sights(levels, piece, p)}{' ' * 16})"
     )
+
+
+def _sights(levels: Levels, piece: PiecePlan, posterior: Posterior) -> str:
+    """The parts of normal latents that are tied across rows, as each row sees them."""
+    if not piece.match.coupled:
+        return ""
+    lines = [f"{' ' * 20}("]
+    for name, via in posterior.sights:
+        link = link_of(levels, piece.plate, (name, via))
+        parts = [quoted(f"{name}[{via}]" if via else name), quoted(name)]
+        parts += [] if link.up else [_places(link)]
+        lines.append(f"{' ' * 24}rt.View({', '.join(parts)}),")
+    return "\n".join([*lines, f"{' ' * 20}),", ""])
 
 
 def _views(views: Views) -> list[str]:

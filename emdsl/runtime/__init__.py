@@ -39,6 +39,7 @@ from emdsl.runtime.held import constrained as constrained
 from emdsl.runtime.held import free as free
 from emdsl.runtime.how import EXPECT as EXPECT
 from emdsl.runtime.how import How as How
+from emdsl.runtime.jointly import JointlyNormal as JointlyNormal
 from emdsl.runtime.latents import Filtered as Filtered
 from emdsl.runtime.latents import MostProbable as MostProbable
 from emdsl.runtime.numeric import ALL as ALL

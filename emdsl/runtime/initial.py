@@ -17,7 +17,7 @@ from emdsl.runtime.params import check_params
 from emdsl.runtime.program import Floats, Latent, Params
 from emdsl.runtime.ragged import places_of
 from emdsl.runtime.start import Seeder, Steer, given_steer
-from emdsl.runtime.unseen import with_points
+from emdsl.runtime.unseen import Points
 
 _SCALES = (1.0, 1e-1, 1e1, 1e-2, 1e2, 1e3, 1e-3, 1e4, 1e-4)  # of continuous latents, to begin with
 
@@ -59,7 +59,7 @@ class Start:
             return self._maximised(steer)
         seed = int(rng.integers(2**63))
         tried = [
-            self._maximised(with_points(engine, steer, np.random.default_rng(seed), scale))
+            self._maximised(Points(engine, steer, np.random.default_rng(seed), scale))
             for scale in _SCALES
         ]
         return max(tried, key=self._worth)

@@ -257,6 +257,22 @@ def no_marginals(clusters: tuple[Floats, ...], layout: Layout) -> Mapping[str, F
 # --- a program -------------------------------------------------------------------------------
 
 
+Place = tuple[str, str, int]  # ("axis", plate, lag), ("array", index input, 0), ("number", "", n)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An array or latent as seen from other rows than its own; `key` is what a block calls it.
+
+    `array` "#t" is each row's own index along plate t. Without `places`, that of a row's own or of
+    the row it is in.
+    """
+
+    key: str
+    array: str
+    places: tuple[Place, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """One function of continuous latents: its cluster, its name, and what it is to the posterior.
@@ -278,29 +294,15 @@ class Share:
 class Integral:
     """Continuous latents integrated out together: their family, and the functions of them.
 
-    `states` is how many leading axes of their clusters are values of discrete latents.
+    `states` is how many leading axes of their clusters are values of discrete latents. `sights`
+    are the parts of normal latents tied across rows, as each row sees them.
     """
 
     family: str
     latents: tuple[str, ...]
     states: int
     shares: tuple[Share, ...]
-
-
-Place = tuple[str, str, int]  # ("axis", plate, lag), ("array", index input, 0), ("number", "", n)
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """An array or latent as seen from other rows than its own; `key` is what a block calls it.
-
-    `array` "#t" is each row's own index along plate t. Without `places`, that of a row's own or of
-    the row it is in.
-    """
-
-    key: str
-    array: str
-    places: tuple[Place, ...] = ()
+    sights: tuple[View, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

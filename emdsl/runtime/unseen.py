@@ -45,17 +45,22 @@ def steered(
     return out
 
 
-def with_points(engine: Engine, steer: Steer, rng: np.random.Generator, scale: float) -> Steer:
-    """A steer that draws points for continuous latents too."""
+class Points:
+    """A steer that draws points for continuous latents too, `scale` being how far apart they are."""
 
-    def both(index: int, chunk: Chunk) -> Bias:
-        piece = engine.pieces[index].piece
-        drawn = dict(steer(index, chunk) or {})
+    def __init__(
+        self, engine: Engine, steer: Steer, rng: np.random.Generator, scale: float
+    ) -> None:
+        self.engine, self.steer, self.rng, self.scale = engine, steer, rng, scale
+
+    def __call__(self, index: int, chunk: Chunk) -> Bias:
+        """The log potentials, and natural parameters, of one block of a piece."""
+        piece = self.engine.pieces[index].piece
+        drawn = dict(self.steer(index, chunk) or {})
         if piece.integrals:
-            drawn |= steered(piece, chunk.stop - chunk.start, engine.layout, rng, scale)
+            rows = chunk.stop - chunk.start
+            drawn |= steered(piece, rows, self.engine.layout, self.rng, self.scale)
         return drawn
-
-    return both
 
 
 Dims = Mapping[str, tuple[int, ...]]

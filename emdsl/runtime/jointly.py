@@ -1,0 +1,267 @@
+"""Normal latents tied across rows, as the engine holds them: state space models, crossed effects.
+
+What rows say of the latents they see is gathered as natural parameters, block by block, as that of
+independent rows is; `gaussian_system` conditions on all of it together; the means and products
+that come back for each row go into the statistics as posteriors do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emdsl.runtime.feature_columns import at_columns, distinct_columns, joined, signature
+from emdsl.runtime.gaussian_system import Clique, Family, GaussianSystem, Solution
+from emdsl.runtime.how import EXPECT, Draw, How
+from emdsl.runtime.links import Levels
+from emdsl.runtime.pieces import Chunk, Kept, Known, PieceData, Posteriors, Steer
+from emdsl.runtime.program import Features, Floats, Integral, Meta, Share
+from emdsl.runtime.rows import expected
+from emdsl.runtime.unseen import Points
+
+Ints = NDArray[np.intp]
+Blocks = Callable[..., Iterator[tuple[Chunk, Features]]]
+
+
+@dataclass(frozen=True, slots=True)
+class JointlyNormal:
+    """Coupled levels whose latents are all normal: `pieces` are their numbers in the program.
+
+    `level` is the level whose rows are independent of each other.
+    """
+
+    pieces: tuple[int, ...]
+    level: tuple[str, ...] = ()
+
+    def load(
+        self, meta: Meta, levels: Levels, pieces: Sequence[PieceData], blocks: Blocks
+    ) -> JointlyNormalData:
+        """The levels with their rows."""
+        return JointlyNormalData(self, meta, levels, pieces, blocks)
+
+
+class _Group:
+    """One integral's rows: which elements each part is, and which rows have the same squares."""
+
+    def __init__(self, piece: int, integral: Integral, families: tuple[int, ...]) -> None:
+        self.piece = piece
+        self.integral = integral
+        self.families = families
+        self.linear = [s for s in integral.shares if s.role == "linear"]
+        self.square = [s for s in integral.shares if s.role != "linear"]
+        self.patterns: Ints | None = None
+        self.columns: dict[int, Any] = {}  # of each square's cluster, its rows in each pattern
+
+
+class JointlyNormalData:
+    """The structure with its rows."""
+
+    def __init__(
+        self,
+        structure: JointlyNormal,
+        meta: Meta,
+        levels: Levels,
+        pieces: Sequence[PieceData],
+        blocks: Blocks,
+    ) -> None:
+        self.structure, self.meta, self.levels = structure, meta, levels
+        self.data, self.blocks = pieces, blocks
+        names = dict.fromkeys(
+            name for i in structure.pieces for g in pieces[i].piece.integrals for name in g.latents
+        )
+        self.latents = [next(c for c in meta.continuous if c.name == n) for n in names]
+        self.families = [
+            Family(levels.rows(c.axes).size, math.prod(self._shape(c.dims[len(c.axes) :])))
+            for c in self.latents
+        ]
+        place = {c.name: i for i, c in enumerate(self.latents)}
+        self.groups = [
+            _Group(i, g, tuple(place[v.array] for v in g.sights))
+            for i in structure.pieces
+            for g in pieces[i].piece.integrals
+        ]
+        self.rows = [
+            tuple(self._rows(g.piece, v.places, f)
+                  for v, f in zip(g.integral.sights, g.families, strict=True))
+            for g in self.groups
+        ]  # fmt: skip
+        self.system: GaussianSystem | None = None
+
+    @property
+    def pieces(self) -> tuple[int, ...]:
+        return self.structure.pieces
+
+    def _shape(self, dims: Sequence[str | int]) -> tuple[int, ...]:
+        sizes = self.levels.bound.layout.sizes
+        return tuple(sizes[d] if isinstance(d, str) else d for d in dims)
+
+    def _rows(self, piece: int, places: Any, family: int) -> Ints:
+        source, target = self.data[piece].piece.axes, self.latents[family].axes
+        if places:
+            return self.levels.point(source, target, places)
+        return self.levels.rows(source).up[len(target)]
+
+    # -- which rows share squares --
+
+    def share(self) -> None:
+        """Find which rows' squares have the same features: they are worked out once."""
+        cliques = []
+        for g, rows in zip(self.groups, self.rows, strict=True):
+            clusters = sorted({s.cluster for s in g.square})
+            whole = {c: joined([f.rows[c] for _, f in self.blocks(g.piece)]) for c in clusters}
+            columns = [signature(w) for w in whole.values()]
+            which, inverse = distinct_columns(np.concatenate(columns))
+            g.patterns = None if 2 * len(which) > len(inverse) else inverse
+            kept = which if g.patterns is not None else np.arange(len(inverse))
+            g.columns = {c: at_columns(w, kept) for c, w in whole.items()}
+            cliques.append(Clique(g.families, rows, g.patterns))
+        self.system = GaussianSystem(self.families, cliques, None)
+
+    # -- inference --
+
+    def solve(self, known: Known) -> Solution:
+        """The posterior of all latents under these coefficients. Raises ImproperError."""
+        linears, squares = [], []
+        for g in self.groups:
+            linears.append(self._linear(g, known))
+            squares.append(self._square(g, known))
+        assert self.system is not None
+        return self.system.solve(linears, squares)
+
+    def _linear(self, g: _Group, known: Known) -> list[Floats]:
+        size = self.data[g.piece].size
+        out = [np.zeros((self.families[f].dim, size)) for f in g.families]
+        for chunk, features in self.blocks(g.piece):
+            for s in g.linear:
+                part = known[g.piece][s.cluster + 1] @ features.rows[s.cluster]
+                out[s.first][:, chunk.start : chunk.stop] += part
+        return out
+
+    def _square(self, g: _Group, known: Known) -> dict[tuple[int, int], Floats]:
+        out: dict[tuple[int, int], Floats] = {}
+        for s in g.square:
+            part = known[g.piece][s.cluster + 1] @ g.columns[s.cluster]
+            d, e = (self.families[g.families[p]].dim for p in (s.first, s.second))
+            if s.role == "along":
+                value = np.zeros((d, e, part.shape[-1]))
+                value[np.arange(d), np.arange(d)] = part
+            else:
+                value = part.reshape(d, e, -1)
+            key = (s.first, s.second)
+            if s.first > s.second:
+                key, value = key[::-1], value.swapaxes(0, 1)
+            out[key] = out[key] + value if key in out else value
+        return out
+
+    def infer(
+        self, known: Known, how: How, bias: Steer | None = None
+    ) -> tuple[Mapping[str, Floats], Posteriors]:
+        """Log evidence by level, and for each piece's clusters the means of their functions."""
+        if known.params is None:
+            found: Solution | StandIn = self._stand_in(bias)
+            evidence = np.zeros(self.levels.rows(self.structure.level).size)
+        else:
+            found = self.solve(known)
+            evidence = self._evidence(found.evidence)
+            if isinstance(how, Draw):
+                found = StandIn(found.draw(how.rng), None, self.rows, self.groups)
+        posteriors: dict[int, list[Floats]] = {
+            i: [np.empty((0, 0))] * len(self.data[i].states) for i in self.pieces
+        }
+        for c, g in enumerate(self.groups):
+            for s in g.integral.shares:
+                posteriors[g.piece][s.cluster] = self._mean(found, c, g, s)
+        return {",".join(self.structure.level): evidence}, {
+            i: tuple(p) for i, p in posteriors.items()
+        }
+
+    def _mean(self, found: Solution | StandIn, c: int, g: _Group, s: Share) -> Floats:
+        if s.role == "linear":
+            rows = self.rows[c][s.first]
+            mean = np.take(found.means[g.families[s.first]], rows, axis=1, mode="clip")
+            return np.where(rows >= 0, mean, 0.0) if (rows < 0).any() else mean
+        both = found.second(c, s.first, s.second)
+        if s.role == "along":
+            return np.ascontiguousarray(np.einsum("iib->ib", both))
+        return both.reshape(-1, both.shape[-1])
+
+    def _evidence(self, parts: Sequence[Floats]) -> Floats:
+        """What the elements say, added up at the independent rows."""
+        level = self.structure.level
+        total = np.zeros(self.levels.rows(level).size)
+        for latent, part in zip(self.latents, parts, strict=True):
+            up = self.levels.rows(latent.axes).up[len(level)]
+            total += np.bincount(up, part, minlength=len(total))
+        return total
+
+    def _stand_in(self, bias: Steer | None) -> StandIn:
+        """Points drawn for all latents (or zero), as far from each other as the scale says."""
+        rng, scale = (bias.rng, bias.scale) if isinstance(bias, Points) else (None, 1.0)
+        means = tuple(
+            np.zeros((f.dim, f.count)) if rng is None else
+            scale * rng.standard_normal((f.dim, f.count)) for f in self.families
+        )  # fmt: skip
+        return StandIn(means, scale**2 / 2.0, self.rows, self.groups)
+
+    def expect(
+        self, known: Known, bias: Steer | None = None
+    ) -> tuple[Mapping[str, Floats], Posteriors, Kept]:
+        """Log evidence by level, and the expected sums of each piece's features, by cluster."""
+        evidence, posteriors = self.infer(known, EXPECT, bias)
+        return evidence, {i: self._sums(i, p) for i, p in posteriors.items()}, {}
+
+    def _sums(self, index: int, posteriors: tuple[Floats, ...]) -> tuple[Floats, ...]:
+        sums: list[Floats] | None = None
+        for chunk, features in self.blocks(index):
+            new = [
+                expected(p[:, chunk.start : chunk.stop], features.rows[c])
+                for c, p in enumerate(posteriors)
+            ]
+            sums = new if sums is None else [a + b for a, b in zip(sums, new, strict=True)]
+        return tuple(sums or ())
+
+    def log_likelihood(self, evidence: Mapping[str, Floats], known: Known) -> float:
+        """The log evidence of all rows."""
+        del known
+        return float(sum(math.fsum(rows) if len(rows) < 1000 else rows.sum()
+                         for rows in evidence.values()))  # fmt: skip
+
+    def pointing(self, index: int) -> dict[int, Ints]:
+        """No rows here have starts drawn for them that others could vote on."""
+        del index
+        return {}
+
+    def past(self, engine: Any, params: Any) -> Any:
+        """What each row's past says; not worked out for normal latents."""
+        raise NotImplementedError
+
+
+class StandIn:
+    """Means of all latents with one variance for every entry, in place of a posterior."""
+
+    def __init__(
+        self,
+        means: tuple[Floats, ...],
+        variance: float | None,
+        rows: Sequence[tuple[Ints, ...]],
+        groups: Sequence[_Group],
+    ) -> None:
+        self.means, self.variance = means, variance
+        self.rows, self.groups = rows, groups
+
+    def second(self, c: int, p: int, q: int) -> Floats:
+        """E[u_p u_q'] for each row of group c, (dim_p, dim_q, R); 0 where the row sees none."""
+        families, rows = self.groups[c].families, self.rows[c]
+        left = np.take(self.means[families[p]], rows[p], axis=1, mode="clip")
+        right = np.take(self.means[families[q]], rows[q], axis=1, mode="clip")
+        both = left[:, None] * right
+        if self.variance is not None and families[p] == families[q]:
+            at = np.arange(len(left))
+            both[at, at] += np.where(rows[p] == rows[q], self.variance, 0.0)
+        kept: Floats = np.where((rows[p] >= 0) & (rows[q] >= 0), both, 0.0)
+        return kept
