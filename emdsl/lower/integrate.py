@@ -136,6 +136,8 @@ class Integration:
         power = f", power={float(p.power)!r}" if p.power != 1 else ""
         wanted = f"({', '.join(map(str, places))}{',' * (len(places) == 1)})"
         states = len(bundle.scope)
+        if p.family == "dirichlet":
+            return f"rt.posterior_of_shares(how, {states}, {order[0]})"
         return f"rt.posterior_of_one(rt.{p.family}, how, {states}, ({inner}), {wanted}{power})"
 
     def _part(self, cluster: Cluster, role: Role) -> str:

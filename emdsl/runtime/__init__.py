@@ -22,6 +22,8 @@ from emdsl.runtime.bind import bind as bind
 from emdsl.runtime.continuous import Along as Along
 from emdsl.runtime.continuous import Linear as Linear
 from emdsl.runtime.continuous import Product as Product
+from emdsl.runtime.continuous import positive_normal as positive_normal
+from emdsl.runtime.continuous import posterior_of_shares as posterior_of_shares
 from emdsl.runtime.continuous import jointly_normal as jointly_normal
 from emdsl.runtime.continuous import natural as natural
 from emdsl.runtime.continuous import posterior_of_one as posterior_of_one

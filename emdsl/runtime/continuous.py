@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from emdsl.runtime.how import How
+from emdsl.runtime.how import EXPECT, How
 from emdsl.runtime.normal_posterior import normal
 from emdsl.runtime.program import Floats
+from emdsl.runtime.truncated_normal import truncated_normal
+from emdsl.runtime.unit_posteriors import dirichlet
 
 
 def natural(coefficients: Any, rows: Any) -> Floats:
@@ -133,6 +135,21 @@ def posterior_of_one(
     if message.ndim > states + 1:
         message = message.sum(axis=tuple(range(states, message.ndim - 1)))
     return message, tuple(np.broadcast_to(means[i], shape) for i in places)
+
+
+def posterior_of_shares(how: How, states: int, log_share: Floats) -> tuple[Floats, tuple[Floats]]:
+    """The Dirichlet posterior of shares, given what log u_k is multiplied by, (..., K, B)."""
+    message, mean = dirichlet(log_share, how)
+    if message.ndim > states + 1:
+        message = message.sum(axis=tuple(range(states, message.ndim - 1)))
+    return message, (mean,)
+
+
+def positive_normal(
+    natural: tuple[Floats, Floats], how: How = EXPECT
+) -> tuple[Floats, tuple[Floats, Floats]]:
+    """A normal cut off at zero, given what u and u^2 are multiplied by."""
+    return truncated_normal(natural, 0.0, np.inf, how)
 
 
 def _flat(value: Floats, states: int, _: int) -> Floats:
