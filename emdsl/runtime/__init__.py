@@ -35,6 +35,8 @@ from emdsl.runtime.how import EXPECT as EXPECT
 from emdsl.runtime.how import How as How
 from emdsl.runtime.latents import Filtered as Filtered
 from emdsl.runtime.latents import MostProbable as MostProbable
+from emdsl.runtime.normal_posterior import normal as normal
+from emdsl.runtime.normal_posterior import normal_summary as normal_summary
 from emdsl.runtime.numeric import ALL as ALL
 from emdsl.runtime.numeric import FEW as FEW
 from emdsl.runtime.numeric import Numeric as Numeric
@@ -43,6 +45,8 @@ from emdsl.runtime.numeric import climb as climb
 from emdsl.runtime.numeric import live_sum as live_sum
 from emdsl.runtime.numerics import *  # noqa: F403  # generated modules may call any of them
 from emdsl.runtime.params import check_params as check_params
+from emdsl.runtime.posterior_errors import ImproperError as ImproperError
+from emdsl.runtime.posterior_errors import NoModeError as NoModeError
 from emdsl.runtime.program import *  # noqa: F403  # and are made of these
 from emdsl.runtime.results import FitResult as FitResult
 from emdsl.runtime.results import Restart as Restart
