@@ -53,3 +53,7 @@ from emdsl.runtime.results import Restart as Restart
 from emdsl.runtime.seeds import Seed as Seed
 from emdsl.runtime.structures import Structure as Structure
 from emdsl.runtime.structures import Ties as Ties
+from emdsl.runtime.unit_posteriors import beta as beta
+from emdsl.runtime.unit_posteriors import beta_summary as beta_summary
+from emdsl.runtime.unit_posteriors import dirichlet as dirichlet
+from emdsl.runtime.unit_posteriors import dirichlet_summary as dirichlet_summary
