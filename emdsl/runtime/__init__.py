@@ -53,6 +53,8 @@ from emdsl.runtime.results import Restart as Restart
 from emdsl.runtime.seeds import Seed as Seed
 from emdsl.runtime.structures import Structure as Structure
 from emdsl.runtime.structures import Ties as Ties
+from emdsl.runtime.truncated_normal import truncated_normal as truncated_normal
+from emdsl.runtime.truncated_normal import truncated_normal_summary as truncated_normal_summary
 from emdsl.runtime.unit_posteriors import beta as beta
 from emdsl.runtime.unit_posteriors import beta_summary as beta_summary
 from emdsl.runtime.unit_posteriors import dirichlet as dirichlet
