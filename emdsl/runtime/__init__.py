@@ -29,6 +29,12 @@ from emdsl.runtime.errors import NoFilterError as NoFilterError
 from emdsl.runtime.errors import ParamsError as ParamsError
 from emdsl.runtime.errors import ResultFileError as ResultFileError
 from emdsl.runtime.frames import Table as Table
+from emdsl.runtime.generalised_inverse_gaussian import (
+    generalised_inverse_gaussian as generalised_inverse_gaussian,
+)
+from emdsl.runtime.generalised_inverse_gaussian import (
+    generalised_inverse_gaussian_summary as generalised_inverse_gaussian_summary,
+)
 from emdsl.runtime.held import constrained as constrained
 from emdsl.runtime.held import free as free
 from emdsl.runtime.how import EXPECT as EXPECT
@@ -45,6 +51,10 @@ from emdsl.runtime.numeric import climb as climb
 from emdsl.runtime.numeric import live_sum as live_sum
 from emdsl.runtime.numerics import *  # noqa: F403  # generated modules may call any of them
 from emdsl.runtime.params import check_params as check_params
+from emdsl.runtime.positive_posteriors import gamma as gamma
+from emdsl.runtime.positive_posteriors import gamma_summary as gamma_summary
+from emdsl.runtime.positive_posteriors import inverse_gamma as inverse_gamma
+from emdsl.runtime.positive_posteriors import inverse_gamma_summary as inverse_gamma_summary
 from emdsl.runtime.posterior_errors import ImproperError as ImproperError
 from emdsl.runtime.posterior_errors import NoModeError as NoModeError
 from emdsl.runtime.program import *  # noqa: F403  # and are made of these
