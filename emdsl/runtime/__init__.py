@@ -41,6 +41,10 @@ from emdsl.runtime.how import EXPECT as EXPECT
 from emdsl.runtime.how import How as How
 from emdsl.runtime.latents import Filtered as Filtered
 from emdsl.runtime.latents import MostProbable as MostProbable
+from emdsl.runtime.matrix_posteriors import inverse_wishart as inverse_wishart
+from emdsl.runtime.matrix_posteriors import inverse_wishart_summary as inverse_wishart_summary
+from emdsl.runtime.matrix_posteriors import wishart as wishart
+from emdsl.runtime.matrix_posteriors import wishart_summary as wishart_summary
 from emdsl.runtime.normal_posterior import normal as normal
 from emdsl.runtime.normal_posterior import normal_summary as normal_summary
 from emdsl.runtime.numeric import ALL as ALL
