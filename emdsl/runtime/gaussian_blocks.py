@@ -9,8 +9,10 @@ from emdsl.runtime.gaussian_sharing import Index, compact
 
 Floats = NDArray[np.float64]
 
-_WIDE = 12  # from this size LAPACK, matrix by matrix, is quicker than steps over all items
+_WIDE = 8  # from this size LAPACK, matrix by matrix, is quicker than steps over all items
+_MANY = 300  # the same for products, in multiplications
 _LOST = 1e-14  # a pivot this much smaller than the diagonal was holds no digit
+_ROWS = 500  # from so many items on, rows are better gone through one by one
 _CALL = 2000.0  # what one more call of NumPy costs, in multiplications
 _CHUNK = 131072  # numbers that stay in the cache
 
@@ -25,17 +27,38 @@ class NotPositive(Exception):
 
 def multiply(a: Floats, b: Floats) -> Floats:
     """Products item by item: (i, j, n) and (j, k, n) make (i, k, n)."""
+    found: Floats
     if a.shape[1] == 1:
-        return a * b
-    if a.shape[2] == 1 or max(a.shape[0], a.shape[1], b.shape[1]) > 2 * _WIDE:
-        left, right = np.moveaxis(a, 2, 0), np.moveaxis(b, 2, 0)
-        return np.ascontiguousarray(np.moveaxis(left @ right, 0, 2))
-    found: Floats = np.einsum("ijn,jkn->ikn", a, b)
+        found = a * b
+    elif a.shape[2] == 1:
+        found = (a[:, :, 0] @ b[:, :, 0])[:, :, None]
+    elif a.shape[0] * a.shape[1] * b.shape[1] > _MANY:
+        found = np.ascontiguousarray(
+            (a.transpose(2, 0, 1) @ b.transpose(2, 0, 1)).transpose(1, 2, 0)
+        )
+    else:
+        found = np.einsum("ijn,jkn->ikn", a, b)
     return found
 
 
 def transposed(a: Floats) -> Floats:
     return a.swapaxes(0, 1)
+
+
+def pick(a: Floats, index: Index | slice) -> Floats:
+    """Some of the items (..., n), still last in memory: `a[..., index]` puts them first there."""
+    found: Floats
+    if isinstance(index, slice):
+        found = a[..., index]
+    elif a.flags.c_contiguous:
+        found = a.take(index, axis=-1)
+    elif len(index) < _ROWS:
+        found = a[..., index]
+    else:
+        found = np.empty((*a.shape[:-1], len(index)))
+        for i in np.ndindex(a.shape[:-1]):
+            a[i].take(index, out=found[i], mode="clip")
+    return found
 
 
 class Classes:
@@ -76,7 +99,7 @@ class Classes:
                     np.matmul(a[:, :, c], x[:, here], out=found[:, here])
             else:
                 for here in chunks(self.items, a.shape[0] * a.shape[1]):
-                    np.einsum("ijn,jn->in", a[:, :, self.of[here]], x[:, here], out=found[:, here])
+                    np.einsum("ijn,jn->in", pick(a, self.of[here]), x[:, here], out=found[:, here])
         return found
 
     def multiply(self, a: Floats, b: Floats) -> Floats:
@@ -95,7 +118,7 @@ class Classes:
                 found[:, :, here] = (a[:, :, c] @ part).reshape(i, k, -1)
         else:
             for here in chunks(self.items, i * (j + k)):
-                found[:, :, here] = multiply(a[:, :, self.of[here]], b[:, :, here])
+                found[:, :, here] = multiply(pick(a, self.of[here]), b[:, :, here])
         return found
 
 
@@ -114,10 +137,10 @@ def inverse_factor(precision: Floats, scale: Floats) -> tuple[Floats, Floats]:
     d, _, n = precision.shape
     lower = np.zeros((d, d, n))
     floor = _LOST * np.abs(scale)
-    if d >= _WIDE:
-        rows = np.ascontiguousarray(np.moveaxis(precision, 2, 0))
+    if d >= _WIDE or (n == 1 and d > 1):
+        rows = precision.transpose(2, 0, 1)
         try:
-            lower = np.ascontiguousarray(np.moveaxis(np.linalg.cholesky(rows), 0, 2))
+            lower = np.ascontiguousarray(np.linalg.cholesky(rows).transpose(1, 2, 0))
         except np.linalg.LinAlgError:
             pass  # the steps below find where
         else:
@@ -186,17 +209,21 @@ class Scatter:
         """Adds (or subtracts, sign -1) values (..., sources) to out (..., targets)."""
         if self._sums is not None:
             sources, weight, head, targets = self._sums
-            found = values[..., sources]
+            found = pick(values, sources)
             if weight is not None:
                 found = found * weight
             self._put(out, targets, np.add.reduceat(found, head, axis=-1), sign)
         for sources, weight, targets in self._layers:
-            found = values[..., sources]
+            found = pick(values, sources)
             self._put(out, targets, found if weight is None else found * weight, sign)
 
     @staticmethod
     def _put(out: Floats, targets: Index | slice, values: Floats, sign: float) -> None:
-        if sign > 0.0:
+        if not isinstance(targets, slice) and len(targets) >= _ROWS:
+            for i in np.ndindex(out.shape[:-1]):
+                row = out[i]
+                row[targets] = row[targets] + sign * values[i]
+        elif sign > 0.0:
             out[..., targets] += values
         else:
             out[..., targets] -= values

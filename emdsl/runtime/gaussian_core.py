@@ -17,6 +17,7 @@ from emdsl.runtime.gaussian_blocks import (
     Scatter,
     inverse_factor,
     multiply,
+    pick,
     transposed,
 )
 from emdsl.runtime.gaussian_elimination import HALF_LOG_2PI, Blocks, Singular
@@ -57,12 +58,13 @@ class Core:
         self._low, self._high = low, high
         dims = layout.dims[self.nodes]
         stack = layout.stack[self.nodes]
-        tied = np.unique(stack[low[stack[low] == stack[high]]])
-        free = np.setdiff1d(np.unique(stack), tied)
+        free = np.ones(len(self.nodes), bool)
+        inner = stack[low] == stack[high]
+        free[low[inner]] = free[high[inner]] = False
+        sums = np.bincount(stack[free], dims[free])
         self.out = np.zeros(len(self.nodes), bool)  # those eliminated
-        if len(free) and len(np.unique(stack)) > 1:
-            sums = [int(dims[stack == s].sum()) for s in free]
-            self.out = stack == free[int(np.argmax(sums))]
+        if len(sums):
+            self.out = free & (stack == int(np.argmax(sums)))
         self.rest = np.flatnonzero(~self.out)
         self.gone = np.flatnonzero(self.out)
         self.start = np.zeros(len(self.nodes), np.intp)
@@ -125,13 +127,13 @@ class CoreFactor:
         linear = np.empty(core.size)
         for k, nodes in core.groups():
             at = _place(core.start[nodes], layout.kinds[k])
-            dense[at[:, None], at[None]] = blocks.nodes[k][:, :, core.slots[nodes]]
+            dense[at[:, None], at[None]] = pick(blocks.nodes[k], core.slots[nodes])
             scale[at] = np.einsum("iin->in", blocks.nodes[k])[:, core.origins[nodes]]
             linear[at] = h[k][:, layout.local[core.nodes[nodes]]]
         for ties in core.dense:
             d, e = layout.kinds[ties.pair[0]], layout.kinds[ties.pair[1]]
             row, column = _place(ties.low, d), _place(ties.high, e)
-            values = blocks.edges[ties.pair][:, :, ties.slots]
+            values = pick(blocks.edges[ties.pair], ties.slots)
             dense[row[:, None], column[None]] = values
             dense[column[None], row[:, None]] = values
         if len(core.gone):
@@ -155,7 +157,7 @@ class CoreFactor:
         nodes = blocks.nodes[k]
         scale = np.einsum("iin->in", nodes)[:, core.origins[core.gone]]
         try:
-            self.inverse, logs = inverse_factor(nodes[:, :, core.slots[core.gone]], scale)
+            self.inverse, logs = inverse_factor(pick(nodes, core.slots[core.gone]), scale)
         except NotPositive as found:
             raise Singular(int(core.nodes[core.gone[found.item]]), found.row) from None
         self.y_out = np.einsum("ijn,jn->in", self.inverse, h[k][:, self.items])
@@ -164,11 +166,11 @@ class CoreFactor:
         d = layout.kinds[k]
         values, rows, columns = [], [], []
         for first, ties in core.across:
-            b = blocks.edges[ties.pair][:, :, ties.slots]
+            b = pick(blocks.edges[ties.pair], ties.slots)
             mine, other = ties.low, ties.high
             if not first:
                 b, mine, other = transposed(b), other, mine
-            v = multiply(self.inverse[:, :, mine], b)
+            v = multiply(pick(self.inverse, mine), b)
             self.v.append(v)
             values.append(v.ravel())
             row, column = _place(mine * d, d)[:, None], _place(other, v.shape[1])[None]
@@ -258,9 +260,9 @@ class CoreFactor:
                 node = (ties.low if first else ties.high)[here]
                 at = _place((ties.high if first else ties.low)[here], v.shape[1])
                 part = x[(node - begin)[None, None], np.arange(d)[:, None, None], at[None]]
-                back = transposed(self.inverse[:, :, node])
+                back = transposed(pick(self.inverse, node))
                 part = multiply(back, part)
-                w = multiply(back, v[:, :, here])
+                w = multiply(back, pick(v, here))
                 Scatter(np.arange(len(here)), node).add(own, multiply(part, transposed(w)))
                 if first:
                     held.edges[ties.pair][:, :, ties.held[here]] = -part

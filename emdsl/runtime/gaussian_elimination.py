@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -21,10 +20,12 @@ from emdsl.runtime.gaussian_blocks import (
     chunks,
     inverse_factor,
     multiply,
+    pick,
     transposed,
 )
 from emdsl.runtime.gaussian_order import Batch, Round, Update
 from emdsl.runtime.gaussian_seen import Pair
+from emdsl.runtime.gaussian_sharing import piece
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -54,12 +55,6 @@ class Factor:
     y: Floats  # L^-1 h, (d, n)
 
 
-def spans(batch: Batch, kinds: tuple[int, ...]) -> list[slice]:
-    """Where each neighbour's numbers lie among those of all neighbours."""
-    ends = np.cumsum([0, *(kinds[k] for k in batch.others)])
-    return [slice(int(a), int(b)) for a, b in pairwise(ends)]
-
-
 def eliminate(
     rounds: list[Round], kinds: tuple[int, ...], blocks: Blocks, h: list[Floats], ev: list[Floats]
 ) -> list[list[Factor]]:
@@ -76,16 +71,16 @@ def _eliminate(
     factors, explained = [], []
     for batch in one.batches:
         d = kinds[batch.kind]
-        cut = spans(batch, kinds)
-        e = cut[-1].stop if cut else 0
+        cut = batch.spans
+        e = batch.width
         c = batch.classes.count
         inverse, logs = np.empty((d, d, c)), np.empty((d, c))
         ties, lost = np.empty((d, e, c)), np.empty((e, e, c))
         for here in chunks(c, (d + e) ** 2):
-            _factor(batch, here, blocks, cut, (inverse, logs, ties, lost))
+            _factor(batch, here, blocks, (inverse, logs, ties, lost))
         explained.append(lost)
-        y = batch.classes.apply(inverse, np.ascontiguousarray(h[batch.kind][:, batch.items]))
-        own = logs if batch.classes.own else logs[:, batch.classes.of]
+        y = batch.classes.apply(inverse, np.ascontiguousarray(pick(h[batch.kind], batch.items)))
+        own = logs if batch.classes.own else pick(logs, batch.classes.of)
         ev[batch.kind][:, batch.items] = 0.5 * y * y - own + HALF_LOG_2PI
         if e:
             told = batch.classes.apply(transposed(ties), y)
@@ -93,9 +88,9 @@ def _eliminate(
                 scatter.add(h[batch.others[s]], told[cut[s]], -1.0)
         factors.append(Factor(inverse, ties, y))
     for kind, update in one.nodes.items():
-        _update(blocks.nodes[kind], update, one, kinds, explained)
+        _update(blocks.nodes[kind], update, one, explained)
     for pair, update in one.edges.items():
-        _update(blocks.edges[pair], update, one, kinds, explained)
+        _update(blocks.edges[pair], update, one, explained)
     return factors
 
 
@@ -103,49 +98,48 @@ def _factor(
     batch: Batch,
     here: slice,
     blocks: Blocks,
-    cut: list[slice],
     out: tuple[Floats, Floats, Floats, Floats],
 ) -> None:
     inverse, logs, ties, lost = out
     nodes = blocks.nodes[batch.kind]
-    scale = np.einsum("iin->in", nodes)[:, batch.origins[here]]
+    scale = pick(np.einsum("iin->in", nodes), piece(batch.origins, here))
     try:
-        root, logs[:, here] = inverse_factor(nodes[:, :, batch.slots[here]], scale)
+        root, logs[:, here] = inverse_factor(pick(nodes, piece(batch.slots, here)), scale)
     except NotPositive as found:
         item = int(batch.classes.bounds[here.start + found.item])
         raise Singular(int(batch.nodes[item]), found.row) from None
     inverse[:, :, here] = root
-    if not cut:
+    if not batch.width:
         return
-    b = np.empty((len(root), cut[-1].stop, root.shape[2]))
+    cut = batch.spans
+    b = np.empty((len(root), batch.width, root.shape[2]))
     for s, slots in enumerate(batch.ties):
         if s < batch.lower:
-            edges = transposed(blocks.edges[batch.others[s], batch.kind])
+            edges = pick(blocks.edges[batch.others[s], batch.kind], piece(slots, here))
+            b[:, cut[s]] = transposed(edges)
         else:
-            edges = blocks.edges[batch.kind, batch.others[s]]
-        b[:, cut[s]] = edges[:, :, slots[here]]
+            b[:, cut[s]] = pick(blocks.edges[batch.kind, batch.others[s]], piece(slots, here))
     v = multiply(root, b)
     ties[:, :, here] = v
     lost[:, :, here] = multiply(transposed(v), v)
 
 
-def _update(
-    store: Floats, update: Update, one: Round, kinds: tuple[int, ...], explained: list[Floats]
-) -> None:
-    fresh = store[:, :, update.start : update.start + len(update.old)]
-    if (update.old >= 0).all():
-        fresh[...] = store[:, :, update.old]
+def _update(store: Floats, update: Update, one: Round, explained: list[Floats]) -> None:
+    fresh = store[:, :, update.start : update.start + update.size]
+    if update.fresh is None:
+        fresh[...] = pick(store, update.old)
+    elif update.fresh.all():
+        fresh[...] = 0.0
     else:
-        fresh[...] = np.where(update.old >= 0, store[:, :, update.old], 0.0)
+        fresh[...] = np.where(update.fresh, 0.0, pick(store, update.old))
     for b, s, t, scatter in update.parts:
-        cut = spans(one.batches[b], kinds)
+        cut = one.batches[b].spans
         scatter.add(fresh, explained[b][cut[s], cut[t]], -1.0)
 
 
 def substitute(
     rounds: list[Round],
     factors: list[list[Factor]],
-    kinds: tuple[int, ...],
     u: list[Floats],
     rng: np.random.Generator | None = None,
 ) -> None:
@@ -156,10 +150,10 @@ def substitute(
             if rng is not None:
                 z = z + rng.standard_normal(z.shape)
             if batch.others:
-                cut = spans(batch, kinds)
-                near = np.empty((cut[-1].stop, z.shape[1]))
+                cut = batch.spans
+                near = np.empty((batch.width, z.shape[1]))
                 for s, kind in enumerate(batch.others):
-                    near[cut[s]] = u[kind][:, batch.places[s]]
+                    near[cut[s]] = pick(u[kind], batch.places[s])
                 z = z - batch.classes.apply(factor.ties, near)
             u[batch.kind][:, batch.items] = batch.classes.apply(transposed(factor.inverse), z)
 
@@ -178,8 +172,8 @@ def _covariance(batch: Batch, factor: Factor, kinds: tuple[int, ...], held: Bloc
     assert batch.held is not None
     root = factor.inverse
     back = transposed(root)
-    cut = spans(batch, kinds)
-    e = cut[-1].stop if cut else 0
+    cut = batch.spans
+    e = batch.width
     own = np.empty((d, d, batch.classes.count))
     w = np.empty((d, e, batch.classes.count))
     for here in chunks(batch.classes.count, (d + e) ** 2):
@@ -189,21 +183,21 @@ def _covariance(batch: Batch, factor: Factor, kinds: tuple[int, ...], held: Bloc
     start = batch.node_start
     nodes = held.nodes[batch.kind]
     if not e:
-        nodes[:, :, start : start + batch.held.items] = own
+        nodes[:, :, start : start + batch.held.items] = 0.5 * (own + transposed(own))
         return
     for here, of, classes in batch.held.pieces((d + e) ** 2):
         n = here.stop - here.start
         joint = np.empty((e, e, n))
         for s, kind in enumerate(batch.others):
-            joint[cut[s], cut[s]] = _take(held.nodes[kind], batch.node_from[s], here)
+            joint[cut[s], cut[s]] = pick(held.nodes[kind], piece(batch.node_from[s], here))
             for t in range(s + 1, len(cut)):
                 pair = held.edges[kind, batch.others[t]]
-                block = _take(pair, batch.pair_from[s, t], here)
+                block = pick(pair, piece(batch.pair_from[s, t], here))
                 joint[cut[s], cut[t]] = block
                 joint[cut[t], cut[s]] = transposed(block)
         x = classes.multiply(w[:, :, of], joint)
         mine = classes.multiply(w[:, :, of], transposed(x))
-        mine += own[:, :, of] if classes.own or classes.count == 1 else own[:, :, classes.of]
+        mine += own[:, :, of] if classes.own or classes.count == 1 else pick(own, classes.of)
         at = slice(start + here.start, start + here.stop)
         np.add(mine, transposed(mine), out=nodes[:, :, at])
         nodes[:, :, at] *= 0.5
@@ -213,13 +207,3 @@ def _covariance(batch: Batch, factor: Factor, kinds: tuple[int, ...], held: Bloc
                 np.negative(transposed(x[:, cut[s]]), out=held.edges[kind, batch.kind][:, :, at])
             else:
                 np.negative(x[:, cut[s]], out=held.edges[batch.kind, kind][:, :, at])
-
-
-def _take(store: Floats, index: np.ndarray | slice, here: slice) -> Floats:
-    if isinstance(index, slice):
-        step = index.step or 1
-        first = index.start + here.start * step
-        found: Floats = store[:, :, first : first + (here.stop - here.start - 1) * step + 1 : step]
-        return found
-    taken: Floats = store[:, :, index[here]]
-    return taken

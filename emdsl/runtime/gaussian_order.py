@@ -13,7 +13,7 @@ tables, tied to nodes by equal tables, are of one class and matrices are worked 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import accumulate, combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,13 +33,17 @@ class Batch:
     lower: int  # how many neighbours have a smaller number than the node
     nodes: Index  # (n,)
     classes: Classes  # of nodes, while eliminating
-    slots: Index  # (c,), the block of each class
-    origins: Index  # (c,), its block before anything was eliminated
-    ties: tuple[Index, ...]  # of each neighbour (c,), the block of the edge
+    slots: Index | slice  # (c,), the block of each class
+    origins: Index | slice  # (c,), its block before anything was eliminated
+    ties: tuple[Index | slice, ...]  # of each neighbour (c,), the block of the edge
     near: tuple[Index, ...]  # of each neighbour (n,), which node it is
     tie_ids: tuple[Index, ...]  # of each neighbour (n,), the number of the edge
+    spans: list[slice]  # where each neighbour's numbers are among those of all
+    width: int  # how many numbers all neighbours have
     pair_ids: dict[Pair, Index] = field(default_factory=dict)  # of neighbours s < t, (n,)
-    items: Index | slice = field(default_factory=lambda: slice(0))  # (n,), the place of nodes in their kind
+    items: Index | slice = field(
+        default_factory=lambda: slice(0)
+    )  # (n,), the place of nodes in their kind
     informs: tuple[Scatter, ...] = ()  # of each neighbour: from nodes to their place in its kind
     places: tuple[Index | slice, ...] = ()  # of each neighbour, (n,): its place in its kind
     # covariances, k classes of them, sorted by class
@@ -52,10 +56,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class Update:
-    """New blocks start to start + len(old): old ones (-1: nothing) less what batches say."""
+    """New blocks start to start + size: old ones (or nothing) less what batches say."""
 
     start: int
-    old: Index
+    size: int
+    old: Index | slice
+    fresh: NDArray[np.bool_] | None  # (size,): there is no old one
     parts: tuple[tuple[int, int, int, Scatter], ...]  # batch, neighbours s <= t, classes to blocks
 
 
@@ -86,8 +92,10 @@ def find_order(
     node_slots: list[int],
     edge_slots: dict[Pair, int],
     most: int,
+    *,
+    fill: bool,
 ) -> Order:
-    """Eliminates nodes with up to `most` ties.
+    """Eliminates nodes with up to `most` ties; `fill`: even where only few nodes have so few.
 
     Edges low < high are sorted; classes are the blocks of nodes (N,) and edges (E,) in the store
     of their kind, of which so many are taken so far (brought up to date).
@@ -95,7 +103,7 @@ def find_order(
     work = _Work(layout, low, high, node_class, edge_class, node_slots, edge_slots)
     rounds = []
     while len(work.alive):
-        chosen = work.choose(most)
+        chosen = work.choose(most, fill=fill)
         if chosen is None:
             break
         rounds.append(work.eliminate(chosen))
@@ -139,14 +147,20 @@ class _Work:
         found: Index = np.bincount(self.low, minlength=size)
         return found + np.bincount(self.high, minlength=size)
 
-    def choose(self, most: int) -> NDArray[np.bool_] | None:
-        """Nodes with few ties and none among themselves; None where all have more than `most`."""
+    def choose(self, most: int, *, fill: bool) -> NDArray[np.bool_] | None:
+        """Nodes with few ties and none among themselves; None where there are no such nodes."""
         degree = self.degree
         if int(degree.min()) > most:
             return None
         # a quarter of the nodes may always go: only few would have the very fewest ties
         quarter = int(np.partition(degree, len(degree) // 4)[len(degree) // 4])
-        few = degree <= max(2, min(quarter, most))
+        limit = min(max(2, quarter), most)
+        if quarter > most and not fill:
+            # what is left is dense anyway: only those that tie no others together
+            limit = min(1, most)
+        few = degree <= limit
+        if not few.any():
+            return None
         both = few[self.low] & few[self.high]
         low, high = self.low[both], self.high[both]
         chosen = np.zeros(len(degree), bool)
@@ -224,18 +238,22 @@ class _Work:
                 where = np.argsort(order)[where]
                 here, classes = here[order], classes[order]
                 near, ties = [i[order] for i in near], [i[order] for i in ties]
+            others = tuple(int(self.kind[other[i[0]]]) for i in near)
+            ends = list(accumulate((self.layout.kinds[k] for k in others), initial=0))
             batches.append(
                 Batch(
                     kind=int(self.kind[gone[here[0]]]),
-                    others=tuple(int(self.kind[other[i[0]]]) for i in near),
+                    others=others,
                     lower=int(lower[here[0]]),
                     nodes=gone[here],
                     classes=Classes(classes, len(where)),
-                    slots=self.node_class[gone[here]][where],
-                    origins=self.first_class[self.alive[gone[here]]][where],
-                    ties=tuple(self.edge_class[i][where] for i in ties),
+                    slots=compact(self.node_class[gone[here]][where]),
+                    origins=compact(self.first_class[self.alive[gone[here]]][where]),
+                    ties=tuple(compact(self.edge_class[i][where]) for i in ties),
                     near=tuple(other[i] for i in near),
                     tie_ids=tuple(self.edge_id[i] for i in ties),
+                    spans=[slice(a, b) for a, b in pairwise(ends)],
+                    width=ends[-1],
                 )
             )
         return batches
@@ -258,7 +276,7 @@ class _Work:
             targets = [place[t] for t in targets]
             old = self.node_class[affected]
             update, labels = self._share(batches, sources, targets, old, self.node_slots[kind])
-            self.node_slots[kind] += len(update.old)
+            self.node_slots[kind] += update.size
             renamed[affected] = update.start + labels
             found[kind] = update
         self.node_class = renamed
@@ -273,11 +291,16 @@ class _Work:
         start: int,
     ) -> tuple[Update, Index]:
         """New blocks of targets (their old blocks given), shared among equal ones."""
-        tokens, base = [], 0
-        for (b, *_), _target in zip(sources, targets, strict=True):
-            tokens.append(base + batches[b].classes.of)
+        # one neighbour at a time: along a path each block then hears from one node at most
+        tokens: dict[tuple[int, ...], list[tuple[Index, Index]]] = {}
+        base = 0
+        for (b, *st), target in zip(sources, targets, strict=True):
+            tokens.setdefault(tuple(st), []).append((target, base + batches[b].classes.of))
             base += batches[b].classes.count
-        columns = [old + 1, *bags(np.concatenate(targets), np.concatenate(tokens), len(old))]
+        columns = [old + 1]
+        for heard in tokens.values():
+            to, what = (np.concatenate(x) for x in zip(*heard, strict=True))
+            columns.extend(bags(to, what, len(old)))
         labels, first = share(columns, len(old))
         chosen = np.zeros(len(old), bool)
         chosen[first] = True
@@ -287,7 +310,10 @@ class _Work:
             if here.any():
                 scatter = Scatter(batches[b].classes.of[here], labels[target[here]])
                 parts.append((b, st[0], st[-1], scatter))
-        return Update(start, old[first], tuple(parts)), labels
+        old = old[first]
+        fresh = old < 0 if (old < 0).any() else None
+        update = Update(start, len(old), compact(np.maximum(old, 0)), fresh, tuple(parts))
+        return update, labels
 
     def _update_edges(self, batches: list[Batch], touched: NDArray[np.bool_]) -> dict[Pair, Update]:
         """Neighbours of an eliminated node are tied to each other from now on."""
@@ -341,7 +367,7 @@ class _Work:
                     old[mine],
                     start,
                 )
-                self.edge_slots[pair] = start + len(update.old)
+                self.edge_slots[pair] = start + update.size
                 slots[mine] = start + labels
                 found[pair] = update
             edge_class[at[known]] = slots[known]

@@ -14,7 +14,8 @@ from emdsl.runtime.gaussian_order import Held, Order, find_held, find_order
 from emdsl.runtime.gaussian_seen import Assembly, Edges, Linears, Pair, Seen, find_edges, look
 from emdsl.runtime.gaussian_sharing import Index, compact, label
 
-_TIES = (8, 16, 32)  # nodes with at most so many ties are eliminated in rounds
+# nodes with at most so many ties are eliminated in rounds, even where they are few
+_TIES = ((8, False), (8, True), (16, True), (32, True))
 
 
 class Reader:
@@ -57,7 +58,7 @@ class Plan:
     order: Order
     core: Core | None
     held: Held
-    where: dict[tuple[int, int, int], list[tuple[Seen, Index | slice]]]  # of (c, p, q): covariances
+    where: dict[tuple[int, int, int], list[tuple[Seen, Index]]]  # of (c, p, q): covariances
     readers: tuple[Reader, ...]  # of each family
 
 
@@ -76,10 +77,10 @@ def make_plan(families: Sequence[Family], cliques: Sequence[Clique]) -> Plan:
     )
     held = find_held(layout, order)
     core.finish(held, node_class)
-    where: dict[tuple[int, int, int], list[tuple[Seen, Index | slice]]] = {}
+    where: dict[tuple[int, int, int], list[tuple[Seen, Index]]] = {}
     for one in seen:
         slots = held.edges[one.edge] if one.tie else held.nodes[one.left]
-        where.setdefault((one.clique, one.p, one.q), []).append((one, compact(slots)))
+        where.setdefault((one.clique, one.p, one.q), []).append((one, slots))
         one.left = one.right = one.edge = np.empty(0, np.intp)  # needed no more
     return Plan(
         tuple(families),
@@ -138,9 +139,17 @@ def _order(
     ties: tuple[Index, dict[Pair, int]],
 ) -> tuple[Order, Core]:
     """The order, with as many nodes left to the dense solver as fit."""
-    for most in _TIES:
+    for most, fill in _TIES:
         order = find_order(
-            layout, edges.low, edges.high, nodes[0], ties[0], list(nodes[1]), dict(ties[1]), most
+            layout,
+            edges.low,
+            edges.high,
+            nodes[0],
+            ties[0],
+            list(nodes[1]),
+            dict(ties[1]),
+            most,
+            fill=fill,
         )
         core = Core(layout, order)
         if core.bytes <= MOST_BYTES:

@@ -86,6 +86,16 @@ def _once(targets: Index, size: int) -> bool:
     return int(np.bincount(targets, minlength=size).max()) <= 1
 
 
+def piece(index: Index | slice, here: slice) -> Index | slice:
+    """Some of the places: `index[here]`, for a slice, too (as `compact` makes them)."""
+    if not isinstance(index, slice):
+        found: Index = index[here]
+        return found
+    step = index.step or 1
+    first = index.start + here.start * step
+    return slice(first, first + (here.stop - here.start - 1) * step + 1, step)
+
+
 def compact(index: Index) -> Index | slice:
     """The same places as a slice where they are evenly spaced, which needs no copying."""
     n = len(index)

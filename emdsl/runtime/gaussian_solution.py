@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emdsl.runtime.gaussian_blocks import Floats
+from emdsl.runtime.gaussian_blocks import Floats, chunks, pick, transposed
 from emdsl.runtime.gaussian_core import CoreFactor
 from emdsl.runtime.gaussian_elimination import Blocks, Factor, covariances, substitute
 from emdsl.runtime.gaussian_plan import Plan
@@ -43,15 +43,22 @@ class Solution:
         for seen, slots in plan.where.get((c, p, q), []):
             x, y = seen.offsets
             if not seen.tie:
-                block = held.nodes[seen.kinds[0]][x : x + d, y : y + e, slots]
+                blocks = held.nodes[seen.kinds[0]][x : x + d, y : y + e]
             elif seen.swap:
-                block = held.edges[seen.ends][y : y + e, x : x + d, slots].swapaxes(0, 1)
+                blocks = held.edges[seen.ends][y : y + e, x : x + d]
             else:
-                block = held.edges[seen.ends][x : x + d, y : y + e, slots]
-            rows = compact(seen.rows)
-            left = self.means[f][:, compact(clique.rows[p][rows])]
-            right = self.means[g][:, compact(clique.rows[q][rows])]
-            found[:, :, rows] = block + left[:, None] * right
+                blocks = held.edges[seen.ends][x : x + d, y : y + e]
+            for here in chunks(len(seen.rows), d * e):
+                rows = seen.rows[here]
+                left = pick(self.means[f], clique.rows[p][rows])
+                right = pick(self.means[g], clique.rows[q][rows])
+                second = left[:, None] * right
+                second += (
+                    transposed(pick(blocks, slots[here]))
+                    if seen.swap
+                    else pick(blocks, slots[here])
+                )
+                found[:, :, compact(rows)] = second
         return found
 
     def covariance(self, f: int) -> Floats:
@@ -67,7 +74,7 @@ class Solution:
         offset = plan.layout.offset[f]
         for x in np.unique(offset):
             here = compact(np.flatnonzero(offset == x))
-            found[:, :, here] = kind[x : x + d, x : x + d, compact(slots[here])]
+            found[:, :, here] = pick(kind[x : x + d, x : x + d], compact(slots[here]))
         return found
 
     def draw(self, rng: np.random.Generator) -> tuple[Floats, ...]:
@@ -80,7 +87,7 @@ class Solution:
         u = [np.empty((d, n)) for d, n in zip(layout.kinds, layout.sizes, strict=True)]
         if self._core:
             self._core.substitute(u, rng)
-        substitute(plan.order.rounds, self._factors, layout.kinds, u, rng)
+        substitute(plan.order.rounds, self._factors, u, rng)
         return tuple(reader.read(u) for reader in plan.readers)
 
     @property

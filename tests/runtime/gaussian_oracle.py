@@ -108,7 +108,7 @@ def tables(rng, families, cliques, patterns, ridge=0.3):
     return linears, squares
 
 
-def compare(system, dense: Dense, solution, rtol=1e-9) -> None:
+def compare(dense: Dense, solution, rtol=1e-9) -> None:
     """Everything a solution says against the dense matrix."""
     dense.solve()
     families, cliques = dense.families, dense.cliques
