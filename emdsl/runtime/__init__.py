@@ -37,6 +37,12 @@ from emdsl.runtime.errors import NoFilterError as NoFilterError
 from emdsl.runtime.errors import ParamsError as ParamsError
 from emdsl.runtime.errors import ResultFileError as ResultFileError
 from emdsl.runtime.frames import Table as Table
+from emdsl.runtime.generalised_inverse_gaussian import (
+    generalised_inverse_gaussian as generalised_inverse_gaussian,
+)
+from emdsl.runtime.generalised_inverse_gaussian import (
+    generalised_inverse_gaussian_summary as generalised_inverse_gaussian_summary,
+)
 from emdsl.runtime.held import constrained as constrained
 from emdsl.runtime.held import free as free
 from emdsl.runtime.how import EXPECT as EXPECT
@@ -44,6 +50,12 @@ from emdsl.runtime.how import How as How
 from emdsl.runtime.jointly import JointlyNormal as JointlyNormal
 from emdsl.runtime.latents import Filtered as Filtered
 from emdsl.runtime.latents import MostProbable as MostProbable
+from emdsl.runtime.matrix_posteriors import inverse_wishart as inverse_wishart
+from emdsl.runtime.matrix_posteriors import inverse_wishart_summary as inverse_wishart_summary
+from emdsl.runtime.matrix_posteriors import wishart as wishart
+from emdsl.runtime.matrix_posteriors import wishart_summary as wishart_summary
+from emdsl.runtime.normal_posterior import normal as normal
+from emdsl.runtime.normal_posterior import normal_summary as normal_summary
 from emdsl.runtime.numeric import ALL as ALL
 from emdsl.runtime.numeric import FEW as FEW
 from emdsl.runtime.numeric import Numeric as Numeric
@@ -52,9 +64,21 @@ from emdsl.runtime.numeric import climb as climb
 from emdsl.runtime.numeric import live_sum as live_sum
 from emdsl.runtime.numerics import *  # noqa: F403  # generated modules may call any of them
 from emdsl.runtime.params import check_params as check_params
+from emdsl.runtime.positive_posteriors import gamma as gamma
+from emdsl.runtime.positive_posteriors import gamma_summary as gamma_summary
+from emdsl.runtime.positive_posteriors import inverse_gamma as inverse_gamma
+from emdsl.runtime.positive_posteriors import inverse_gamma_summary as inverse_gamma_summary
+from emdsl.runtime.posterior_errors import ImproperError as ImproperError
+from emdsl.runtime.posterior_errors import NoModeError as NoModeError
 from emdsl.runtime.program import *  # noqa: F403  # and are made of these
 from emdsl.runtime.results import FitResult as FitResult
 from emdsl.runtime.results import Restart as Restart
 from emdsl.runtime.seeds import Seed as Seed
 from emdsl.runtime.structures import Structure as Structure
 from emdsl.runtime.structures import Ties as Ties
+from emdsl.runtime.truncated_normal import truncated_normal as truncated_normal
+from emdsl.runtime.truncated_normal import truncated_normal_summary as truncated_normal_summary
+from emdsl.runtime.unit_posteriors import beta as beta
+from emdsl.runtime.unit_posteriors import beta_summary as beta_summary
+from emdsl.runtime.unit_posteriors import dirichlet as dirichlet
+from emdsl.runtime.unit_posteriors import dirichlet_summary as dirichlet_summary
