@@ -20,7 +20,8 @@ def module(m: Module) -> str:
     lines += ["", "from emdsl import runtime as rt", "from emdsl.runtime import numerics as nm"]
     if "sampling." in text:
         lines += ["from emdsl.runtime import sampling"]
-    lines += ["", *m.meta, *bodies, "", "", *m.program, *_api(m)]
+    unseen = any("rt.Continuous(" in line for line in m.meta)
+    lines += ["", *m.meta, *bodies, "", "", *m.program, *_api(m, _MOMENTS if unseen else ())]
     return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).rstrip() + "\n"
 
 
@@ -66,7 +67,18 @@ _LATENTS = (
 )
 
 
-def _api(m: Module) -> list[str]:
+_MOMENTS = (
+    "def posterior_moments(",
+    "    data: Any, params: Mapping[str, Any], *, lengths: Any = None",
+    ") -> dict[str, rt.Moments]:",
+    '    """The posterior mean and covariance of each continuous latent: smoothed states, scores."""',
+    "    return rt.posterior_moments(PROGRAM, data, params, lengths=lengths)",
+    "",
+    "",
+)
+
+
+def _api(m: Module, more: tuple[str, ...]) -> list[str]:
     """The functions users call; each hands the program to the common runtime."""
     with_default = [
         f"    {py}: int = {default}," for py, _, default in m.hyper if default is not None
@@ -150,6 +162,7 @@ def _api(m: Module) -> list[str]:
         "",
         "",
         *_LATENTS,
+        *more,
         "def row_log_likelihood(",
         "    data: Any, params: Mapping[str, Any], *, lengths: Any = None",
         ") -> dict[str, Any]:",

@@ -2,6 +2,8 @@
 
 For each latent z the answer has a column z, its value in the jointly most probable explanation of
 the data (-1 where there is none), and columns z[0], z[1], ..., the probabilities of its values.
+For each continuous latent f it has columns f and f_sd (f[0], f[1], ... where it has entries), the
+posterior mean and standard deviation: scores, smoothed states, predicted effects.
 
 --filter has for each row of a chain z[0], z[1], ..., given the rows up to it; z_ahead[0], ...,
 given those before it; and log_predictive, the log density of the row given those before it.
@@ -83,7 +85,8 @@ def run(args: argparse.Namespace) -> int:
     verify_output(args)
     program = generated.load(read_model(args.model)).module.PROGRAM
     result = load(program, args.fit)
-    if not program.meta.latents and not args.log_likelihood:
+    unseen = program.meta.latents or program.meta.continuous
+    if not unseen and not args.log_likelihood:
         raise InputError(f"{program.meta.name} has no latents: there is nothing to predict")
     settings = read_settings(args.settings, program.meta)
     gathered = gather_data(args, args.model, program.meta, frozenset({"data", "input"}))
@@ -114,7 +117,26 @@ def _answer(
     for name, best in values.items():
         arrays[name] = best
         arrays[f"{name}[]"] = weights[name]  # whose columns are then z[0], z[1], ...
-    return arrays, {}
+    answers: dict[str, Answer] = {}
+    for name, found in result.posterior_moments(data).items():
+        latent = next(c for c in program.meta.continuous if c.name == name)
+        own = "[]" * bool(latent.event)
+        arrays[f"{name}{own}"] = found.mean
+        arrays[f"{name}_sd{own}"] = _spread(found.mean, found.covariance)
+        answers |= {n: Answer(latent.axes, latent.event) for n in (name, f"{name}_sd")}
+    return arrays, answers
+
+
+def _spread(mean: Any, covariance: Any) -> Any:
+    """Posterior standard deviations in the shape of the means."""
+    import numpy as np
+
+    if isinstance(mean, list):
+        return [_spread(m, c) for m, c in zip(mean, covariance, strict=True)]
+    if covariance.shape != mean.shape:  # of all pairs of entries
+        diagonal = np.einsum("...ii->...i", covariance)
+        covariance = diagonal.reshape(mean.shape)
+    return np.sqrt(np.maximum(covariance, 0.0))
 
 
 def _filtered(

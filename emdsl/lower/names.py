@@ -23,6 +23,7 @@ _TAKEN = frozenset(
         "predict", "sample", "draw", "load", "init_params", "evidence", "self", "numpy", "scipy",
         "how", "potentials", "ties", "filtered", "most_probable", "posterior_pairs",
         "row_log_likelihood", "sample_posterior", "weights", "second",
+        "posterior_moments",
     }
 )  # fmt: skip
 

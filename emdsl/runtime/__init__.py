@@ -13,6 +13,7 @@ from emdsl.runtime.api import load as load
 from emdsl.runtime.api import log_likelihood as log_likelihood
 from emdsl.runtime.api import most_probable as most_probable
 from emdsl.runtime.api import posterior as posterior
+from emdsl.runtime.api import posterior_moments as posterior_moments
 from emdsl.runtime.api import posterior_pairs as posterior_pairs
 from emdsl.runtime.api import predict as predict
 from emdsl.runtime.api import row_log_likelihood as row_log_likelihood
@@ -56,6 +57,7 @@ from emdsl.runtime.matrix_posteriors import wishart as wishart
 from emdsl.runtime.matrix_posteriors import wishart_summary as wishart_summary
 from emdsl.runtime.normal_posterior import normal as normal
 from emdsl.runtime.normal_posterior import normal_summary as normal_summary
+from emdsl.runtime.moments import Moments as Moments
 from emdsl.runtime.numeric import ALL as ALL
 from emdsl.runtime.numeric import FEW as FEW
 from emdsl.runtime.numeric import Numeric as Numeric

@@ -9,6 +9,7 @@ from emdsl.runtime.latents import (
     predict,
     sample_posterior,
 )
+from emdsl.runtime.moments import posterior_moments
 from emdsl.runtime.persist import load
 from emdsl.runtime.queries import e_step, log_likelihood, row_log_likelihood, sample
 
@@ -21,6 +22,7 @@ __all__ = [
     "log_likelihood",
     "most_probable",
     "posterior",
+    "posterior_moments",
     "posterior_pairs",
     "predict",
     "row_log_likelihood",

@@ -13,11 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from emdsl.runtime.how import EXPECT, How
-from emdsl.runtime.normal_posterior import normal
+from emdsl.runtime.generalised_inverse_gaussian import (
+    generalised_inverse_gaussian,
+    generalised_inverse_gaussian_summary,
+)
+from emdsl.runtime.how import EXPECT, Best, Describe, DrawAll, How
+from emdsl.runtime.normal_posterior import normal, normal_summary
+from emdsl.runtime.positive_posteriors import (
+    gamma,
+    gamma_summary,
+    inverse_gamma,
+    inverse_gamma_summary,
+)
 from emdsl.runtime.program import Floats
-from emdsl.runtime.truncated_normal import truncated_normal
-from emdsl.runtime.unit_posteriors import dirichlet
+from emdsl.runtime.truncated_normal import truncated_normal, truncated_normal_summary
+from emdsl.runtime.unit_posteriors import beta, beta_summary, dirichlet, dirichlet_summary
 
 
 def natural(coefficients: Any, rows: Any) -> Floats:
@@ -97,10 +107,16 @@ def jointly_normal(how: How, states: int, *shares: Share) -> tuple[Floats, tuple
         if key[0] > key[1]:
             key, value = key[::-1], np.swapaxes(value, -3, -2)
         squares[key] = squares[key] + value if key in squares else value
-    message, means, seconds = normal(tuple(linears), squares, how)
+    if isinstance(how, Describe):
+        how.found.append(normal_summary(tuple(linears), squares))
+    message, means, seconds = normal(tuple(linears), squares, integrated(how))
+    rows = message.shape[-1]
+    if isinstance(how, DrawAll):
+        how.found.append((means, None))
+    if isinstance(how, (Describe, DrawAll)):
+        return message, tuple(np.ones((*lead, *s.value.shape[states:-1], rows)) for s in shares)
     found: list[Floats] = []
     for s in shares:
-        rows = message.shape[-1]
         if isinstance(s, Linear):
             mean = means[parts.index(s.part)]
         else:
@@ -131,7 +147,14 @@ def posterior_of_one(
     """
     shape = np.broadcast_shapes(*(x.shape for x in naturals if x is not None))
     given = tuple(np.zeros((1,) * len(shape)) if x is None else x for x in naturals)
-    message, means = family(given, how=how, **settings)
+    message, means = family(given, how=integrated(how), **settings)
+    if isinstance(how, Describe):
+        how.found.append(_SUMMARIES[family](given, **settings))
+    if isinstance(how, DrawAll):
+        value = means[0] if family is positive_normal else np.exp(means[0])
+        how.found.append((value, None))
+    if isinstance(how, (Describe, DrawAll)):
+        means = tuple(np.ones(1) for _ in means)
     if message.ndim > states + 1:
         message = message.sum(axis=tuple(range(states, message.ndim - 1)))
     return message, tuple(np.broadcast_to(means[i], shape) for i in places)
@@ -139,10 +162,23 @@ def posterior_of_one(
 
 def posterior_of_shares(how: How, states: int, log_share: Floats) -> tuple[Floats, tuple[Floats]]:
     """The Dirichlet posterior of shares, given what log u_k is multiplied by, (..., K, B)."""
-    message, mean = dirichlet(log_share, how)
+    message, mean = dirichlet(log_share, integrated(how))
+    if isinstance(how, Describe):
+        how.found.append(dirichlet_summary(log_share))
+    if isinstance(how, DrawAll):
+        how.found.append((np.exp(mean), None))
+    if isinstance(how, (Describe, DrawAll)):
+        mean = np.ones_like(mean)
     if message.ndim > states + 1:
         message = message.sum(axis=tuple(range(states, message.ndim - 1)))
     return message, (mean,)
+
+
+def integrated(how: How) -> How:
+    """How a continuous latent is summed out: also where the most probable values of discrete ones
+    are wanted it is integrated, for its own mode depends on its unit.
+    """
+    return EXPECT if isinstance(how, Best) else how
 
 
 def positive_normal(
@@ -150,6 +186,20 @@ def positive_normal(
 ) -> tuple[Floats, tuple[Floats, Floats]]:
     """A normal cut off at zero, given what u and u^2 are multiplied by."""
     return truncated_normal(natural, 0.0, np.inf, how)
+
+
+def positive_normal_summary(natural: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """The mean and the variance of a normal cut off at zero."""
+    return truncated_normal_summary(natural, 0.0, np.inf)
+
+
+_SUMMARIES: dict[Callable[..., Any], Callable[..., tuple[Floats, Floats]]] = {
+    gamma: gamma_summary,
+    inverse_gamma: inverse_gamma_summary,
+    generalised_inverse_gaussian: generalised_inverse_gaussian_summary,
+    beta: beta_summary,
+    positive_normal: positive_normal_summary,
+}
 
 
 def _flat(value: Floats, states: int, _: int) -> Floats:

@@ -85,6 +85,10 @@ def run_em(
         run.status = "interrupted"
         run.messages.append(f"interrupted after iteration {run.n_iter}")
         return
+    except ImproperError as error:
+        run.status = "degenerate"
+        run.messages.append(f"{error} at iteration {run.n_iter + 1}")
+        return
     except np.linalg.LinAlgError:
         run.status = "degenerate"
         run.messages.append(_collapse_text(guard, run) + f" at iteration {run.n_iter + 1}")

@@ -14,7 +14,8 @@ Along sequences and trees `emdsl.runtime.walks` does the same for all rows toget
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -62,6 +63,24 @@ class Draw:
         log_joint[...] = 0.0
         np.put_along_axis(log_joint, at[None], 1.0, axis=0)
         return message
+
+
+@dataclass(frozen=True, slots=True)
+class Describe(Expect):
+    """Posterior marginals, and of continuous latents their own means and variances.
+
+    Of each integral `found` gets what its latents are, for all values of the discrete ones above;
+    in place of the means of functions its clusters hold these values' probabilities.
+    """
+
+    found: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawAll(Draw):
+    """A draw from the joint posterior; `found` gets continuous latents' values as in `Describe`."""
+
+    found: list[Any] = field(default_factory=list)
 
 
 How = Expect | Best | Draw

@@ -1,7 +1,9 @@
-"""What is said where a density that should be normal can't be normalised."""
+"""What is said where a log joint is no distribution of its latents: its integral is infinite."""
 
 from __future__ import annotations
 
+import numpy as np
 
-class ImproperError(ValueError):
-    """A log density has no normalising constant: its precision isn't positive definite."""
+
+class ImproperError(np.linalg.LinAlgError):
+    """A log joint has no normalising constant: a precision isn't positive definite, or the like."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import NoFilterError, ParamsError, no_chain
 from emdsl.runtime.how import Best, Draw, How
+from emdsl.runtime.moments import draws_of
 from emdsl.runtime.pairwise import Pair, pair_marginals
 from emdsl.runtime.program import Floats, Params, Program
 from emdsl.runtime.queries import by_plate, prepare
@@ -145,8 +146,8 @@ def sample_posterior(
     rng = stream(seed_sequence(seed))
     with np.errstate(all="ignore"):
         dead = _impossible(engine, checked)
-        draws = [_configuration(engine, checked, Draw(rng), dead) for _ in range(count)]
-    together = {name: np.stack([d[name] for d in draws], axis=1) for name in draws[0]}
+        draws = [_drawn(engine, checked, rng, dead) for _ in range(count)]
+    together = {name: np.stack([d[name] for d in draws], axis=-1) for name in draws[0]}
     return {name: _first(rows) for name, rows in _in_form(engine, together).items()}
 
 
@@ -190,6 +191,26 @@ def _configuration(
     return found
 
 
+def _drawn(
+    engine: Engine,
+    params: Params,
+    rng: np.random.Generator,
+    dead: Mapping[str, NDArray[np.bool_]],
+) -> dict[str, NDArray[Any]]:
+    """{latent: (rows, ...)}: a draw of all latents together; discrete ones -1 in dead rows."""
+    if not engine.program.meta.continuous:
+        return dict(_configuration(engine, params, Draw(rng), dead))
+    values, together = draws_of(engine, params, rng)
+    found: dict[str, NDArray[Any]] = dict(values)
+    if any(z.name not in together for z in engine.program.meta.latents):
+        found |= _configuration(engine, params, Draw(rng), dead)
+    for name, rows in together.items():
+        found[name] = rows.argmax(axis=1)
+        if name in dead:
+            found[name][dead[name]] = -1
+    return found
+
+
 def _impossible(engine: Engine, params: Params) -> dict[str, NDArray[np.bool_]]:
     """Of latents with rows in which no values are possible, which these are, (rows,)."""
     out: dict[str, NDArray[np.bool_]] = {}
@@ -204,7 +225,8 @@ def _impossible(engine: Engine, params: Params) -> dict[str, NDArray[np.bool_]]:
 
 def _in_form(engine: Engine, found: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """What each latent's rows have, in the form of the user's data."""
-    axes = {z.name: z.axes for z in engine.program.meta.latents}
+    meta = engine.program.meta
+    axes = {z.name: z.axes for z in (*meta.latents, *meta.continuous)}
     return {name: shaped(engine.bound, axes[name], rows) for name, rows in found.items()}
 
 

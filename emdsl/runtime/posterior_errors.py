@@ -7,8 +7,10 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.improper import ImproperError as ImproperError
 
-class ImproperError(ValueError):
+
+class ImproperRowError(ImproperError):
     """The log joint of a row isn't that of a distribution of its latent: its integral is infinite.
 
     `family` and `why` say what was found; `row` is the first row where it was, None where rows
@@ -62,10 +64,10 @@ def require(
     raise improper(family, why, at, proper.shape)
 
 
-def improper(family: str, why: str, at: tuple[int, ...], shape: tuple[int, ...]) -> ImproperError:
+def improper(family: str, why: str, at: tuple[int, ...], shape: tuple[int, ...]) -> ImproperRowError:
     """The error about entry `at` of an array of shape (S..., B or 1)."""
     row = at[-1] if shape and shape[-1] != 1 else None
-    return ImproperError(family, why, row, at[:-1])
+    return ImproperRowError(family, why, row, at[:-1])
 
 
 def no_mode(family: str) -> NoReturn:

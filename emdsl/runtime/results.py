@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emdsl.runtime import latents, queries
+from emdsl.runtime import latents, moments, queries
 from emdsl.runtime.em import Status
 from emdsl.runtime.errors import DataError
 from emdsl.runtime.params import param_type
@@ -100,6 +100,14 @@ class FitResult:
         lengths : of the sequences of new ragged data.
         """
         return latents.posterior(
+            self.program, self._data(data), self.params, self._fixed(), lengths=lengths
+        )
+
+    def posterior_moments(
+        self, data: Any = None, *, lengths: Any = None
+    ) -> dict[str, moments.Moments]:
+        """Posterior mean and covariance of each continuous latent, {latent: (mean, covariance)}."""
+        return moments.posterior_moments(
             self.program, self._data(data), self.params, self._fixed(), lengths=lengths
         )
 
