@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from emdsl.runtime.condensed import condensed
 from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.held import restricted
 from emdsl.runtime.folds import folded, with_folds
@@ -51,6 +52,7 @@ from emdsl.runtime.ruled_out import Barred, logs_of_zero, met
 
 _LEAST = 1e-290  # of the largest: a part that is only what was cut off
 _CUT = 1e-295  # a posterior below e^-690 was cut off there
+_LEAST_ROWS = 2048  # of continuous latents: more is done for a block than two products
 _CACHED = 2**28  # bytes of features kept between iterations; past that they are made anew
 
 
@@ -107,9 +109,11 @@ class Engine:
             data.cache.clear()
             probe = self._features(data, data.chunk(0, min(1, data.size)))
             data.kinds = probe.rows
-            wide, data.block = block_of(probe, data.states)
+            least = _LEAST_ROWS if data.piece.integrals else 256
+            wide, data.block = block_of(probe, data.states, least)
             data.cached = 8 * wide * data.size <= _CACHED
         self._direct = [None] * len(self.pieces)
+        self._few: dict[int, tuple[Chunk, Features] | None] = {}
         for structure in self.structures:
             structure.share()
 
@@ -222,7 +226,8 @@ class Engine:
         log_likelihood = 0.0
         for cluster in data.piece.kept:
             kept[index, cluster] = []
-        for chunk, features in self.blocks(index, known.params):
+        few = self._condensed(index)
+        for chunk, features in self.blocks(index, known.params) if few is None else (few,):
             steer = bias(index, chunk) if bias is not None else None
             if known.params is None and data.piece.integrals:
                 steer = {**unopinionated(data.piece, chunk, self.layout), **(steer or {})}
@@ -247,6 +252,12 @@ class Engine:
             new = tuple(map(expected, posterior, features.rows))
             sums = new if sums is None else tuple(map(np.add, sums, new))
         return log_likelihood, sums or ()
+
+    def _condensed(self, index: int) -> tuple[Chunk, Features] | None:
+        """A few rows that have the statistics of all of a piece's, if there are such."""
+        if index not in self._few:
+            self._few[index] = condensed(self.pieces[index], lambda: self._still(index))
+        return self._few[index]
 
     def _sum_direct(self, index: int) -> None:
         if self._direct[index] is None:

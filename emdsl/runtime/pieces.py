@@ -236,13 +236,13 @@ def _seen(meta: Meta, levels: Levels, level: tuple[str, ...], view: View) -> NDA
     return value[np.maximum(index, 0)]
 
 
-def block_of(probe: Features, states: list[int]) -> tuple[int, int]:
+def block_of(probe: Features, states: list[int], least: int = 256) -> tuple[int, int]:
     """How many numbers a row's features are, and how many rows make a block that stays in cache."""
     wide = sum(_kept(r) for r in (probe.direct, *probe.rows))
     products = sum(_kept(r) * n for r, n in zip(probe.rows, states, strict=True))
     fits = min(_BLOCK // max(8 * (wide + 2 * sum(states)), 1), _SMALL // max(products, 1))
     gathered = max(map(_gathered, (probe.direct, *probe.rows)))
-    return wide, max(int(np.clip(fits, 256, 4096)), gathered)
+    return wide, max(int(np.clip(fits, least, 4096)), gathered)
 
 
 def whole(blocks: list[Any], data: PieceData) -> Any:
