@@ -13,9 +13,11 @@ from emdsl.derive.moments import Moment, Sight
 from emdsl.derive.refusal import Refused
 from emdsl.derive.statistics import Derived, statistics_of
 from emdsl.diagnostics import CompileError
+from emdsl.inference import finite
 from emdsl.inference.elements import uncounted
 from emdsl.inference.match import Match, Piece, Refusal
 from emdsl.inference.posteriors import Posterior, posteriors_of
+from emdsl.inference.schedule import Factor, Stuck, schedule
 from emdsl.model.graph import Model, Variable
 from emdsl.source import Span
 
@@ -93,6 +95,8 @@ def _across(
             return _counted(strategy, derived, links) or Match(
                 strategy, piece, summed, home=home.axis
             )
+    if strategy == "mixed" and _at_own_rows(derived):
+        return _under_structure(derived, piece, summed)
     if strategy != "gaussian":
         first = next(
             v for v in map(derived.joint.model.variable, piece.variables) if is_continuous(v)
@@ -107,6 +111,40 @@ def _across(
         v = model.variable(piece.variables[0])
         return Refusal(strategy, f"the elements of `{weighted}` are counted by weights", v.span)
     return Match(strategy, piece, summed, coupled=True)
+
+
+def _at_own_rows(derived: Derived) -> bool:
+    """Whether every continuous latent is seen by its own rows alone."""
+    levels = derived.joint.levels
+    return all(
+        link_of(levels, s.plate, sight).own
+        for s in derived.statistics
+        for sight in (s.moment.sights if s.moment is not None else ())
+    )
+
+
+def _under_structure(
+    derived: Derived, piece: Piece, summed: tuple[str, ...]
+) -> Match | Refusal:
+    """Continuous latents of a row each, under discrete latents that are tied across rows.
+
+    What they say is a factor of the row's discrete latents, which *finite* orders with the others.
+    """
+    levels = derived.joint.levels
+    found, places = finite.factors_of(levels, piece)
+    for level in piece.levels:
+        scopes = [s.scope for s in derived.statistics if s.plate == level.axis and s.moment]
+        together = tuple(dict.fromkeys(a for scope in scopes for a in scope))
+        if together:
+            found.append(Factor(level, together))
+    weighted = finite.weighted(levels, found[: len(places)], places)
+    if weighted is not None:
+        return Refusal("mixed", weighted.reason, weighted.span)
+    order = schedule(tuple(found), levels)
+    if isinstance(order, Stuck):
+        circle = finite.circle(levels, piece, found[: len(places)], places)
+        return Refusal("mixed", circle.reason, circle.span, circle.notes)
+    return Match("mixed", piece, summed, coupled=True)
 
 
 def _latents(piece: Piece, derived: Derived) -> tuple[str, ...]:

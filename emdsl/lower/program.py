@@ -82,7 +82,9 @@ def _piece(
         f"            latents={tuple_literal(latents)},",
         *_listed("clusters", clusters),
     ]
-    if piece.match.coupled and not piece.bundles:
+    if piece.match.coupled and piece.bundles and piece.finite:
+        lines.append(f"            integrate=integrate_{piece.label},")
+    if piece.match.coupled and piece.finite:
         shared = [str(c.shared) for c in piece.clusters]
         lines += _listed("shared", shared)
         own = [
@@ -91,7 +93,7 @@ def _piece(
         ]
         lines.append(f"            own={tuple_literal(own)},")
     if any(len(c.latents) > 1 for _, c in piece.finite):
-        seen = ([_seen(joint.levels, piece.level, a) for a in c.latents] for c in piece.clusters)
+        seen = ([_seen(joint.levels, piece.level, a) for a in c.latents] for _, c in piece.finite)
         lines += _group("reads", [_long(items) for items in seen])
     lines += [
         f"            features=features_{piece.label},",
@@ -158,17 +160,18 @@ def _integral(levels: Levels, piece: PiecePlan, bundle: Bundle) -> str:
             parts += [str(role.second), str(moment.widths[0])]
         shares.append(f"rt.Share({', '.join(parts)})")
     p = bundle.posterior
+    parent = "" if bundle.parent is None else f"{' ' * 20}parent={bundle.parent},\n"
     head = f"{quoted(p.family)}, {tuple_literal([quoted(n) for n in p.latents])}"
     inner = "".join(f"{' ' * 24}{s},\n" for s in shares)
     return (
         f"rt.Integral(\n{' ' * 20}{head}, {len(bundle.scope)},\n"
-        f"{' ' * 20}(\n{inner}{' ' * 20}),\n{_sights(levels, piece, p)}{' ' * 16})"
+        f"{' ' * 20}(\n{inner}{' ' * 20}),\n{_sights(levels, piece, p)}{parent}{' ' * 16})"
     )
 
 
 def _sights(levels: Levels, piece: PiecePlan, posterior: Posterior) -> str:
     """The parts of normal latents that are tied across rows, as each row sees them."""
-    if not piece.match.coupled:
+    if not piece.match.coupled or piece.finite:
         return ""
     lines = [f"{' ' * 20}("]
     for name, via in posterior.sights:
