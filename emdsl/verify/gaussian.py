@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Quadratic = tuple[float, Floats, Floats]  # c, b (d,) and P (d, d)
 
 _STEPS = (1.0, 1e3, 1e-3, 1e6, 1e-6)  # tried until the numbers make a proper density
 _REACH = 2.0  # standard deviations to go for a difference
-_CLOSE = 1e-6  # standard deviations from the center that the mean may be
+_FAR = 30.0  # standard deviations from the center that the mean, or a difference, may be
+_WIDE = 5.0  # steps of a difference that a standard deviation may be
 _ROUNDS = 20
 
 
@@ -57,64 +59,60 @@ class Normal:
             yield mean - column, 0.5 / len(at)
 
 
-def normal(parts: Sequence[Part], dimension: int) -> Normal:
+def normal(parts: Sequence[Part], dimension: int, near: Normal | None = None) -> Normal:
     """The integral over all D coordinates of exp of the parts' sum.
+
+    near : a law of about the same place and width; the parts are then known to be quadratic
 
     Raises NotNormal where a part is not quadratic, or the sum has no finite integral. Minus
     infinity is the log evidence where a part is minus infinity wherever it is looked at.
     """
-    center: Floats = np.zeros(dimension)
-    scale: Floats = np.ones(dimension)
-    for step in _STEPS:
-        fitted = _fit(parts, center, step * scale)
-        if fitted is None:
+    center: Floats = np.zeros(dimension) if near is None else near.mean
+    width: Floats = np.ones(dimension) if near is None else np.sqrt(np.diag(near.covariance))
+    for factor in _STEPS:
+        step = factor * _REACH * width
+        fitted = [quadratic(p.log_density, center[list(p.at)], step[list(p.at)]) for p in parts]
+        if any(c == -np.inf for c, _, _ in fitted):
             return Normal(-np.inf, center, np.eye(dimension))
-        if _proper(fitted[2]):
+        precision = _sums(parts, fitted, dimension)[2]
+        if np.isfinite(precision).all() and np.linalg.eigvalsh(precision).min(initial=1.0) > 0:
             break
     else:
         raise NotNormal("no finite integral: the precision matrix is not positive definite")
     for _ in range(_ROUNDS):
-        constant, linear, precision = fitted
+        constant, linear, precision = _sums(parts, fitted, dimension)
+        if not (np.isfinite(precision).all() and np.linalg.eigvalsh(precision).min() > 0):
+            raise NotNormal("not quadratic: no proper density around its own mean")
         inverse = np.linalg.inv(precision)
         covariance = 0.5 * (inverse + inverse.T)
-        move = covariance @ linear
-        scale = np.sqrt(np.diag(covariance))
+        move, scale = covariance @ linear, np.sqrt(np.diag(covariance))
         log_evidence = constant + 0.5 * linear @ move
-        if np.abs(move).max(initial=0.0) <= _CLOSE * scale.min(initial=1.0):
+        if (np.abs(move) <= _FAR * scale).all() and (
+            (step <= _FAR * scale) & (scale <= _WIDE * step)
+        ).all():
             break
-        center = center + move
-        fitted = _fit(parts, center, _REACH * scale)
-        if fitted is None or not _proper(fitted[2]):
-            raise NotNormal("not quadratic: no proper density around its own mean")
-    _verify(parts, center, scale)
+        center, step = center + move, _REACH * scale
+        fitted = [quadratic(p.log_density, center[list(p.at)], step[list(p.at)]) for p in parts]
+    if near is None:
+        for part, (c, b, p) in zip(parts, fitted, strict=True):
+            _verify(part.log_density, center[list(part.at)], step[list(part.at)], (c, b, p))
     half = 0.5 * (dimension * np.log(2 * np.pi) - np.linalg.slogdet(precision)[1])
     return Normal(float(log_evidence + half), center + move, covariance)
 
 
-def _proper(precision: Floats) -> bool:
-    return bool(np.isfinite(precision).all() and np.linalg.eigvalsh(precision).min(initial=1.0) > 0)
-
-
-def _fit(
-    parts: Sequence[Part], center: Floats, step: Floats
-) -> tuple[float, Floats, Floats] | None:
-    """Constant, linear and precision of the sum; None where a part is minus infinity."""
-    constant, linear = 0.0, np.zeros(len(center))
-    precision = np.zeros((len(center), len(center)))
-    for part in parts:
+def _sums(parts: Sequence[Part], fitted: Sequence[Quadratic], dimension: int) -> Quadratic:
+    """The sum of the parts, each at its coordinates."""
+    constant, linear = 0.0, np.zeros(dimension)
+    precision = np.zeros((dimension, dimension))
+    for part, (c, b, p) in zip(parts, fitted, strict=True):
         at = list(part.at)
-        c, b, p = quadratic(part.log_density, center[at], step[at])
-        if c == -np.inf:
-            return None
         constant += c
         linear[at] += b
         precision[np.ix_(at, at)] += p
     return constant, linear, precision
 
 
-def quadratic(
-    function: Callable[[Floats], float], center: Floats, step: Floats
-) -> tuple[float, Floats, Floats]:
+def quadratic(function: Callable[[Floats], float], center: Floats, step: Floats) -> Quadratic:
     """c, b (d,) and P (d, d) of c + b'd - d'Pd / 2 through values around a center."""
     size = len(center)
     units = np.diag(step)
@@ -129,17 +127,20 @@ def quadratic(
     return c, b / step, p / np.outer(step, step)
 
 
-def _verify(parts: Sequence[Part], center: Floats, scale: Floats) -> None:
-    """Each part at random points against its quadratic. Raises NotNormal."""
+def _verify(
+    function: Callable[[Floats], float], center: Floats, step: Floats, fitted: Quadratic
+) -> None:
+    """The function at random points against its quadratic. Raises NotNormal.
+
+    They are some way off, as anything smooth is quadratic nearby.
+    """
+    c, b, p = fitted
     rng = np.random.default_rng(0)
-    for part in parts:
-        at = list(part.at)
-        c, b, p = quadratic(part.log_density, center[at], _REACH * scale[at])
-        for _ in range(2):
-            d = 1.5 * scale[at] * rng.normal(size=len(at))
-            here, terms = part.log_density(center[at] + d), np.array([c, b @ d, -0.5 * d @ p @ d])
-            if not abs(here - terms.sum()) <= 1e-8 * (1.0 + np.abs(terms).sum()):
-                raise NotNormal(f"not quadratic: {here!r} where that says {terms.sum()!r}")
+    for _ in range(2):
+        d = 4.0 * step * rng.choice([-1.0, 1.0], len(step)) * rng.uniform(0.5, 1.0, len(step))
+        here, terms = function(center + d), np.array([c, b @ d, -0.5 * d @ p @ d])
+        if not abs(here - terms.sum()) <= 1e-10 * (1.0 + np.abs(terms).sum()):
+            raise NotNormal(f"not quadratic: {here!r} where that says {terms.sum()!r}")
 
 
 def _root(covariance: Floats) -> Floats:

@@ -27,6 +27,8 @@ from emdsl.verify.world import Site, World
 
 Values = Mapping[Site, Any]
 
+_VERIFIED = 3  # normal laws given outer sites whose shape is looked at; the others' is the same
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -82,6 +84,9 @@ class Law:
         if self.log_evidence == -np.inf:
             return
         inner = tuple(b for b in self.inner if b.site in sites)
+        if inner and self.read and all(b.site not in sites for b in self.outer):
+            yield from self._overall(inner)
+            return
         outer = tuple(b for b in self.outer if b.site in sites or (inner and b in self.read))
         for free, odds in _points(self.grid, outer):
             place = list(_split(outer, free))
@@ -96,6 +101,19 @@ class Law:
             at = [i for b in inner for i in range(b.start, b.stop)]
             for x, weight in normal_law.points(at):
                 yield own | {b.site: b.value(y)[0] for b, y in _split(inner, x)}, odds * weight
+
+    def _overall(self, inner: tuple[Block, ...]) -> Iterator[tuple[dict[Site, Any], float]]:
+        """Points with the mean and covariance that inner sites have when the outer ones vary."""
+        assert self.given is not None
+        at = [i for b in inner for i in range(b.start, b.stop)]
+        each = [(self.given(free), odds) for free, odds in _points(self.grid, self.read)]
+        odds = np.array([p for _, p in each])
+        means = np.array([law.mean[at] for law, _ in each])
+        mean = odds @ means / odds.sum()
+        within = sum(p * law.covariance[np.ix_(at, at)] for law, p in each)
+        covariance = (within + ((means - mean).T * odds) @ (means - mean)) / odds.sum()
+        for x, weight in Normal(0.0, mean, covariance).points(range(len(at))):
+            yield {b.site: b.value(y)[0] for b, y in _split(inner, x)}, weight
 
 
 def _points(grid: Grid | None, own: Sequence[Block]) -> Iterator[tuple[Floats, float]]:
@@ -146,10 +164,16 @@ def _law(
     deep = [m for m in members if any(s in inside for s in m[0].continuous)]
     read = tuple(b for b in outer if any(b.site in f.continuous for f, _ in deep))
 
+    seen: list[Normal] = []  # the first few, which are verified, and the last
+
     @cache_by_bytes
     def given(free: Floats) -> Normal:
         known = {**chosen, **{b.site: b.value(x)[0] for b, x in _split(read, free)}}
-        return normal([_part(world, m, inner, known) for m in deep], inner[-1].stop)
+        near = seen[-1] if len(seen) > _VERIFIED else None
+        found = normal([_part(world, m, inner, known) for m in deep], inner[-1].stop, near)
+        if found.log_evidence > -np.inf:
+            seen.append(found)
+        return found
 
     if not outer:
         return Law(given(np.zeros(0)).log_evidence, 0.0, (), inner, given=given)
