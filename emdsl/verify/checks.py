@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,11 @@ class Case:
     sizes: Mapping[str, int] | None = None
 
     def elements(self) -> Exact:
-        """The exact E-step."""
+        """The exact E-step; made once, as integrals take time."""
+        return self._exact
+
+    @cached_property
+    def _exact(self) -> Exact:
         return elements(self.compiled.model, self.data, self.params, self.sizes)
 
     def q(

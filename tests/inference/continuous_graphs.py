@@ -309,7 +309,7 @@ def _beta(d: Latents, g: Plate, rows: Plate, over: list[Ref]) -> None:
 
 def _dirichlet(d: Latents, g: Plate, rows: Plate, over: list[Ref]) -> None:
     """Probabilities of categories, or of counts of them."""
-    k = d.pick([2, 3])
+    k = 2 if over else d.pick([2, 3])  # two coordinates take long to integrate
     d.latent(g, f"Dirichlet({d.table('positive', over, (str(k),))})", k, f" : simplex[{k}]")
     p = _latest(d, rows)
     if d.chance(0.5):
@@ -340,7 +340,7 @@ PAIRS: dict[str, Callable[[Latents, Plate, Plate, list[Ref]], None]] = {
 def _scaled(d: Latents) -> None:
     """Normal latents and data that share a gamma precision."""
     n = d.plate("n", None, 3)
-    over = _under(d, n, 0.2)
+    over = [d.discrete(n)] if d.chance(0.2) else []
     _gamma(d, n, [])
     u = _latest(d, n)
     shared = d.chance(0.5)
