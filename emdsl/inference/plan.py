@@ -216,9 +216,7 @@ def _normals(derived: Derived, match: Match, level: Level) -> PiecePlan:
     plan = _direct(derived, match, level)
     bundles, clusters = _integrals(derived, match, level.axis, terms, at_home=False)
     seen = dict.fromkeys(t.statistic for t in terms if t.statistic is not None)
-    return replace(
-        plan, clusters=clusters, bundles=bundles, statistics=(*plan.statistics, *seen)
-    )
+    return replace(plan, clusters=clusters, bundles=bundles, statistics=(*plan.statistics, *seen))
 
 
 def _independent(derived: Derived, match: Match) -> Level:

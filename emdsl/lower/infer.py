@@ -148,7 +148,7 @@ class Elimination:
         )
 
     def integrate(self) -> Function:
-        """Continuous latents of coupled rows: what they say of the discrete ones, and their means."""
+        """Continuous latents of coupled rows: what they say of discrete ones, and their means."""
         body = list(self._sizes())
         messages, means = [], []
         for bundle in self.plan.bundles:

@@ -73,6 +73,7 @@ def _piece(
     by_axis = {axis: name for name, axis in joint.levels.axes.items()}
     latents = [quoted(by_axis[a]) for a in piece.latents]
     marginals = f"marginals_{piece.label}" if piece.latents else "rt.no_marginals"
+    unseen = [_integral(joint.levels, piece, b) for b in piece.bundles if b.posterior is not None]
     lines = [
         "        rt.Piece(",
         f"            plate={extent_literal(plates[-1].extent)},",
@@ -102,7 +103,6 @@ def _piece(
     if piece.is_live:
         lines.append(f"            potentials=potentials_{piece.label},")
         lines.append(f"            kept={tuple_literal([str(i) for i in kept])},")
-    own = [b for b in piece.bundles if b.posterior is not None]
     if not piece.match.coupled:
         infer = f"infer_{piece.label}" if piece.clusters else "rt.no_latents"
         lines.append(f"            infer={infer},")
@@ -111,7 +111,7 @@ def _piece(
         f"            marginals={marginals},",
         f"            collect=collect_{piece.label},",
         *(_folds(model, plan, piece, folded) if piece.folds else []),
-        *(_group("integrals", [_integral(joint.levels, piece, b) for b in own]) if own else []),
+        *(_group("integrals", unseen) if unseen else []),
         "        ),",
     ]
 

@@ -15,6 +15,7 @@ from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, stuck, undefined
+from emdsl.runtime.improper import ImproperError
 from emdsl.runtime.leap import Leaper
 from emdsl.runtime.outward import GAIN, Outward, is_unbounded
 from emdsl.runtime.program import Params, Statistics
@@ -142,11 +143,8 @@ def _iterate(
     plain: Params | None = None  # what the iteration came to, where `params` are a leap from there
     for iteration in range(rules.max_iter + 1):
         if plain is not None:
-            kept = _is_worth(engine, guard, params, trace[-1])
-            leaper.judge(kept=kept)
-            params, plain = params if kept else plain, None
-            leaper.restart(params)
-            since = len(trace)
+            params = _landed(engine, guard, leaper, params, plain, trace[-1])
+            plain, since = None, len(trace)
         look = iteration % _CHECK == 0
         found = guard.tightest(params, cheap=not look)
         tightest = found.ratio if look else min(tightest, found.ratio)
@@ -185,10 +183,9 @@ def _iterate(
             break
         params, raised = _hold(guard, program.m_step(statistics, params), rules)
         leaper.add(params)
-        if iteration >= _SLOW and not _nearly(trace[since:], rules.tol):
-            leap = leaper.propose()
-            if leap is not None:
-                plain, params = params, leap
+        leap = leaper.propose() if _is_slow(iteration, trace[since:], rules.tol) else None
+        if leap is not None:
+            plain, params = params, leap
         floored.update(dict.fromkeys(raised))
     if (
         rules.outward is not None
@@ -210,20 +207,28 @@ def _leaper(engine: Engine, rules: Rules) -> Leaper:
     return leaper
 
 
-def _nearly(trace: list[float], tol: float) -> bool:
-    """Whether the last plain iteration changed so little that the next will tell if it is over."""
+def _is_slow(iteration: int, trace: list[float], tol: float) -> bool:
+    """Whether it is time to leap: not where the next iterations will tell that it is over."""
+    if iteration < _SLOW:
+        return False
     if not 1 < len(trace) < 4:
-        return False
-    return abs(trace[-1] - trace[-2]) <= tol * (1.0 + abs(trace[-1]))
+        return True
+    return abs(trace[-1] - trace[-2]) > tol * (1.0 + abs(trace[-1]))
 
 
-def _is_worth(engine: Engine, guard: Guard, params: Params, before: float) -> bool:
-    """Whether a leap is at least as good as where it began."""
+def _landed(
+    engine: Engine, guard: Guard, leaper: Leaper, leap: Params, plain: Params, before: float
+) -> Params:
+    """A leap, where it is at least as good as where it began, or what the iteration came to."""
     try:
-        collapsed = guard.tightest(params).ratio < COLLAPSED
+        sound = guard.tightest(leap).ratio >= COLLAPSED
     except np.linalg.LinAlgError:
-        return False
-    return not collapsed and _objective(engine, params) >= before
+        sound = False
+    kept = sound and _objective(engine, leap) >= before
+    leaper.judge(kept=kept)
+    params = leap if kept else plain
+    leaper.restart(params)
+    return params
 
 
 @dataclass(frozen=True, slots=True)

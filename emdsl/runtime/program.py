@@ -367,7 +367,9 @@ class Piece:
     potentials: Callable[[Blocks, Params, Layout, Params], Potential] | None = None
     kept: tuple[int, ...] = ()  # clusters whose posteriors the M-step asks for; -1: no latent
     integrals: tuple[Integral, ...] = ()  # continuous latents, whose clusters come last
-    integrate: Callable[[Features, Coefficients, Layout, Any, Bias | None], Integrated] | None = None
+    integrate: Callable[[Features, Coefficients, Layout, Any, Bias | None], Integrated] | None = (
+        None
+    )
     folds: tuple[Fold, ...] = ()  # other rows, of which some clusters' features are sums
 
 

@@ -299,12 +299,12 @@ class StructureData:
             )
             for i in self.pieces
         )
-        means = {
-            i: add_integrals(self.data[i], known[i], self.levels.bound.layout, own,
-                             self.blocks(i, known.params), None if bias is None else partial(bias, i))
-            for i, own in zip(self.pieces, given, strict=True)
-            if self.data[i].piece.integrate is not None
-        }  # fmt: skip
+        means = {}
+        for i, own in zip(self.pieces, given, strict=True):
+            if self.data[i].piece.integrate is not None:
+                layout, steer = self.levels.bound.layout, bias and partial(bias, i)
+                rows = self.blocks(i, known.params)
+                means[i] = add_integrals(self.data[i], known[i], layout, own, rows, steer)
         evidence, flat = self.structure.infer(given, self.ties, self.levels.bound.layout, how)
         posteriors = iter(flat)
         found = {

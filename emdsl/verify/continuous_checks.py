@@ -25,8 +25,8 @@ def posterior_moments(case: Case) -> Mapping[str, tuple[Any, Any]]:
     Places come first, as in a module's posterior, then the latent's own shape; a covariance has a
     row and a column for each entry of the latent.
     """
-    found: Mapping[str, tuple[Any, Any]] = case.module.posterior_moments(case.params, case.data)
-    return found
+    found = case.module.posterior_moments(case.data, case.params)
+    return {name: (m.mean, m.covariance) for name, m in found.items()}
 
 
 def check_moments(case: Case, found: Exact | None = None, tolerance: float = 1e-7) -> list[str]:
