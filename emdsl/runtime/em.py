@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from emdsl.runtime.alive import Gone
 from emdsl.runtime.converge import fell, has_converged, rounding
 from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
@@ -49,6 +50,7 @@ class Run:
     status: Status = "max_iter"
     messages: list[str] = field(default_factory=list)
     impossible: ImpossibleError | None = None
+    gone: Gone = field(default_factory=dict)
 
     @property
     def n_iter(self) -> int:
@@ -98,8 +100,9 @@ def run_em(
 
 def _examine(engine: Engine, run: Run, rules: Rules, statistics: Statistics) -> None:
     """Look at where a run ended: for values without data, and variances without an update."""
-    texts, without = emptied(engine, run.params)
-    run.messages += [*texts, *identical(engine, run.params)]
+    empty = emptied(engine, run.params)
+    run.gone, without = empty.gone, empty.undetermined
+    run.messages += [*empty.texts, *identical(engine, run.params)]
     if not without:
         for place in undefined(engine.program, statistics, run.params):
             run.messages.append(f"collapsed: {place} has no variance left in its data")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from emdsl.runtime.alive import counted
 from emdsl.runtime.bind import bind
 from emdsl.runtime.em import Iteration, Rules, Run, run_em
 from emdsl.runtime.engine import Engine
@@ -300,7 +301,9 @@ def _result(
         status=status,
         messages=tuple(dict.fromkeys(messages)),
         sizes=dict(bound.layout.sizes),
-        n_params=free_params(program.meta, bound.layout.sizes, engine.constraints),
+        n_params=counted(
+            program.meta, bound.layout.sizes, engine.constraints, best.params, best.gone
+        ),
         n_obs=n_obs,
         bic_n=bic_n,
         bound=bound,
