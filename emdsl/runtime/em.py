@@ -17,6 +17,7 @@ from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, stuck, undefined
 from emdsl.runtime.outward import GAIN, Outward, is_unbounded
+from emdsl.runtime.peaks import Peaks
 from emdsl.runtime.program import Params, Statistics
 
 Status = Literal["converged", "max_iter", "degenerate", "decreased", "interrupted"]
@@ -66,6 +67,7 @@ class Rules:
     floor: float | None
     rows: float
     outward: Outward | None = None
+    peaks: Peaks | None = None
 
 
 def run_em(
@@ -111,6 +113,8 @@ def _examine(engine: Engine, run: Run, rules: Rules, statistics: Statistics) -> 
         notes: list[str] = []
         engine.program.m_step(replace(statistics, notes=notes), run.params)
         run.messages += notes
+    if rules.peaks is not None:
+        _look_for_peaks(engine, run, rules, rules.peaks)
     if without and rules.floor is None:
         run.status = "degenerate"
     for name in stuck(engine.program, statistics, run.params):
@@ -148,7 +152,9 @@ def _iterate(
             run.status = "degenerate"
             run.messages.append(f"the objective is {objective} at iteration {iteration}")
             return None
-        if rules.outward is not None and _runs_away(engine, run, rules.outward, params, objective):
+        if rules.outward is not None and _runs_away(
+            engine, run, rules, rules.outward, params, objective
+        ):
             return None
         noise, worst = rounding(objective, rules.rows, tightest)
         if at_edge(program.meta, params) != edge:
@@ -238,7 +244,7 @@ def _has_collapsed(found: Tightest, run: Run, rules: Rules, iteration: int) -> b
 
 
 def _runs_away(
-    engine: Engine, run: Run, outward: Outward, params: Params, objective: float
+    engine: Engine, run: Run, rules: Rules, outward: Outward, params: Params, objective: float
 ) -> bool:
     """Whether a parameter of a numeric block is on its way to where the objective has no bound."""
     suspect = outward.suspect(params, run.params if run.trace else None)
@@ -248,6 +254,7 @@ def _runs_away(
     run.messages.append(
         f"collapsed: {suspect.place} is {suspect.value:.1e} at iteration {run.n_iter + 1} and the "
         "objective grows without bound further out"
+        f"{_not_held(rules)}"
     )
     return True
 
@@ -265,6 +272,30 @@ def _has_drowned(engine: Engine, run: Run, outward: Outward | None, shaky: float
             )
             return True
     return False
+
+
+def _look_for_peaks(engine: Engine, run: Run, rules: Rules, peaks: Peaks) -> None:
+    """Whether coefficients make a row infinitely likely, or did until rounding stopped them."""
+    row = peaks.row(engine, run.params)
+    if row is None:
+        return
+    block = peaks.rising(run.params, partial(_objective, engine))
+    if block is None and not _shaken(engine, run.params) > _DROWNED:
+        return
+    names = ", ".join((block or peaks.blocks[0]).params)
+    run.status = "degenerate"
+    run.messages.append(
+        f"collapsed: {names} make row {row} ever more likely, without bound{_not_held(rules)}"
+    )
+
+
+def _not_held(rules: Rules) -> str:
+    """What to say to one who has asked for a floor that is none here."""
+    if rules.floor is None:
+        return ""
+    return (
+        "; no floor holds what Newton's method finds: bound it by `constrain`, or give it a prior"
+    )
 
 
 def _objective(engine: Engine, params: Params) -> float:

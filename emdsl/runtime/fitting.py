@@ -21,6 +21,7 @@ from emdsl.runtime.initial import Start, starts_from
 from emdsl.runtime.levels import count_rows
 from emdsl.runtime.outward import Outward
 from emdsl.runtime.params import free_params
+from emdsl.runtime.peaks import Peaks
 from emdsl.runtime.program import Bound, Layout, Meta, Params, Program
 from emdsl.runtime.progress import Bar
 from emdsl.runtime.queries import impossible_text
@@ -99,7 +100,9 @@ def fit(
             float(d.weight.sum()) if d.weight is not None else float(d.size) for d in engine.pieces
         )
         outward = Outward(program, reference) if program.numeric else None
-        rules = Rules(max_iter, tol, floor if degenerate == "floor" else None, rows, outward)
+        peaks = Peaks(engine, reference) if program.numeric else None
+        least = floor if degenerate == "floor" else None
+        rules = Rules(max_iter, tol, least, rows, outward, peaks)
         runs = _run_all(engine, guard, starts, rules, sequence, progress, on_iteration)
         return _stated(_choose(engine, runs, notes), program, held)
 
@@ -254,8 +257,10 @@ def _choose(engine: Engine, runs: list[Run], notes: list[str]) -> FitResult:
         messages += runs[-1].messages
     lost = [r for r in runs if r.status == "degenerate"]
     if not sound and program.meta.latents:
+        floor = any(p.collapse is not None for p in program.meta.params)
+        other = "degenerate='floor'" if floor else "a bound (`constrain`)"
         messages.append(f"all {len(runs)} starts were degenerate, see restarts: fewer components, "
-                        "a prior on the variance or degenerate='floor' would help")  # fmt: skip
+                        f"a prior on the variance or {other} would help")  # fmt: skip
     elif lost:
         messages.append(f"{len(lost)} of {len(runs)} starts were degenerate and left out, first "
                         f"restart {lost[0].restart}: {'; '.join(lost[0].messages)}")  # fmt: skip
