@@ -248,7 +248,9 @@ def _runs_away(
 ) -> bool:
     """Whether a parameter of a numeric block is on its way to where the objective has no bound."""
     suspect = outward.suspect(params, run.params if run.trace else None)
-    if suspect is None or not is_unbounded(objective, suspect, partial(_objective, engine)):
+    if suspect is None or not is_unbounded(
+        objective, run.objective, suspect, partial(_objective, engine)
+    ):
         return False
     run.status = "degenerate"
     run.messages.append(
