@@ -80,8 +80,12 @@ def least_deviations(
     if statistics.notes is not None:
         squares = _Squares(table, here.shape, bend)
         point = _split(here, block, own)
+        held = tuple(
+            np.transpose(values[n].fixed(), p) if isinstance(values[n], Held) else None
+            for n, p in zip(block.params, block.places, strict=True)
+        )
         statistics.notes.extend(
-            diagnose(squares, point, ("real",) * len(own), block.params, block.batch)
+            diagnose(squares, point, ("real",) * len(own), block.params, block.batch, held=held)
         )
     if any(isinstance(values[n], Held) for n in block.params):
         found = _restricted(block, values, table, slope, bend, here)
