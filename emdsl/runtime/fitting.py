@@ -19,6 +19,7 @@ from emdsl.runtime.given import with_lengths
 from emdsl.runtime.guard import Guard
 from emdsl.runtime.initial import Start, starts_from
 from emdsl.runtime.levels import count_rows
+from emdsl.runtime.offsets import far_covariates
 from emdsl.runtime.outward import Outward
 from emdsl.runtime.params import free_params
 from emdsl.runtime.peaks import Peaks
@@ -180,7 +181,7 @@ def _check_size(meta: Meta, layout: Layout) -> None:
 
 
 def _notes(program: Program, bound: Bound) -> list[str]:
-    """What is odd about the sizes, though no error."""
+    """What is odd about the sizes and covariates, though no error."""
     notes = []
     sizes = bound.layout.sizes
     for latent in program.meta.latents:
@@ -191,7 +192,7 @@ def _notes(program: Program, bound: Bound) -> list[str]:
                 shown = f"{latent.dims[0]} = {rows}" if len(latent.dims) == 1 else str(rows)
                 notes.append(f"{latent.values} = {values} is more than the number of elements, "
                              f"{shown}")  # fmt: skip
-    return notes
+    return [*notes, *far_covariates(program, bound)]
 
 
 # --- the runs ----------------------------------------------------------------------------------
