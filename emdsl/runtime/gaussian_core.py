@@ -74,6 +74,14 @@ class Core:
         self.size = int(ends[-1]) if len(ends) else 0
 
     @property
+    def cost(self) -> float:
+        """About how long it takes with all covariances, in nanoseconds."""
+        rows = float(self.layout.dims[self.nodes[self.gone]].sum())
+        across = float((self.out[self._low] | self.out[self._high]).sum())
+        dense = min(_SPARSE * across**2 / max(rows, 1.0), rows * float(self.size) ** 2)
+        return 0.12 * float(self.size) ** 3 + 0.5 * across * self.size + 0.1 * dense
+
+    @property
     def bytes(self) -> int:
         """The memory of the dense matrix and its inverse."""
         return 16 * self.size**2
