@@ -25,6 +25,7 @@ from emdsl.runtime.gaussian_seen import Pair
 from emdsl.runtime.gaussian_sharing import Index, bags, compact, label, share
 
 _MOST_PARTS = 20_000  # an order with more pieces of updates takes seconds to plan
+_MOST_PAIRS = 1e6  # and so does one that ties more pairs of neighbours together
 
 
 @dataclass
@@ -109,11 +110,15 @@ def find_order(
     """
     work = _Work(layout, low, high, node_class, edge_class, node_slots, edge_slots)
     rounds: list[Round] = []
-    cost, parts = 0.0, 0
+    cost, parts, pairs = 0.0, 0, 0.0
     while len(work.alive):
         chosen = work.choose(most, fill=fill)
         if chosen is None:
             break
+        degree = work.degree[chosen].astype(float)
+        pairs += 0.5 * float((degree * (degree - 1.0)).sum())
+        if pairs > _MOST_PAIRS and budget < math.inf:
+            return None
         rounds.append(work.eliminate(chosen))
         cost += _cost(rounds[-1], layout)
         parts += _parts(rounds[-1])

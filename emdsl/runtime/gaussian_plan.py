@@ -18,7 +18,7 @@ from emdsl.runtime.gaussian_sharing import Index, compact, label
 # nodes with at most so many ties are eliminated in rounds, even where they are few; the cheapest
 _TIES = ((8, False), (8, True), (16, True), (32, True))
 _BROAD = (64, 512)  # elements tied along a path are merged into nodes with at most so many numbers
-_CHEAP = 2e7  # nanoseconds below which no cheaper way is looked for
+_CHEAP = 2e8  # nanoseconds below which no cheaper way is looked for
 _DEAR = 1e9  # and from which very broad nodes are tried
 
 
