@@ -275,7 +275,7 @@ def _gamma_precision(d: Latents, g: Plate, rows: Plate, over: list[Ref]) -> None
 
 
 def _variance(d: Latents, g: Plate, rows: Plate, over: list[Ref]) -> None:
-    """A normal's variance: inverse gamma (with posterior variances), or exponential: Laplace's law."""
+    """A normal's variance: inverse gamma (with a variance), or exponential, Laplace's law."""
     a = d.table("positive", over)
     if d.chance(0.6):
         d.latent(g, f"InverseGamma({a} + 4, {d.table('positive', over)})")
