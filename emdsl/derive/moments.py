@@ -18,10 +18,14 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from emdsl.derive.atoms import Elem, Ix
+from emdsl.derive.atoms import Elem, Ind, Ix, LogInd
+from emdsl.derive.display import tidy_axes
 from emdsl.derive.refusal import Refused
 from emdsl.derive.table import Atoms
+from emdsl.derive.words import words
 from emdsl.source import Span
+
+_LONGEST = 100  # characters of a formula in a message
 
 Sight = tuple[str, str]  # a latent's name, and how a row finds its element ("" its own)
 
@@ -81,7 +85,7 @@ def moment_of(inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name, span: S
         return _function(inner, plate, atoms, canonical, span)
     entries = sorted(entries, key=lambda e: (e.name, e.via, str(e.idx)))
     if len(entries) > 2:
-        raise _unknown(inner, span)
+        raise _unknown(inner, atoms, span)
     own = [tuple(map(str, e.idx[1:])) for e in entries]
     same: list[tuple[str, str]] = []
     along = len(entries) == 2 and own[0] == own[1]
@@ -122,7 +126,7 @@ def _function(inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name, span: S
     found = {a for a in atoms.deep(inner) if isinstance(a, Elem) and a.role == "latent"}
     others = [a for a in atoms.deep(inner) if a not in found]
     if len(found) != 1 or others:
-        raise _unknown(inner, span)
+        raise _unknown(inner, atoms, span)
     (elem,) = found
     places = tuple(map(str, elem.idx[1:]))
     names, axes = canonical(places, {}, f"{elem.name}_")
@@ -132,12 +136,43 @@ def _function(inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name, span: S
     return Taken(Moment(name, expr, plate, axes, (sight,), ()), places, ())
 
 
-def _unknown(inner: sp.Expr, span: Span) -> Refused:
-    return Refused(
-        "no-posterior",
-        f"the log joint has {inner} in it, of which no posterior is known",
-        span,
+def _unknown(inner: sp.Expr, atoms: Atoms, span: Span) -> Refused:
+    """Why there is no posterior where the log joint has this in it."""
+    deep = sorted(atoms.deep(inner), key=str)
+    entries = sorted(
+        (a for a in deep if isinstance(a, Elem) and a.role == "latent"), key=lambda a: a.name
     )
+    name = entries[0].name
+    bounds = next((a for a in deep if isinstance(a, LogInd)), None)
+    if bounds is not None:
+        text = written(bounds.condition, atoms)
+        why = f"`{name}` is possible only where {text}, and a posterior cut off there isn't known"
+    elif any(isinstance(a, Ind) for a in deep):
+        condition = next(a.condition for a in deep if isinstance(a, Ind))
+        text = written(condition, atoms)
+        why = f"densities change where {text}: a posterior of `{name}` in parts isn't known"
+    elif {a.kind for a in entries} == {"real"}:
+        why = not_normal(inner, name, atoms)
+    else:
+        names = " and ".join(f"`{n}`" for n in dict.fromkeys(a.name for a in entries))
+        why = f"the log joint has {written(inner, atoms)} in it: no posterior of {names} is known"
+    return Refused("no-posterior", why, span)
+
+
+def not_normal(expr: sp.Expr, name: str, atoms: Atoms) -> str:
+    """Why real latents with this in the log joint have no normal posterior."""
+    return (
+        f"the log joint has {written(expr, atoms)} in it: the posterior of `{name}` is normal only "
+        "where latents stand alone or in products of two, as normals with linear means have them"
+    )
+
+
+def written(expr: sp.Basic, atoms: Atoms) -> str:
+    """A function of latents as the language writes it, in backticks."""
+    if isinstance(expr, sp.And):
+        return " and ".join(sorted(written(c, atoms) for c in expr.args))
+    (text,) = tidy_axes((words(expr, atoms),), atoms)
+    return f"`{text}`" if len(text) <= _LONGEST else f"`{text[:_LONGEST].rstrip()}...`"
 
 
 def _word(sight: Sight) -> str:
@@ -156,4 +191,4 @@ def _function_word(inner: sp.Expr, symbol: sp.Expr) -> str:
     return known.get(inner) or re.sub(r"\W+", "_", type(inner).__name__.lower()).strip("_")
 
 
-__all__ = ["Moment", "Sight", "Taken", "latent_part", "moment_of"]
+__all__ = ["Moment", "Sight", "Taken", "latent_part", "moment_of", "not_normal", "written"]

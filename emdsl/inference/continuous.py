@@ -8,9 +8,10 @@ log evidence for each of their configurations is a factor of *finite*.
 from __future__ import annotations
 
 from emdsl.derive.atoms import Elem
+from emdsl.derive.display import without_pivots
 from emdsl.derive.joint import joint_of
 from emdsl.derive.levels import Level, Levels, Link, own_places
-from emdsl.derive.moments import Moment, Sight
+from emdsl.derive.moments import Moment, Sight, written
 from emdsl.derive.refusal import Refused
 from emdsl.derive.statistics import Derived, statistics_of
 from emdsl.diagnostics import CompileError
@@ -50,19 +51,24 @@ def _match(strategy: str, levels: Levels, piece: Piece) -> Match | Refusal:
     own = [v for v in latents if is_continuous(v)]
     first = own[0] if own else variables[0]
     if not own:
-        return Refusal(strategy, "no latent is continuous", first.span)
+        return Refusal(strategy, "no latent is continuous", first.span, apt=False)
     summed = tuple(n for n in piece.variables if n in levels.axes)
     odd = next((v for v in latents if v not in own and v.name not in summed), None)
     if odd is not None:
         return Refusal(strategy, f"`{odd.name}` is {odd.type}", odd.span)
     if strategy == "mixed" and not summed:
-        return Refusal(strategy, "no latent is discrete", first.span)
+        return Refusal(strategy, "no latent is discrete", first.span, apt=False)
     if strategy != "mixed" and summed:
         v = model.variable(summed[0])
-        return Refusal(strategy, f"`{v.name}` is discrete", v.span)
+        return Refusal(strategy, f"`{v.name}` is discrete", v.span, apt=False)
     other = next((v for v in own if v.type.kind != "real"), None)
     if strategy == "gaussian" and other is not None:
-        return Refusal(strategy, f"`{other.name}` is {other.type}, not real", other.span)
+        why = f"`{other.name}` is {other.type}, not real"
+        return Refusal(strategy, why, other.span, apt=False)
+    matrix = next((v for v in own if v.type.kind == "posdef"), None)
+    if matrix is not None:
+        why = f"`{matrix.name}` is {matrix.type}: latent matrices can't be integrated out yet"
+        return Refusal(strategy, why, matrix.span)
     early = uncounted(model, piece)
     if early is not None:
         return early
@@ -74,7 +80,7 @@ def _match(strategy: str, levels: Levels, piece: Piece) -> Match | Refusal:
         return Refusal(strategy, d.message, d.span)
     except Refused as refused:
         d = refused.diagnostic
-        return Refusal(strategy, d.message, d.span)
+        return Refusal(strategy, d.message, d.span, hint=d.hint)
     if isinstance(found, Refusal):
         return found
     if len(piece.levels) == 1 and not _links(derived):
@@ -100,20 +106,49 @@ def _across(
             )
     if strategy == "mixed" and _at_own_rows(derived):
         return _under_structure(derived, piece, summed)
-    if strategy != "gaussian":
-        first = next(
-            v for v in map(derived.joint.model.variable, piece.variables) if is_continuous(v)
-        )
-        return Refusal(
-            strategy, f"the elements of `{first.name}` are tied across rows: only normal latents "
-            "alone can be integrated out together", first.span
-        )  # fmt: skip
     model = derived.joint.model
+    own = [v for v in map(model.variable, piece.variables) if is_continuous(v)]
+    if strategy == "mixed":
+        return _configurations(derived, own[0], summed)
+    odd = next((v for v in own if v.type.kind != "real"), None)
+    if odd is not None:
+        return Refusal(
+            strategy,
+            f"the elements of `{odd.name}` are tied to each other across rows: only normal latents "
+            "can be integrated out together",
+            odd.span,
+        )
     weighted = next((p for k in piece.levels for p in k.plates if model.plate(p).weight), None)
     if weighted is not None:
-        v = model.variable(piece.variables[0])
-        return Refusal(strategy, f"the elements of `{weighted}` are counted by weights", v.span)
+        return Refusal(
+            strategy,
+            f"the elements of `{weighted}` are counted by weights, but the elements of "
+            f"`{own[0].name}` are tied to each other across rows: a replicate would be tied to as "
+            "well",
+            own[0].span,
+            hint=f"leave out the weights of `{weighted}` and repeat what they count",
+        )
     return Match(strategy, piece, summed, coupled=True)
+
+
+def _configurations(derived: Derived, latent: Variable, summed: tuple[str, ...]) -> Refusal:
+    """Continuous latents that many rows' discrete latents are about at once."""
+    z = derived.joint.model.variable(summed[0])
+    plate = derived.joint.model.plate(z.plates[-1]).extent
+    alone = (
+        f"without `{z.name}` the elements of `{latent.name}` can be integrated out together, and "
+        f"with each `{latent.name}` seen by its own row alone `{z.name}` can be summed out; "
+        if latent.type.kind == "real"
+        else f"where `{latent.name}` has rows of its own `{z.name}` can be summed out; "
+    )
+    return Refusal(
+        "mixed",
+        f"`{latent.name}` is seen by rows with different elements of the discrete `{z.name}`, so "
+        "its posterior is a mixture over all of their configurations, whose number grows as a "
+        f"power of {plate}",
+        latent.span,
+        hint=f"{alone}or make `{latent.name}` a param",
+    )
 
 
 def _at_own_rows(derived: Derived) -> bool:
@@ -193,7 +228,10 @@ def _counted(strategy: str, derived: Derived, links: dict[str, set[Link]]) -> Re
     model = derived.joint.model
     for plate, scope, span in _unsummed(derived):
         if plate in links and scope:
-            why = "rows that point to a discrete latent have more than sums for it"
+            why = (
+                "rows that point to a latent have more than sums for it: functions of data and "
+                "parameters together, evaluated anew in each row"
+            )
             return Refusal(strategy, why, span)
     for own in links.values():
         for link in own:
@@ -205,6 +243,7 @@ def _counted(strategy: str, derived: Derived, links: dict[str, set[Link]]) -> Re
                     f"the elements of `{weighted[0]}` are counted by weights, but other rows point "
                     "to them: a replicate would have to be pointed to as well",
                     v.span,
+                    hint=f"leave out the weights of `{weighted[0]}` and repeat what they count",
                 )
     return None
 
@@ -227,15 +266,18 @@ def posteriors_in(
         if atoms.has_latent(x.expr) and (plates is None or x.plate in plates):
             entries = [a for a in atoms.deep(x.expr) if isinstance(a, Elem)]
             name = min(a.name for a in entries if a.role == "latent")
+            whole = written(without_pivots(x.expr, atoms).as_coeff_Mul()[1], atoms)
+            inside = f"`{name}` and parameters are inside one function"
             return Refusal(
                 strategy,
-                f"`{name}` and parameters are inside one function in the density of `{x.node}`, "
-                "so no list of functions of it is multiplied by parameters",
+                f"the log density of `{x.node}` has {whole} in it, where {inside}: it is no sum of "
+                f"functions of `{name}` times functions of parameters",
                 x.span,
             )
     for g in derived.given:
         if atoms.has_latent(g.expr) and (plates is None or g.plate in plates):
-            return Refusal(strategy, "a continuous latent decides what is possible", g.span)
+            whole = written(g.expr, atoms)
+            return Refusal(strategy, f"continuous latents decide what is possible: {whole}", g.span)
     moments: dict[Moment, Span] = {}
     for t in derived.terms:
         s = t.statistic

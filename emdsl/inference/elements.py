@@ -11,5 +11,10 @@ def uncounted(model: Model, piece: Piece) -> Refusal | None:
     for name in piece.variables:
         v = model.variable(name)
         if not v.plates:
-            return Refusal("", f"`{name}` stands in no plate, so there is no sum over it", v.span)
+            hint = "" if v.role != "latent" else (
+                f"a value that all rows share is a param: `param {name} : {v.type}`, with a prior "
+                "where it has one"
+            )  # fmt: skip
+            why = f"`{name}` stands in no plate, so there is no sum over it"
+            return Refusal("", why, v.span, hint=hint)
     return None

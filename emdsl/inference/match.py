@@ -39,9 +39,15 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a strategy isn't exact for a piece, with the place in the source that shows it."""
+    """Why a strategy isn't exact for a piece, with the place in the source that shows it.
+
+    `hint` is a way out where this reason has one of its own. `apt` says that the strategy is meant
+    for latents of these kinds: where it isn't, its reason tells nothing of the model.
+    """
 
     strategy: str
     reason: str
     span: Span
     notes: tuple[Note, ...] = ()
+    hint: str = ""
+    apt: bool = True

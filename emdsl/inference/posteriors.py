@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from emdsl.derive.atoms import Elem
-from emdsl.derive.moments import Moment, Sight
+from emdsl.derive.moments import Moment, Sight, not_normal, written
 from emdsl.derive.table import Atoms
 from emdsl.inference.match import Refusal
 from emdsl.model.graph import Model
@@ -98,30 +98,27 @@ def _posterior(
 ) -> Posterior | Refusal:
     kinds = {model.variable(n).type.kind for m, _ in moments for n, _ in m.sights}
     if kinds == {"real"}:
-        return _normal(moments, strategy, at_home)
+        return _normal(moments, atoms, strategy, at_home)
     names = {n for m, _ in moments for n, _ in m.sights}
     if len(names) > 1:
         tying, span = next((m, s) for m, s in moments if len({n for n, _ in m.sights}) > 1)
         both = " and ".join(f"`{n}`" for n, _ in tying.sights)
         return Refusal(
-            strategy, f"{both} are tied to each other, and not all of them are real", span
+            strategy,
+            f"the log joint has {written(tying.expr, atoms)} in it: {both} are tied to each other, "
+            "and only normal latents have a joint posterior of a known form",
+            span,
         )
     (name,) = names
     return _single(name, kinds.pop(), atoms, moments, strategy)
 
 
 def _normal(
-    moments: tuple[tuple[Moment, Span], ...], strategy: str, at_home: bool
+    moments: tuple[tuple[Moment, Span], ...], atoms: Atoms, strategy: str, at_home: bool
 ) -> Posterior | Refusal:
     for m, span in moments:
         if not m.is_power:
-            name = m.sights[0][0]
-            return Refusal(
-                strategy,
-                f"the log joint has {show(m)} in it: only products of two real latents, as "
-                f"normals with linear means have, make the posterior of `{name}` normal",
-                span,
-            )
+            return Refusal(strategy, not_normal(m.expr, m.sights[0][0], atoms), span)
     sights = sorted({s for m, _ in moments for s in m.sights})
     if at_home:
         sights = [(n, "") for n in dict.fromkeys(n for n, _ in sights)]
@@ -150,11 +147,11 @@ def _single(
     for m, _ in moments:
         entries = {a for a in atoms.deep(m.expr) if isinstance(a, Elem) and a.role == "latent"}
         if len(entries) != 1:  # u_k u_l
-            return _none(name, kind, moments, strategy)
+            return _none(name, kind, atoms, moments, strategy)
         functions.setdefault(m.expr.xreplace({atoms.symbol(entries.pop()): u}), []).append(m)
     family = _family(kind, set(functions), u)
     if family is None:
-        return _none(name, kind, moments, strategy)
+        return _none(name, kind, atoms, moments, strategy)
     word, order, power = family
     roles = tuple(
         (m, Role("function", order.index(f))) for f, found in functions.items() for m in found
@@ -194,16 +191,17 @@ def _power(f: sp.Expr, u: sp.Symbol) -> sp.Expr | None:
     return power if base == u and power.is_Rational else None
 
 
-def _none(name: str, kind: str, moments: tuple[tuple[Moment, Span], ...], strategy: str) -> Refusal:
-    shown = list(dict.fromkeys(show(m) for m, _ in moments))
+def _none(
+    name: str,
+    kind: str,
+    atoms: Atoms,
+    moments: tuple[tuple[Moment, Span], ...],
+    strategy: str,
+) -> Refusal:
+    shown = list(dict.fromkeys(written(m.expr, atoms) for m, _ in moments))
     return Refusal(
         strategy,
-        f"the log joint as a function of `{name}` is a sum of {', '.join(shown[:-1])}"
+        f"the log joint as a function of `{name}` is a sum of multiples of {', '.join(shown[:-1])}"
         f"{' and ' * (len(shown) > 1)}{shown[-1]}: no known distribution of {kind} values",
-        moments[0][1],
+        moments[-1][1],
     )
-
-
-def show(moment: Moment) -> str:
-    """A moment as people write it."""
-    return str(moment.expr).replace("**", "^")

@@ -6,12 +6,14 @@ A strategy looks at the graph and says either what it will sum over or why it is
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from emdsl.derive.levels import Level, Levels
 from emdsl.diagnostics import CompileError, Diagnostic, Note
 from emdsl.inference import continuous, finite, none
 from emdsl.inference.match import Match, Piece, Refusal
 from emdsl.inference.references import refs_in
+from emdsl.inference.ways_out import listed, ways_out
 from emdsl.model.graph import Model
 from emdsl.source import Span
 
@@ -76,7 +78,7 @@ def choose(model: Model) -> tuple[Match, ...]:
             if isinstance(found, Match):
                 matches.append(found)
                 break
-            refusals.append(Refusal(name, found.reason, found.span, found.notes))
+            refusals.append(replace(found, strategy=name))
         else:
             problems.append(_no_strategy(model, piece, refusals))
     if problems:
@@ -85,22 +87,23 @@ def choose(model: Model) -> tuple[Match, ...]:
 
 
 def _notes(refusals: list[Refusal]) -> tuple[Note, ...]:
-    """Each reason once, with the strategies that give it."""
+    """Each reason once, with the strategies that give it; those of one place together."""
     said: dict[tuple[str, Span], list[str]] = {}
     for r in refusals:
-        said.setdefault((r.reason, r.span), []).append(r.strategy)
-    first = [Note(f"{', '.join(who)}: {why}", span) for (why, span), who in said.items()]
-    return (*first, *(note for r in refusals for note in r.notes))
+        if r.apt:
+            said.setdefault((r.reason, r.span), []).append(r.strategy)
+    at: dict[Span, list[str]] = {}
+    for (why, span), who in said.items():
+        at.setdefault(span, []).append(f"{', '.join(who)}: {why}")
+    first = [Note("; ".join(texts), span) for span, texts in at.items()]
+    return (*first, *dict.fromkeys(note for r in refusals for note in r.notes))
 
 
 def _no_strategy(model: Model, piece: Piece, refusals: list[Refusal]) -> Diagnostic:
     latents = [v for v in map(model.variable, piece.variables) if v.role == "latent"]
     first = latents[0] if latents else model.variable(piece.variables[0])
-    named = " and ".join(f"`{v.name}`" for v in latents) or f"`{first.name}`"
-    way_out = (
-        "each strategy's reason is given above; a model whose latents are finite and tied to "
-        "each other by plates, indices, chains or trees has an exact E-step"
-    )
+    named = listed([f"`{v.name}`" for v in latents or [first]])
+    way_out = next((r.hint for r in refusals if r.hint), "") or ways_out(tuple(latents))
     if any(r.notes for r in refusals):
         asked = f"`infer {', '.join(v.name for v in latents)} using meanfield`"
         known = any(name == "meanfield" for name, _ in STRATEGIES)

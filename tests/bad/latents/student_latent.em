@@ -1,0 +1,5 @@
+model M
+param b, s : positive
+for n in N:
+    latent f[n] ~ StudentT(4, 0, b)
+    data x[n] ~ Normal(f[n], s)
