@@ -66,10 +66,16 @@ class Integration:
             cluster = self.plan.clusters[i]
             assert cluster.moment is not None
             name = self._natural(cluster)
-            value = f"rt.natural(coefficients[{i + 1}], features.rows[{i}])"
+            value = (
+                f"coefficients[{i + 1}] @ features.rows[{i}]"
+                if i == self._in_full(bundle)
+                else f"rt.natural(coefficients[{i + 1}], features.rows[{i}])"
+            )
             axes = self.axes(cluster)
             if len(axes) != 2:
-                value += f".reshape({', '.join([*(str(a.dim) for a in axes[:-1]), '-1'])})"
+                shape = ", ".join([*(str(a.dim) for a in axes[:-1]), "-1"])
+                value = f"({value})" if i == self._in_full(bundle) else value
+                value += f".reshape({shape})"
             body.append(Bind((name,), "", (value,)))
             key = quoted(cluster.moment.name)
             more = Bind((name,), "", (f"{name} + bias[{key}]",))
@@ -79,6 +85,14 @@ class Integration:
         targets = f"message_{bundle.label}, ({posts})"
         body.append(Bind((targets,), "", (self._call(bundle),)))
         return body
+
+    def _in_full(self, bundle: Bundle) -> int:
+        """The cluster whose natural parameters are kept for every row, were all rows alike."""
+        p = bundle.posterior
+        assert p is not None
+        moments = {i: self.plan.clusters[i].moment for i in bundle.clusters}
+        linear = [i for i, m in moments.items() if m is not None and p.role(m).kind == "linear"]
+        return (linear or list(bundle.clusters))[-1]
 
     def _said_elsewhere(self, bundle: Bundle) -> list[Stmt]:
         """What the rows that point here say of discrete latents, added up."""

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from emdsl.runtime.alive import Gone
+from emdsl.runtime.boundary import Boundary
 from emdsl.runtime.converge import fell, has_converged, rounding
 from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
@@ -147,14 +148,19 @@ def _iterate(
     edge = at_edge(program.meta, params)
     since = 0  # the first of the objectives that compare
     leaper = _leaper(engine, rules)
+    boundary = Boundary(guard, partial(_objective, engine))
+    open_ends = bool(program.meta.continuous) and rules.floor is None
     plain: Params | None = None  # what the iteration came to, where `params` are a leap from there
     for iteration in range(rules.max_iter + 1):
         if plain is not None:
-            params = _landed(engine, guard, leaper, params, plain, trace[-1])
+            params = _landed(engine, guard, leaper, boundary.held(params), plain, trace[-1])
             plain, since = None, len(trace)
-        look = iteration % _CHECK == 0
-        found = guard.tightest(params, cheap=not look)
+        look = iteration % _CHECK == 0 or open_ends
+        found = boundary.tightest(params, cheap=not look)
         tightest = found.ratio if look else min(tightest, found.ratio)
+        while open_ends and found.ratio < COLLAPSED and boundary.takes(found, params):
+            params, since = boundary.held(params), len(trace)
+            found = boundary.tightest(params)
         if _has_collapsed(found, run, rules, iteration):
             return None
         statistics = engine.e_step(params)
@@ -183,14 +189,20 @@ def _iterate(
         if watch is not None:
             watch(Iteration(run.restart, iteration, objective, params))
         if has_converged(trace[since:], rules.tol, noise):
-            if _has_collapsed(guard.tightest(params), run, rules, iteration):
+            if _has_collapsed(boundary.tightest(params), run, rules, iteration):
                 return None
+            ended = boundary.at_end(params, objective) if open_ends else None
+            if ended is not None and iteration < rules.max_iter:
+                params, since = ended, len(trace)
+                leaper.restart(params)
+                continue
             run.status = "converged"
             break
         if iteration == rules.max_iter:
             run.status = "max_iter"
             break
         params, raised = _hold(guard, program.m_step(statistics, params), rules)
+        params = boundary.held(params)
         leaper.add(params)
         leap = leaper.propose() if _is_slow(iteration, trace[since:], rules.tol) else None
         if leap is not None:
@@ -203,6 +215,14 @@ def _iterate(
     ):
         return None
     run.messages += edge_texts(program.meta, edge)
+    if not boundary.is_sound(run.params):
+        run.status = "degenerate"
+        run.messages.append(
+            f"collapsed: {', '.join(boundary.places)} can go to the edge and the likelihood has no "
+            "bound there"
+        )
+    else:
+        run.messages += boundary.texts(run.params)
     for name in floored:
         run.messages.append(f"floored: {name} was held at {rules.floor:g} of the data's variance")
     return statistics

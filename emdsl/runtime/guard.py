@@ -24,7 +24,7 @@ _NOISE = 4e-15  # relative change of the data by a few units in the last place
 
 
 @dataclass(frozen=True, slots=True)
-class _Watch:
+class Watch:
     """One parameter: `inverse` is 1 / reference, or for matrices its inverse Cholesky factor."""
 
     param: Param
@@ -55,13 +55,58 @@ class Guard:
             inverse = (
                 np.linalg.inv(np.linalg.cholesky(value)) if param.kind == "posdef" else 1.0 / value
             )
-            self._watches.append(_Watch(param, where == "zero", power, value, inverse))
+            self._watches.append(Watch(param, where == "zero", power, value, inverse))
         self._cheap = [w for w in self._watches if w.param.kind != "posdef"]
 
-    def tightest(self, params: Params, cheap: bool = False) -> Tightest:
-        """The smallest relative variance; `cheap` leaves out matrices."""
+    def watch(self, name: str) -> Watch:
+        """What is watched of a parameter."""
+        return next(w for w in self._watches if w.param.name == name)
+
+    def below(
+        self, params: Params, ratio: float, without: tuple[str, ...] = ()
+    ) -> list[tuple[str, str]]:
+        """The parameters with relative variances below `ratio`, and where the smallest is."""
+        found = []
+        for watch in self._watches:
+            name = watch.param.name
+            own = self.tightest(params, only=(name,)) if name not in without else None
+            if own is not None and own.ratio < ratio:
+                found.append((name, own.place or name))
+        return found
+
+    def lowered(self, params: Params, name: str, below: float, to: float) -> Params:
+        """The parameters with what is below `below` in one of them at `to`."""
+        watch, value = self.watch(name), params[name]
+        small, least = below ** (1.0 / watch.power), to ** (1.0 / watch.power)
+        if watch.param.kind == "posdef":
+            values, vectors = np.linalg.eigh(_whiten(watch, params))
+            moved = (
+                np.where(values < small, least, values)
+                if watch.to_zero
+                else np.where(values > 1.0 / small, 1.0 / least, values)
+            )
+            back = np.linalg.inv(watch.inverse) @ vectors
+            new = (back * moved[..., None, :]) @ np.swapaxes(back, -1, -2)
+            new = 0.5 * (new + np.swapaxes(new, -1, -2))
+        elif watch.to_zero:
+            new = np.where(value < watch.reference * small, watch.reference * least, value)
+        else:
+            new = np.where(value > watch.reference / small, watch.reference / least, value)
+        return {**params, name: new}
+
+    def tightest(
+        self,
+        params: Params,
+        cheap: bool = False,
+        *,
+        without: tuple[str, ...] = (),
+        only: tuple[str, ...] | None = None,
+    ) -> Tightest:
+        """The smallest relative variance; `cheap` leaves out matrices, `without` what it names."""
         ratio, place = 1.0, ""
         for watch in self._cheap if cheap else self._watches:
+            if watch.param.name in without or (only is not None and watch.param.name not in only):
+                continue
             if watch.param.kind == "posdef":
                 values = np.linalg.eigvalsh(_whiten(watch, params))
                 extreme = values[..., 0] if watch.to_zero else values[..., -1]
@@ -79,10 +124,14 @@ class Guard:
                 ratio, place = found, cell_text(watch.param.name, index)
         return Tightest(ratio, place)
 
-    def floored(self, params: Params, floor: float) -> tuple[Params, tuple[str, ...]]:
+    def floored(
+        self, params: Params, floor: float, only: tuple[str, ...] | None = None
+    ) -> tuple[Params, tuple[str, ...]]:
         """The parameters with relative variances of at least `floor`, and which were raised."""
         out, raised = dict(params), []
         for watch in self._watches:
+            if only is not None and watch.param.name not in only:
+                continue
             name, value = watch.param.name, params[watch.param.name]
             limit = floor ** (1.0 / watch.power)
             if watch.param.kind == "posdef":
@@ -149,7 +198,7 @@ def _without_update(
     return np.asarray(missing.any(axis=(-1, -2)) if param.kind == "posdef" else missing)
 
 
-def _whiten(watch: _Watch, params: Params) -> Floats:
+def _whiten(watch: Watch, params: Params) -> Floats:
     """W A W' with W W' the inverse of the reference: its eigenvalues are relative to it."""
     found: Floats = watch.inverse @ params[watch.param.name] @ np.swapaxes(watch.inverse, -1, -2)
     return found

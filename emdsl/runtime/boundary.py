@@ -1,0 +1,90 @@
+"""Variances whose likelihood is highest at zero, and bounded there.
+
+Of latents (tau in a random intercept, a singular covariance of effects) and beside them (Heywood's
+case: a column that factors explain in full) a variance of zero is an estimate. Whether the
+likelihood is bounded is asked of itself: the objective with the variance at a ten thousandth of a
+millionth of the data's, and at a ten millionth. Of a component that sits on one observation it
+differs by log(1000) / 2 and more, where it is bounded by next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from emdsl.runtime.guard import COLLAPSED, Guard, Tightest
+from emdsl.runtime.program import Params
+
+HELD = 2.0 * COLLAPSED  # where a variance that is zero stands, relative to the data's
+_NEAR = 1e-7
+_LOOK = 1e-2  # below which a run that has converged may have been on its way to zero
+_GAIN = 1.0
+
+
+@dataclass(slots=True)
+class Boundary:
+    """What one run has found to be zero: names of parameters, with the places first met."""
+
+    guard: Guard
+    objective: Callable[[Params], float]
+    places: dict[str, str] = field(default_factory=dict)
+
+    def tightest(self, params: Params, cheap: bool = False) -> Tightest:
+        """The smallest relative variance among those that aren't held."""
+        return self.guard.tightest(params, cheap, without=tuple(self.places))
+
+    def held(self, params: Params) -> Params:
+        """The parameters with those that are zero where they are held."""
+        if not self.places:
+            return params
+        return self.guard.floored(params, HELD, only=tuple(self.places))[0]
+
+    def takes(self, found: Tightest, params: Params) -> bool:
+        """Whether a variance that has gone below what counts as zero is so by right: then it is
+        held from now on.
+        """
+        name = found.place.partition("[")[0]
+        inner = self.guard.floored(params, HELD, only=(*self.places, name))[0]
+        if not self._is_bounded(inner, (name,)):
+            return False
+        self.places[name] = found.place
+        return True
+
+    def at_end(self, params: Params, objective: float) -> Params | None:
+        """Parameters at which a variance on its way to zero is there, where they are no worse."""
+        moved = False
+        for name, place in self.guard.below(params, _LOOK, without=tuple(self.places)):
+            lowered = self.guard.lowered(params, name, _LOOK, HELD)
+            value = self.objective(lowered)
+            if value >= objective and self._is_bounded(lowered, (name,)):
+                params, objective, moved = lowered, value, True
+                self.places[name] = place
+        return params if moved else None
+
+    def is_sound(self, params: Params) -> bool:
+        """Whether the likelihood is still bounded in what was held."""
+        return not self.places or self._is_bounded(params, tuple(self.places))
+
+    def texts(self, params: Params) -> list[str]:
+        """What to say of those that ended where they are held."""
+        out = []
+        for name in self.places:
+            watch = self.guard.watch(name)
+            here = self.guard.tightest(params, only=(name,))
+            if here.ratio > 2.0 * HELD:
+                continue
+            end = "zero" if watch.to_zero else "infinity"
+            what = here.place or name
+            which = f"{what} is singular" if watch.param.kind == "posdef" else f"{what} is at {end}"
+            out.append(
+                f"at the edge: {which} as far as these data tell (held where the variance is "
+                f"{HELD:.0e} of the data's): the likelihood is bounded there, and no higher inside"
+            )
+        return out
+
+    def _is_bounded(self, inner: Params, names: tuple[str, ...]) -> bool:
+        outer = self.guard.floored(inner, _NEAR, only=names)[0]
+        with np.errstate(all="ignore"):
+            return bool(self.objective(inner) - self.objective(outer) < _GAIN)
