@@ -48,7 +48,8 @@ from emdsl.runtime.program import (
 )
 from emdsl.runtime.rows import Wide, expected, ready
 from emdsl.runtime.ruled_out import Barred, logs_of_zero, met
-from emdsl.runtime.unseen import unopinionated
+from emdsl.runtime.units import unit_of
+from emdsl.runtime.unseen import Points, unopinionated
 
 _LEAST = 1e-290  # of the largest: a part that is only what was cut off
 _CUT = 1e-295  # a posterior below e^-690 was cut off there
@@ -73,6 +74,7 @@ class Engine:
         self.bound = bound
         self.layout: Layout = bound.layout
         self.levels = Levels(program.meta, bound)
+        self.unit = unit_of(program.meta, bound)
         coupled = {i for s in program.structures for i in s.pieces}
         self.pieces = [
             load_piece(
@@ -226,7 +228,9 @@ class Engine:
         log_likelihood = 0.0
         for cluster in data.piece.kept:
             kept[index, cluster] = []
-        few = self._condensed(index)
+        # condensed rows stand for all where posteriors are about zero before there are parameters
+        centred = known.params is None and isinstance(bias, Points) and bias.centre != 0.0
+        few = None if centred else self._condensed(index)
         for chunk, features in self.blocks(index, known.params) if few is None else (few,):
             steer = bias(index, chunk) if bias is not None else None
             if known.params is None and data.piece.integrals:

@@ -13,6 +13,7 @@ import numpy as np
 from emdsl.runtime.alive import counted
 from emdsl.runtime.bind import bind
 from emdsl.runtime.em import Iteration, Rules, Run, run_em
+from emdsl.runtime.distant import WORTHLESS, far_latents
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import DataError, ParamsError, near
 from emdsl.runtime.given import with_lengths
@@ -26,7 +27,7 @@ from emdsl.runtime.peaks import Peaks
 from emdsl.runtime.program import Bound, Layout, Meta, Params, Program
 from emdsl.runtime.progress import Bar
 from emdsl.runtime.queries import impossible_text
-from emdsl.runtime.reference import find_reference, flat_params
+from emdsl.runtime.reference import about_centre, find_reference, flat_params
 from emdsl.runtime.restrict import read_fix, resolve
 from emdsl.runtime.results import FitResult, Restart
 from emdsl.runtime.seeds import Seed, seed_sequence, stream
@@ -95,7 +96,10 @@ def fit(
         flat = flat_params(engine, reference, statistics)
         if flat:
             return _stated(_flat_result(engine, reference, flat, notes), program, held)
-        guard = Guard(program.meta, reference)
+        scale = about_centre(engine, reference)
+        distant, lost = far_latents(program.meta, engine.unit, reference, scale)
+        notes += [distant] if distant else []
+        guard = Guard(program.meta, scale)
         starts = starts_from(engine, reference, init, restarts)
         rows = sum(
             float(d.weight.sum()) if d.weight is not None else float(d.size) for d in engine.pieces
@@ -105,7 +109,7 @@ def fit(
         least = floor if degenerate == "floor" else None
         rules = Rules(max_iter, tol, least, rows, outward, peaks)
         runs = _run_all(engine, guard, starts, rules, sequence, progress, on_iteration)
-        return _stated(_choose(engine, runs, notes), program, held)
+        return _stated(_choose(engine, runs, notes, lost), program, held)
 
 
 def _stated(result: FitResult, program: Program, fix: Params) -> FitResult:
@@ -240,8 +244,13 @@ def _run_all(
     return runs
 
 
-def _choose(engine: Engine, runs: list[Run], notes: list[str]) -> FitResult:
-    """The best run that is not degenerate; the best of all where every one is."""
+def _choose(
+    engine: Engine, runs: list[Run], notes: list[str], cancelled: float = 0.0
+) -> FitResult:
+    """The best run that is not degenerate; the best of all where every one is.
+
+    cancelled : the share of variances that is lost to rounding.
+    """
     program, bound = engine.program, engine.bound
     impossible = [r.impossible for r in runs if r.impossible is not None and not r.trace]
     if len(impossible) == len(runs):
@@ -265,6 +274,7 @@ def _choose(engine: Engine, runs: list[Run], notes: list[str]) -> FitResult:
     elif lost:
         messages.append(f"{len(lost)} of {len(runs)} starts were degenerate and left out, first "
                         f"restart {lost[0].restart}: {'; '.join(lost[0].messages)}")  # fmt: skip
+    status = "degenerate" if cancelled > WORTHLESS else status
     fallen = [r for r in runs if r.status == "decreased" and r is not best]
     messages += [m for r in fallen for m in r.messages]
     for text in (m for r in runs if r.status == "decreased" for m in r.messages):

@@ -44,7 +44,7 @@ class Start:
         unseen = bool(meta.continuous)
         self.drawn = not full and (unseen or not steered <= set(responsibilities))
         self._full = full
-        self._scale: float | None = None
+        self._about: tuple[float, float] | None = None  # scale and centre of continuous latents
 
     def params(self, rng: np.random.Generator, restart: int, attempt: int = 0) -> Params:
         """The parameters to start from: one M-step from drawn or given responsibilities.
@@ -66,15 +66,25 @@ class Start:
         if not meta.continuous:
             return self._maximised(steer)
         seed = int(rng.integers(2**63))
-        if self._scale is not None:
-            return self._maximised(self._points(steer, seed, self._scale))
+        if self._about is not None:
+            return self._maximised(self._points(steer, seed, self._about))
         # what unit continuous latents are in isn't known: the data choose among some
-        tried = [(s, *self._warmed(self._points(steer, seed, s))) for s in _SCALES]
-        self._scale, params, _ = max(tried, key=lambda t: t[2])
+        tried = [(a, *self._warmed(self._points(steer, seed, a))) for a in self._candidates()]
+        self._about, params, _ = max(tried, key=lambda t: t[2])
         return params
 
-    def _points(self, steer: Steer, seed: int, scale: float) -> Points:
-        return Points(self._engine, steer, np.random.default_rng(seed), scale)
+    def _candidates(self) -> list[tuple[float, float]]:
+        """Scales and centres to try: about zero in any unit, and as the data are."""
+        unit = self._engine.unit
+        found = [(s, 0.0) for s in _SCALES]
+        if not _SCALES[-1] < unit.spread < max(_SCALES):
+            found += [(unit.spread * s, 0.0) for s in _SCALES[:3]]
+        if unit.far:
+            found += [(unit.spread * s, unit.centre) for s in _SCALES[:3]]
+        return found
+
+    def _points(self, steer: Steer, seed: int, about: tuple[float, float]) -> Points:
+        return Points(self._engine, steer, np.random.default_rng(seed), *about)
 
     def _warmed(self, steer: Steer) -> tuple[Params, float]:
         """Parameters after a few iterations, and their log likelihood: -inf where there is none.

@@ -201,10 +201,11 @@ class JointlyNormalData:
 
     def _stand_in(self, bias: Steer | None) -> StandIn:
         """Points drawn for all latents (or zero), as far from each other as the scale says."""
-        rng, scale = (bias.rng, bias.scale) if isinstance(bias, Points) else (None, 1.0)
+        drawn = isinstance(bias, Points)
+        rng, scale, centre = (bias.rng, bias.scale, bias.centre) if drawn else (None, 1.0, 0.0)
         means = tuple(
-            np.zeros((f.dim, f.count)) if rng is None else
-            scale * rng.standard_normal((f.dim, f.count)) for f in self.families
+            np.full((f.dim, f.count), centre) if rng is None else
+            centre + scale * rng.standard_normal((f.dim, f.count)) for f in self.families
         )  # fmt: skip
         return StandIn(means, scale**2 / 2.0, self.rows, self.groups)
 

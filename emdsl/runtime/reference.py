@@ -14,6 +14,7 @@ from emdsl.runtime.engine import Chunk, Engine
 from emdsl.runtime.guard import nudge, undefined, without_spread
 from emdsl.runtime.params import neutral_params
 from emdsl.runtime.program import Blocks, Features, Layout, Params, Piece, Statistics
+from emdsl.runtime.unseen import Points
 
 
 def find_reference(engine: Engine) -> tuple[Params, Statistics]:
@@ -44,9 +45,31 @@ def _even(_index: int, _chunk: Chunk) -> None:
     """No log potentials: every value is as probable as any other."""
 
 
-def _maximise(engine: Engine, params: Params) -> tuple[Params, Statistics]:
+def about_centre(engine: Engine, reference: Params) -> Params:
+    """The reference that variances are judged by: the smaller, where it depends on where latents
+    are, at zero or in the midst of data that lie far off.
+    """
+    if not (engine.program.meta.continuous and engine.unit.far):
+        return reference
+    try:
+        other, _ = _maximise(engine, _neutral(engine), engine.unit.centre)
+    except np.linalg.LinAlgError:
+        return reference
+    out = dict(reference)
+    for p in engine.program.meta.params:
+        if p.collapse is None or p.kind == "posdef":
+            continue
+        least = np.fmin if p.collapse[0] == "zero" else np.fmax
+        found = least(reference[p.name], other[p.name])
+        out[p.name] = np.where(np.isfinite(found) & (found > 0.0), found, reference[p.name])
+    return out
+
+
+def _maximise(
+    engine: Engine, params: Params, centre: float = 0.0
+) -> tuple[Params, Statistics]:
     """The parameters of uniform posteriors, and their statistics."""
-    statistics = engine.start(_even)
+    statistics = engine.start(Points(engine, _even, None, engine.unit.spread, centre))
     return _settled(engine, statistics, params), statistics
 
 

@@ -28,9 +28,18 @@ def unopinionated(piece: Piece, chunk: Chunk, layout: Layout) -> dict[str, Float
 
 
 def steered(
-    piece: Piece, rows: int, layout: Layout, rng: np.random.Generator | None, scale: float
+    piece: Piece,
+    rows: int,
+    layout: Layout,
+    rng: np.random.Generator | None,
+    scale: float,
+    centre: float = 0.0,
 ) -> dict[str, Floats]:
-    """Natural parameters about points drawn anew for every row, {function: (entries..., rows)}."""
+    """Natural parameters about points drawn anew for every row, {function: (entries..., rows)}.
+
+    Normal latents are drawn about `centre`. Without `rng` nothing is drawn: they are at the centre,
+    others at one.
+    """
     out: dict[str, Floats] = {}
     for integral in piece.integrals:
         dims = {
@@ -40,18 +49,31 @@ def steered(
             )
             for s in integral.shares
         }
-        make = _normal if integral.family == "normal" else _FAMILIES[integral.family]
-        out |= make(integral, dims, rows, rng, scale)
+        if integral.family == "normal":
+            out |= _normal(integral, dims, rows, rng, scale, centre)
+        else:
+            out |= _FAMILIES[integral.family](
+                integral, dims, rows, rng, 1.0 if rng is None else scale
+            )
     return out
 
 
 class Points:
-    """A steer that draws points for continuous latents too, `scale` apart."""
+    """A steer that draws points for continuous latents too, `scale` apart about `centre`.
+
+    Without `rng` all are alike.
+    """
 
     def __init__(
-        self, engine: Engine, steer: Steer, rng: np.random.Generator, scale: float
+        self,
+        engine: Engine,
+        steer: Steer,
+        rng: np.random.Generator | None,
+        scale: float,
+        centre: float = 0.0,
     ) -> None:
-        self.engine, self.steer, self.rng, self.scale = engine, steer, rng, scale
+        self.engine, self.steer, self.rng = engine, steer, rng
+        self.scale, self.centre = scale, centre
 
     def __call__(self, index: int, chunk: Chunk) -> Bias:
         """The log potentials, and natural parameters, of one block of a piece."""
@@ -59,7 +81,8 @@ class Points:
         drawn = dict(self.steer(index, chunk) or {})
         if piece.integrals:
             rows = chunk.stop - chunk.start
-            drawn |= steered(piece, rows, self.engine.layout, self.rng, self.scale)
+            layout = self.engine.layout
+            drawn |= steered(piece, rows, layout, self.rng, self.scale, self.centre)
         return drawn
 
 
@@ -67,7 +90,12 @@ Dims = Mapping[str, tuple[int, ...]]
 
 
 def _normal(
-    integral: Integral, dims: Dims, rows: int, rng: np.random.Generator | None, scale: float
+    integral: Integral,
+    dims: Dims,
+    rows: int,
+    rng: np.random.Generator | None,
+    scale: float,
+    centre: float,
 ) -> dict[str, Floats]:
     """Independent normals: precision 2 / scale^2 about the drawn point."""
     out: dict[str, Floats] = {}
@@ -82,7 +110,7 @@ def _normal(
         own = [s for s in integral.shares if s.first == part]
         linear = next((s for s in own if s.role == "linear"), None)
         if linear is not None:
-            out[linear.name] = 2.0 / scale * point
+            out[linear.name] = 2.0 / scale * point + 2.0 * centre / scale**2
         square = _square(own, part)
         count = int(np.prod(shape))
         value = -1.0 / scale**2 * (np.ones if square.role == "along" else _eye)(count)
