@@ -22,7 +22,7 @@ from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.folds import folded, with_folds
 from emdsl.runtime.held import restricted
 from emdsl.runtime.how import EXPECT, How
-from emdsl.runtime.links import Levels, added_up
+from emdsl.runtime.links import Levels, added_up, tie
 from emdsl.runtime.pieces import (
     Chunk,
     Coupled,
@@ -337,7 +337,8 @@ class Engine:
     def log_evidence(self, params: Params, how: How = EXPECT) -> dict[tuple[str, ...], Floats]:
         """Log likelihood of every independent row of each level, (rows,), unweighted.
 
-        Coupled rows count for the rows of the level that their evidence is of. With `Best` it is
+        Coupled rows count for the rows of the level that their evidence is of, and those whose
+        features are added up elsewhere for the rows they point to. With `Best` it is
         the log joint of the data and the most probable values.
         """
         out: dict[tuple[str, ...], Floats] = {}
@@ -347,6 +348,7 @@ class Engine:
             out[axes] = out[axes] + rows if axes in out else rows
 
         target: dict[int, tuple[str, ...]] = {}
+        links = {f.link.source: f.link for data in self.pieces for f in data.piece.folds}
         for structure in self.structures:
             evidence, _ = structure.infer(known, how)
             found = {tuple(filter(None, axis.split(","))): rows for axis, rows in evidence.items()}
@@ -370,7 +372,10 @@ class Engine:
                 rows[chunk.start : chunk.stop] = part
             rows = rows if data.inverse is None else rows[data.inverse]
             goal = target.get(index, axes)
-            if goal != axes:
+            if axes in links:  # what rows say of the row that they point to counts for it
+                goal = links[axes].target
+                rows = tie(self.levels, links[axes]).add(rows)
+            elif goal != axes:
                 up = self.levels.rows(axes).up[len(goal)]
                 weight = self.levels.within(axes, goal)
                 counted = rows if weight is None else rows * weight

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.errors import NoFilterError
 from emdsl.runtime.feature_columns import at_columns, distinct_columns, joined, signature
 from emdsl.runtime.gaussian_system import Clique, Family, GaussianSystem, Solution
 from emdsl.runtime.how import EXPECT, Draw, How
@@ -238,8 +239,13 @@ class JointlyNormalData:
         return {}
 
     def past(self, engine: Any, params: Any) -> Any:
-        """What each row's past says; not worked out for normal latents."""
-        raise NotImplementedError
+        """What each row's past says; not worked out for normal latents. Raises NoFilterError."""
+        names = ", ".join(c.name for c in self.latents)
+        raise NoFilterError(
+            f"{names} can't be filtered: latents given all the data, the smoothed states, are what "
+            "posterior_moments has (`emdsl predict` without --filter); for the last row that is "
+            "the filtered state, and rows of missing data after it are forecasts"
+        )
 
 
 class StandIn:

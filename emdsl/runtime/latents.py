@@ -142,7 +142,7 @@ def sample_posterior(
         count = 0
     if count < 1 or isinstance(n, bool):
         raise ParamsError(f"n is {n!r}, expected a whole number of at least 1")
-    engine, checked = prepare(program, data, params, sizes, lengths=lengths)
+    engine, checked = prepare(program, data, params, sizes, lengths=lengths, collapse=False)
     rng = stream(seed_sequence(seed))
     with np.errstate(all="ignore"):
         dead = _impossible(engine, checked)

@@ -91,7 +91,7 @@ def draws_of(
             for place, name in enumerate(integral.latents):
                 each = [
                     np.sum(p.weights[i][..., None, :] * _flat(integral, p.found[i][0], place,
-                                                              p.weights[i].ndim - 1), axis=0)
+                                                              integral.states), axis=0)
                     for p in parts
                 ]  # fmt: skip
                 values[name] = np.concatenate(each, axis=-1)

@@ -30,11 +30,13 @@ def prepare(
     pivot: Params | None = None,
     purpose: Purpose = "query",
     lengths: Any = None,
+    collapse: bool = True,
 ) -> tuple[Engine, Params]:
     """An engine for data under given parameters, whose sizes hold where `sizes` is silent.
 
     data : as for `bind`, or a Bound already checked.
     lengths : of the sequences of ragged data; see `with_lengths`.
+    collapse : whether equal rows may be done once; not where each is to have a draw of its own.
 
     Raises DataError, ParamsError.
     """
@@ -43,7 +45,7 @@ def prepare(
     bound = data if isinstance(data, Bound) else bind(program.meta, data, known, purpose=purpose)
     checked = check_params(program.meta, params, bound.layout.sizes)
     about = pivot if pivot is not None else program.pivot(checked)
-    return Engine(program, bound, about), checked
+    return Engine(program, bound, about, collapse=collapse), checked
 
 
 def e_step(
