@@ -120,7 +120,7 @@ def _answer(
     answers: dict[str, Answer] = {}
     for name, found in result.posterior_moments(data).items():
         latent = next(c for c in program.meta.continuous if c.name == name)
-        own = "[]" * bool(latent.event)
+        own = "[]" * (bool(latent.event) and not is_npz(args.output))
         arrays[f"{name}{own}"] = found.mean
         arrays[f"{name}_sd{own}"] = _spread(found.mean, found.covariance)
         answers |= {n: Answer(latent.axes, latent.event) for n in (name, f"{name}_sd")}
@@ -160,7 +160,9 @@ def _pairs(
     program: Program, found: Mapping[tuple[str, str], Any]
 ) -> tuple[dict[str, Any], dict[str, Answer]]:
     if not found:
-        raise InputError(f"{program.meta.name} has no two latents that depend on each other")
+        raise InputError(
+            f"{program.meta.name} has no two discrete latents that depend on each other"
+        )
     levels = {
         (a.key, b.key): p.axes
         for p in sorted(program.pieces, key=lambda p: -len(p.axes))

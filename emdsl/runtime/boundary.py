@@ -25,10 +25,14 @@ _GAIN = 1.0
 
 @dataclass(slots=True)
 class Boundary:
-    """What one run has found to be zero: names of parameters, with the places first met."""
+    """What one run has found to be zero: names of parameters, with the places first met.
+
+    `able` says whether the model is of a kind whose variances may be zero by right.
+    """
 
     guard: Guard
     objective: Callable[[Params], float]
+    able: bool
     places: dict[str, str] = field(default_factory=dict)
 
     def tightest(self, params: Params, cheap: bool = False) -> Tightest:
@@ -41,10 +45,18 @@ class Boundary:
             return params
         return self.guard.floored(params, HELD, only=tuple(self.places))[0]
 
-    def takes(self, found: Tightest, params: Params) -> bool:
-        """Whether a variance that has gone below what counts as zero is so by right: then it is
-        held from now on.
+    def look(self, params: Params, *, thorough: bool) -> tuple[Params, Tightest]:
+        """The smallest relative variance that isn't held; where it is zero by right it is held from
+        now on, and the parameters are others.
         """
+        found = self.tightest(params, cheap=not (thorough or self.able))
+        while self.able and found.ratio < COLLAPSED and self._takes(found, params):
+            params = self.held(params)
+            found = self.tightest(params)
+        return params, found
+
+    def _takes(self, found: Tightest, params: Params) -> bool:
+        """Whether a variance that has gone below what counts as zero is so by right."""
         name = found.place.partition("[")[0]
         inner = self.guard.floored(params, HELD, only=(*self.places, name))[0]
         if not self._is_bounded(inner, (name,)):
@@ -55,6 +67,8 @@ class Boundary:
     def at_end(self, params: Params, objective: float) -> Params | None:
         """Parameters at which a variance on its way to zero is there, where they are no worse."""
         moved = False
+        if not self.able:
+            return None
         for name, place in self.guard.below(params, _LOOK, without=tuple(self.places)):
             lowered = self.guard.lowered(params, name, _LOOK, HELD)
             value = self.objective(lowered)

@@ -148,19 +148,17 @@ def _iterate(
     edge = at_edge(program.meta, params)
     since = 0  # the first of the objectives that compare
     leaper = _leaper(engine, rules)
-    boundary = Boundary(guard, partial(_objective, engine))
-    open_ends = bool(program.meta.continuous) and rules.floor is None
+    able = bool(program.meta.continuous) and rules.floor is None
+    boundary = Boundary(guard, partial(_objective, engine), able)
     plain: Params | None = None  # what the iteration came to, where `params` are a leap from there
     for iteration in range(rules.max_iter + 1):
         if plain is not None:
             params = _landed(engine, guard, leaper, boundary.held(params), plain, trace[-1])
             plain, since = None, len(trace)
-        look = iteration % _CHECK == 0 or open_ends
-        found = boundary.tightest(params, cheap=not look)
+        look = iteration % _CHECK == 0
+        inner, found = boundary.look(params, thorough=look)
+        params, since = inner, since if inner is params else len(trace)
         tightest = found.ratio if look else min(tightest, found.ratio)
-        while open_ends and found.ratio < COLLAPSED and boundary.takes(found, params):
-            params, since = boundary.held(params), len(trace)
-            found = boundary.tightest(params)
         if _has_collapsed(found, run, rules, iteration):
             return None
         statistics = engine.e_step(params)
@@ -181,6 +179,8 @@ def _iterate(
             ended, kept = _after_fall(
                 engine, guard, run, rules, _Step(params, objective, iteration, raised)
             )
+            if ended and kept is not None:
+                _tell_edges(boundary, run)
             if ended:
                 return kept
         run.params, run.objective = params, objective
@@ -191,9 +191,9 @@ def _iterate(
         if has_converged(trace[since:], rules.tol, noise):
             if _has_collapsed(boundary.tightest(params), run, rules, iteration):
                 return None
-            ended = boundary.at_end(params, objective) if open_ends else None
-            if ended is not None and iteration < rules.max_iter:
-                params, since = ended, len(trace)
+            there = boundary.at_end(params, objective)
+            if there is not None and iteration < rules.max_iter:
+                params, since = there, len(trace)
                 leaper.restart(params)
                 continue
             run.status = "converged"
@@ -208,24 +208,32 @@ def _iterate(
         if leap is not None:
             plain, params = params, leap
         floored.update(dict.fromkeys(raised))
-    if (
-        rules.outward is not None
-        and rules.outward.lost(run.params)
-        and _has_drowned(engine, run, rules.outward, _shaken(engine, run.params))
-    ):
+    if _is_lost(engine, run, rules.outward):
         return None
     run.messages += edge_texts(program.meta, edge)
-    if not boundary.is_sound(run.params):
-        run.status = "degenerate"
-        run.messages.append(
-            f"collapsed: {', '.join(boundary.places)} can go to the edge and the likelihood has no "
-            "bound there"
-        )
-    else:
-        run.messages += boundary.texts(run.params)
+    _tell_edges(boundary, run)
     for name in floored:
         run.messages.append(f"floored: {name} was held at {rules.floor:g} of the data's variance")
     return statistics
+
+
+def _is_lost(engine: Engine, run: Run, outward: Outward | None) -> bool:
+    """Whether a run that seems to have converged was stopped far out by rounding."""
+    if outward is None or not outward.lost(run.params):
+        return False
+    return _has_drowned(engine, run, outward, _shaken(engine, run.params))
+
+
+def _tell_edges(boundary: Boundary, run: Run) -> None:
+    """Say which variances are zero by right, or that what seemed so is not."""
+    if boundary.is_sound(run.params):
+        run.messages += boundary.texts(run.params)
+        return
+    run.status = "degenerate"
+    run.messages.append(
+        f"collapsed: {', '.join(boundary.places)} can go to the edge, and the likelihood has no "
+        "bound there"
+    )
 
 
 def _leaper(engine: Engine, rules: Rules) -> Leaper:

@@ -12,8 +12,8 @@ import numpy as np
 
 from emdsl.runtime.alive import counted
 from emdsl.runtime.bind import bind
-from emdsl.runtime.em import Iteration, Rules, Run, run_em
 from emdsl.runtime.distant import WORTHLESS, far_latents
+from emdsl.runtime.em import Iteration, Rules, Run, run_em
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import DataError, ParamsError, near
 from emdsl.runtime.given import with_lengths
@@ -244,9 +244,7 @@ def _run_all(
     return runs
 
 
-def _choose(
-    engine: Engine, runs: list[Run], notes: list[str], cancelled: float = 0.0
-) -> FitResult:
+def _choose(engine: Engine, runs: list[Run], notes: list[str], cancelled: float = 0.0) -> FitResult:
     """The best run that is not degenerate; the best of all where every one is.
 
     cancelled : the share of variances that is lost to rounding.

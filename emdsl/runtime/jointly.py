@@ -202,8 +202,9 @@ class JointlyNormalData:
 
     def _stand_in(self, bias: Steer | None) -> StandIn:
         """Points drawn for all latents (or zero), as far from each other as the scale says."""
-        drawn = isinstance(bias, Points)
-        rng, scale, centre = (bias.rng, bias.scale, bias.centre) if drawn else (None, 1.0, 0.0)
+        rng, scale, centre = (
+            (bias.rng, bias.scale, bias.centre) if isinstance(bias, Points) else (None, 1.0, 0.0)
+        )
         means = tuple(
             np.full((f.dim, f.count), centre) if rng is None else
             centre + scale * rng.standard_normal((f.dim, f.count)) for f in self.families
@@ -240,6 +241,7 @@ class JointlyNormalData:
 
     def past(self, engine: Any, params: Any) -> Any:
         """What each row's past says; not worked out for normal latents. Raises NoFilterError."""
+        del engine, params
         names = ", ".join(c.name for c in self.latents)
         raise NoFilterError(
             f"{names} can't be filtered: latents given all the data, the smoothed states, are what "

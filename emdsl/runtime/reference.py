@@ -65,9 +65,7 @@ def about_centre(engine: Engine, reference: Params) -> Params:
     return out
 
 
-def _maximise(
-    engine: Engine, params: Params, centre: float = 0.0
-) -> tuple[Params, Statistics]:
+def _maximise(engine: Engine, params: Params, centre: float = 0.0) -> tuple[Params, Statistics]:
     """The parameters of uniform posteriors, and their statistics."""
     statistics = engine.start(Points(engine, _even, None, engine.unit.spread, centre))
     return _settled(engine, statistics, params), statistics

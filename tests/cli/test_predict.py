@@ -121,7 +121,7 @@ def test_what_goes_wrong(model: Path, fit: Path, models: Path, tmp_path: Path, e
     assert ran.code == 1
     assert "has no latents tied along a chain (z[t-1])" in ran.err
     ran = emdsl("predict", mixture, saved, "-", "--pairs", stdin="x\n" + data)
-    assert (ran.code, "no two latents that depend on each other" in ran.err) == (1, True)
+    assert (ran.code, "no two discrete latents that depend on each other" in ran.err) == (1, True)
     header, rows = table(
         emdsl("predict", mixture, saved, "-", "--log-likelihood", stdin="x\n" + data).out
     )

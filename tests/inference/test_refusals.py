@@ -88,9 +88,8 @@ def test_grid() -> None:
         """)
         == f"""\
 no exact E-step for `z` of plates `i`, `j` [no-strategy]
-7:12: none: `z` is latent
-7:12: finite: the elements of `z` are tied to each other in circles: none can be summed out \
-without the others, and all of them together have 2^(I J) configurations
+7:12: none: `z` is latent; finite: the elements of `z` are tied to each other in circles: none \
+can be summed out without the others, and all of them together have 2^(I J) configurations
 7:70: `z[i, j]` depends on `z[i-1, j]`
 7:81: `z[i, j]` depends on `z[i, j-1]`
 {NOT_YET}(`infer z using meanfield`) isn't there yet"""
