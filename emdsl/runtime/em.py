@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
@@ -177,10 +177,8 @@ def _iterate(
             edge, since = at_edge(program.meta, params), len(trace)
         if trace[since:] and fell(objective, trace[-1], worst):
             ended, kept = _after_fall(
-                engine, guard, run, rules, _Step(params, objective, iteration, raised)
+                engine, guard, run, rules, _Step(params, objective, iteration, raised, boundary)
             )
-            if ended and kept is not None:
-                _tell_edges(boundary, run)
             if ended:
                 return kept
         run.params, run.objective = params, objective
@@ -212,9 +210,12 @@ def _iterate(
         return None
     run.messages += edge_texts(program.meta, edge)
     _tell_edges(boundary, run)
-    for name in floored:
-        run.messages.append(f"floored: {name} was held at {rules.floor:g} of the data's variance")
+    run.messages += _floor_texts(floored, rules)
     return statistics
+
+
+def _floor_texts(names: Iterable[str], rules: Rules) -> list[str]:
+    return [f"floored: {name} was held at {rules.floor:g} of the data's variance" for name in names]
 
 
 def _is_lost(engine: Engine, run: Run, outward: Outward | None) -> bool:
@@ -276,6 +277,7 @@ class _Step:
     objective: float
     iteration: int
     raised: tuple[str, ...]
+    boundary: Boundary
 
 
 def _after_fall(
@@ -298,6 +300,7 @@ def _after_fall(
                 f"the objective is known to {shaky:.1g} only: its parts cancel where the "
                 "parameters have gone"
             )
+            _tell_edges(step.boundary, run)
             return True, engine.e_step(run.params)
     _report_fall(engine, run, step.params, step.objective, step.iteration, step.raised)
     return True, None
