@@ -2,9 +2,9 @@
 
 Of latents (tau in a random intercept, a singular covariance of effects) and beside them (Heywood's
 case: a column that factors explain in full) a variance of zero is an estimate. Whether the
-likelihood is bounded is asked of itself: the objective with the variance at a ten thousandth of a
-millionth of the data's, and at a ten millionth. Of a component that sits on one observation it
-differs by log(1000) / 2 and more, where it is bounded by next to nothing.
+likelihood is bounded is asked of itself: the objective with the variance at 1e-8 of the data's, and
+at 1e-6. Of a component that sits on one observation it differs by log(100) / 2 and more, where it
+is bounded by next to nothing. Nearer to zero rounding would cost more than the distance does.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from emdsl.runtime.guard import COLLAPSED, Guard, Tightest
 from emdsl.runtime.program import Params
 
-HELD = 2.0 * COLLAPSED  # where a variance that is zero stands, relative to the data's
-_NEAR = 1e-7
+HELD = 1e-8  # where a variance that is zero stands, relative to the data's
+_NEAR = 1e-6
 _LOOK = 1e-2  # below which a run that has converged may have been on its way to zero
 _GAIN = 1.0
 
