@@ -20,15 +20,6 @@ FAMILIES = (
     "chains",
     "continuous",
 )
-    "gaussian",
-    "bernoulli",
-    "poisson",
-    "regressions",
-    "glms",
-    "small",
-    "chains",
-    "continuous",
-)
 
 
 def main() -> None:
