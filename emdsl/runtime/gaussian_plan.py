@@ -168,9 +168,7 @@ def _assemble_edges(
         place = np.empty(len(edges.keys), np.intp)
         place[these] = np.arange(len(these))
         here = [s for s in seen if s.tie and s.ends == pair]
-        sums[pair] = Assembly(
-            cliques, here, [place[s.edge] for s in here], len(these), families
-        )
+        sums[pair] = Assembly(cliques, here, [place[s.edge] for s in here], len(these), families)
         classes[these] = sums[pair].classes
     return sums, classes
 

@@ -135,7 +135,7 @@ class Assembly:
         self.classes, self.first = share(columns, size)
         chosen = np.zeros(size, bool)
         chosen[self.first] = True
-        self._terms = []
+        self._terms: list[_Term] = []
         for one, pattern, target in zip(seen, patterns, places, strict=True):
             here = chosen[target]
             scatter = _counted(pattern[here], self.classes[target[here]])

@@ -5,7 +5,8 @@ covariance, the node's covariance with them is -W S and its own P^-1 + W S W' (s
 `gaussian_elimination`). Both are linear in S. For nodes of one class, which have the same P and B,
 they can be added up before the products:
 
-    sum over n  -W S_n  =  -W (sum S_n),      sum over n  P^-1 + W S_n W'  =  n P^-1 + W (sum S_n) W'
+    sum over n  -W S_n  =  -W (sum S_n)
+    sum over n  P^-1 + W S_n W'  =  n P^-1 + W (sum S_n) W'
 
 so that a chain of T steps with constant coefficients takes O(log T) products, not O(T). This is
 the derivative of the log normalising constant with respect to the tables, by going back through
@@ -188,5 +189,3 @@ def _patterns(clique: Clique) -> int:
     if clique.patterns is None:
         return len(clique.rows[0]) if clique.rows else 0
     return int(clique.patterns.max(initial=-1)) + 1
-
-

@@ -242,7 +242,7 @@ def block_of(probe: Features, states: list[int], least: int = 256) -> tuple[int,
     products = sum(_kept(r) * n for r, n in zip(probe.rows, states, strict=True))
     fits = min(_BLOCK // max(8 * (wide + 2 * sum(states)), 1), _SMALL // max(products, 1))
     gathered = max(map(_gathered, (probe.direct, *probe.rows)))
-    return wide, max(int(np.clip(fits, least, 4096)), gathered)
+    return wide, max(int(np.clip(fits, least, max(4096, 4 * least))), gathered)
 
 
 def whole(blocks: list[Any], data: PieceData) -> Any:
