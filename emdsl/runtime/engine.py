@@ -67,19 +67,28 @@ class Engine:
         *,
         collapse: bool = True,
         constraints: Constraints | None = None,
+        like: Engine | None = None,
     ) -> None:
+        """`like`: an engine of the same program but for its features, whose data are loaded."""
         self.program = program = restricted(program, constraints)
         self.constraints = constraints
         self.bound = bound
         self.layout: Layout = bound.layout
-        self.levels = Levels(program.meta, bound)
+        self.levels: Levels = Levels(program.meta, bound) if like is None else like.levels
         coupled = {i for s in program.structures for i in s.pieces}
-        self.pieces = [
-            load_piece(
-                program.meta, self.levels, piece, collapse and i not in coupled and not piece.folds
-            )
-            for i, piece in enumerate(program.pieces)
-        ]
+        if like is None:
+            self.pieces = [
+                load_piece(
+                    program.meta,
+                    self.levels,
+                    piece,
+                    collapse and i not in coupled and not piece.folds,
+                )
+                for i, piece in enumerate(program.pieces)
+            ]
+        else:
+            pieces = zip(like.pieces, program.pieces, strict=True)
+            self.pieces = [replace(data, piece=piece, cache={}) for data, piece in pieces]
         self.coupled = coupled
         self.structures: list[Coupled] = [
             s.load(program.meta, self.levels, self.pieces, self.blocks) for s in program.structures
