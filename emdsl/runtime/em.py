@@ -37,7 +37,10 @@ class Iteration:
 
 @dataclass(slots=True)
 class Run:
-    """One run: its last good parameters and the objective there."""
+    """One run: its last good parameters and the objective there.
+
+    `settled` says that an M-step is known to leave the parameters it begins with as they are.
+    """
 
     restart: int
     attempt: int
@@ -49,6 +52,7 @@ class Run:
     status: Status = "max_iter"
     messages: list[str] = field(default_factory=list)
     impossible: ImpossibleError | None = None
+    settled: bool = False
 
     @property
     def n_iter(self) -> int:
@@ -138,7 +142,8 @@ def _iterate(
         tightest = found.ratio if look else min(tightest, found.ratio)
         if _has_collapsed(found, run, rules, iteration):
             return None
-        statistics = engine.e_step(params)
+        if not (trace and run.settled):
+            statistics = engine.e_step(params)
         prior = program.log_prior(params, layout)
         objective = statistics.log_likelihood + prior
         if not math.isfinite(objective):
@@ -169,7 +174,9 @@ def _iterate(
         if iteration == rules.max_iter:
             run.status = "max_iter"
             break
-        params, raised = _hold(guard, program.m_step(statistics, params), rules)
+        if not run.settled:
+            params = program.m_step(statistics, params)
+        params, raised = _hold(guard, params, rules)
         floored.update(dict.fromkeys(raised))
     if (
         rules.outward is not None

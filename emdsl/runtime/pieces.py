@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from emdsl.runtime.how import How
 from emdsl.runtime.links import Levels
 from emdsl.runtime.program import (
     Bias,
+    Block,
     Coefficients,
     Features,
     Floats,
@@ -28,6 +29,10 @@ from emdsl.runtime.rows import Wide
 
 _BLOCK = 2**19  # bytes of one block's features and posteriors together: about an L2 cache
 _NOTHING = 1e-38  # a posterior less than what is cut off may come to
+_WIDE = 16  # columns from which an array of live terms is left as it came: rows one by one
+_LIVE = 2**21  # bytes of one block's data of live terms
+_SOME = 1024  # rows of a block where some are left out: Hessians are wide
+_THIN = 16  # rows to be left where some are left out, at the least
 _SMALL = 950_000  # multiplications in a product up to which BLAS doesn't copy its operands first
 
 
@@ -71,9 +76,30 @@ class PieceData:
         weight = None if self.weight is None else self.weight[start:stop]
         return Chunk(arrays, weight, start, stop)
 
-    def block_arrays(self, chunk: Chunk) -> dict[str, NDArray[Any]]:
+    def block_arrays(self, chunk: Chunk) -> Block:
         """A chunk's arrays, as generated functions take them."""
-        return {**chunk.arrays, "block width": np.asarray(chunk.stop - chunk.start)}
+        return Block(chunk.arrays, self.along, chunk.stop - chunk.start)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All rows, block by block."""
+        for start in range(0, self.size, self.block):
+            yield self.chunk(start, min(start + self.block, self.size))
+
+    def thinned(self, first: int, step: int) -> PieceData:
+        """Every so-many-th row from one on, weighted to stand for all; all, where there are few."""
+        if self.size < _THIN * step:
+            return self
+        some = slice(first, None, step)
+        arrays = {k: np.copy(v[..., some]) if k in self.along else v
+                  for k, v in self.arrays.items()}  # fmt: skip
+        size = len(range(self.size)[some])
+        weight = np.ones(size) if self.weight is None else self.weight[some]
+        whole = self.size if self.weight is None else self.weight.sum()
+        total = weight.sum()
+        if total > 0.0:
+            weight = weight * (whole / total)
+        return replace(self, size=size, arrays=arrays, weight=weight, inverse=None, cache={},
+                       block=min(self.block, _SOME))  # fmt: skip
 
     def kept(self, chunk: Chunk, posterior: Floats | None) -> Rows:
         """A chunk with its rows' weights times a posterior (states, B).
@@ -154,13 +180,13 @@ def load_piece(meta: Meta, levels: Levels, piece: Piece, collapse: bool) -> Piec
     arrays: dict[str, NDArray[Any]] = {}
     discrete = True
     for name in piece.arrays:
-        arrays[name] = _last(levels.along(name, level))
+        arrays[name] = _last(levels.along(name, level), piece)
         discrete &= meta.array(name).kind in ("int", "count", "bool", "category", "index")
         mask = levels.along(name, level, mask=True)
         if mask is not None:
-            arrays[f"{name} observed"] = _last(mask)
+            arrays[f"{name} observed"] = _last(mask, piece)
     for view in piece.views:
-        arrays[view.key] = _last(_seen(meta, levels, level, view))
+        arrays[view.key] = _last(_seen(meta, levels, level, view), piece)
         if not view.array.startswith("#"):
             discrete &= meta.array(view.array).kind in ("int", "count", "bool", "category", "index")
     weight = levels.weight(level)
@@ -184,8 +210,16 @@ def load_piece(meta: Meta, levels: Levels, piece: Piece, collapse: bool) -> Piec
     return PieceData(piece, size, arrays, along, weight, inverse, 0, {}, True, states)
 
 
-def _last(value: NDArray[Any]) -> NDArray[Any]:
-    return np.ascontiguousarray(np.moveaxis(value, 0, -1))
+def _last(value: NDArray[Any], piece: Piece) -> NDArray[Any]:
+    """The rows as the last axis; what matrix products alone are made of again and again, as it is.
+
+    BLAS doesn't mind which of the two axes is contiguous, and copying costs as much as several
+    products with a vector.
+    """
+    turned = np.moveaxis(value, 0, -1)
+    if piece.potentials is not None and value.ndim == 2 and value.shape[1] >= _WIDE:
+        return turned
+    return np.ascontiguousarray(turned)
 
 
 def _seen(meta: Meta, levels: Levels, level: tuple[str, ...], view: View) -> NDArray[Any]:
@@ -218,6 +252,12 @@ def block_of(probe: Features, states: list[int]) -> tuple[int, int]:
     fits = min(_BLOCK // max(8 * (wide + 2 * sum(states)), 1), _SMALL // max(products, 1))
     gathered = max(map(_gathered, (probe.direct, *probe.rows)))
     return wide, max(int(np.clip(fits, 256, 4096)), gathered)
+
+
+def live_block(data: PieceData) -> int:
+    """How many rows make a block where data and parameters mix, and nothing is latent."""
+    wide = sum(math.prod(a.shape[:-1]) for k, a in data.arrays.items() if k in data.along)
+    return int(np.clip(_LIVE // (8 * max(wide, 1)), 512, 4096))
 
 
 def whole(blocks: list[Any], data: PieceData) -> Any:
