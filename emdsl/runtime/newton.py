@@ -33,7 +33,6 @@ _PATIENT = 0.5  # the second of those
 _MENDED = 0.45  # the first where gradients mend it from the beginning
 _FEW = 8  # unknowns up to which a Hessian costs about what a gradient does
 _ENOUGH = 1e-13  # of a value: what is left to gain where there are many rows
-_EXACT = 1e-23  # the same where there are few
 _NOTHING = 1e-7 * _ROUNDING  # of a value: too little to be worth finding the value after the step
 _SMALL = 0.01  # of a value: less is likely to be what is gained
 _LEAP = 30.0
@@ -84,6 +83,7 @@ def maximise(
     shift: tuple[int | None, ...] | None = None,
     rough: Rough | None = None,
     tol: float = TOL,
+    cheap: bool = False,
 ) -> Point:
     """Points at least as high as the start, and after enough steps at a local maximum.
 
@@ -97,6 +97,7 @@ def maximise(
         nothing, or None; see `Coordinates`. Not needed, but it saves an eigendecomposition.
     rough : nearly the same objective, whose Hessian is cheaper: steps are by that, as long as each
         promises far less than the one before it.
+    cheap : whether the Hessian costs next to nothing: then every step has its own.
     tol : stop where the gain that Newton's step promises is below tol * (1 + |value|). That step
         is still taken.
 
@@ -112,11 +113,16 @@ def maximise(
             from emdsl.runtime.quasi import climb
 
             return frame.point(climb(objective, frame, steps, tol))
-        return frame.point(_newton(objective, frame, steps, tol, rough))
+        return frame.point(_newton(objective, frame, steps, tol, rough, cheap))
 
 
 def _newton(
-    objective: Objective, frame: Coordinates, steps: int, tol: float, rough: Rough | None
+    objective: Objective,
+    frame: Coordinates,
+    steps: int,
+    tol: float,
+    rough: Rough | None,
+    cheap: bool,
 ) -> Floats:
     """The flat parameters after at most `steps` steps, (B, n).
 
@@ -136,9 +142,9 @@ def _newton(
     trusted = False  # the promise of the step to come
     before: tuple[Floats, Floats] | None = None  # where the last gradient was, and what it was
     if rough is not None and active.any():
-        near = rough.curve(frame, first)
-        if near.sound.all():
-            curve, promised, patience = near, np.full(len(at.values), np.inf), _ROUGH
+        begun = rough.curve(frame, first)
+        if begun.sound.all():
+            curve, promised, patience = begun, np.full(len(at.values), np.inf), _ROUGH
             trusted = True
     again = trusted  # whether a rough Hessian may be replaced by another
     for count in range(1, steps + 1):
@@ -174,7 +180,7 @@ def _newton(
             last = gain <= 2.0 * tol * size
         else:  # the error falls as it did
             known = np.where(np.isfinite(promised), promised, 1.0)
-            ahead = _EXACT if rough is None else _ENOUGH
+            ahead = 0.01 * tol**2 if rough is None else _ENOUGH
             last = gain * (gain / known) <= ahead * size
         whole = not (gain > _MOST * size).any()
         if not whole:
@@ -182,12 +188,13 @@ def _newton(
             step, gain = step * shorter[:, None], gain * shorter
         ends = count == steps or bool((last | ~active).all())
         old, before = at, (at.here, gradient)
-        together = not ends and (trusted or not (active & (gain > _SMALL * size)).any())
-        at, went, slopes = _search(objective, frame, at, step, gain, active, together)
+        near = trusted or cheap or not (active & (gain > _SMALL * size)).any()
+        second = None if ends or not near else cheap
+        at, went, slopes = _search(objective, frame, at, step, gain, active, second)
         active = went & ~last
         off = np.abs(at.values - old.values - 0.5 * gain) - _ROUNDING * np.abs(at.values)
         trusted = whole and not (active & (off > patience.off * gain)).any()
-        if trusted:
+        if trusted and not cheap:
             promised = gain
         else:
             curve, promised, before, patience = None, None, None, _Patience.of(frame.unknowns)
@@ -272,14 +279,14 @@ def _search(
     step: Floats,
     gain: Floats,
     active: Mask,
-    together: bool,
+    second: bool | None,
 ) -> tuple[_Place, Mask, Slopes | None]:
     """Backtracks along each problem's step until it is high enough; who moved at all.
 
     gain : the slope along the whole step, (B,). A problem gives up where the gain that is left
         to find drowns in the rounding of its value. Those that found their place wait there.
-    together : whether to get the gradient with the value at the end of the whole step, which is
-        returned where that is where all that moved ended.
+    second : where not None, the value at the end of the whole step comes with the gradient, and
+        with the Hessian if True. They are returned where that is where all that moved ended.
     """
     noise = _ROUNDING * np.abs(at.values)
     length = np.ones_like(gain)
@@ -288,10 +295,10 @@ def _search(
     while True:
         here = at.here + length[:, None] * step
         flat = frame.natural(here)
-        if together:
-            slopes = objective.slopes(frame.point(flat), False)
+        if second is not None:
+            slopes = objective.slopes(frame.point(flat), second)
             values = frame.valued(objective, flat, slopes)
-            together = False
+            second = None
         else:
             slopes = None
             values = frame.values(objective, flat)

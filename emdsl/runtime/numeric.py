@@ -23,10 +23,12 @@ _WORTH = 0.5  # of the value at a start, for one in another unit
 _MANY = 8_000  # rows from which some of them are looked at first
 _EACH = 4  # rows for each unknown at the least, where a part stands for all
 _START = 1 / 32  # of all rows, to look for a start on
-_HESSIAN = 4.0  # of all rows for each unknown: their Hessian costs less than a gradient of all
+_HESSIAN = 4.0  # of all rows for each unknown: their Hessian costs less than the gradient of all
+_NARROW = 32  # unknowns up to which it is the rows that count, and not the products
 _MOST = 0.5  # of all rows: more are not worth leaving the others out
 _CHEAP = 16  # unknowns whose Hessian costs twice what a gradient does
 _LOOK, _LOOK_EACH = 500, 2  # rows to see that all is well, and for each unknown
+_SMALL = 2**18  # products of a Hessian that are done in no time
 _NEAR = 1e-4  # how near to its own maximum a part is climbed, of its value
 
 
@@ -125,6 +127,11 @@ class Share:
         problems = math.prod(start[0].shape[: self.block.batch])
         return sum(x.size for x in start) // max(problems, 1)
 
+    @property
+    def is_small(self) -> bool:
+        """Whether a Hessian takes no longer than what it takes to ask for it."""
+        return sum(x.size for x in self.start()) * self.unknowns * self.count <= _SMALL
+
     def few(self) -> Share | None:
         """Rows enough to find out roughly where the maximum is; None where it takes too many."""
         wanted = max(_START * self.count, _EACH * self.unknowns)
@@ -134,7 +141,7 @@ class Share:
     def rough(self) -> Share | None:
         """Rows enough for a Hessian that is nearly right; None where it takes nearly all."""
         n = self.unknowns
-        return self._some(max(_HESSIAN * self.count / n, _EACH * n))
+        return self._some(max(_HESSIAN * self.count / max(n, _NARROW), _EACH * n))
 
     def others(self) -> Share:
         """As many rows as here, but other ones."""
@@ -168,7 +175,7 @@ class Share:
         some = self.rough() if steps == ALL else None
         rough = None if some is None else Rough(some, some.count)
         return maximise(self, start, block.kinds, block.batch, steps=steps, shift=block.shift,
-                        rough=rough, tol=tol)  # fmt: skip
+                        rough=rough, tol=tol, cheap=self.is_small)  # fmt: skip
 
     def wrong(self) -> tuple[str, ...]:
         """What is wrong with a maximum here: entries not determined, or without a finite value."""
