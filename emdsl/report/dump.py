@@ -139,8 +139,8 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
             yield f"  factor {i}: ({', '.join(f.axes)}) on {f.level.axis or 'no rows'}{of}"
         yield from (f"  {_step(step)}" for step in structure.schedule.steps)
     for one in plan.together:
-        where = "; ".join(plan.pieces[i].plate for i in one.pieces)
-        yield f"conditioned on together: plates {where}"
+        plates = "; ".join(plan.pieces[i].plate for i in one.pieces)
+        yield f"conditioned on together: plates {plates}"
         yield f"  independent for each of {one.independent.axis or 'no rows'}"
 
 
