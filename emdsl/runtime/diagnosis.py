@@ -19,6 +19,7 @@ import numpy as np
 from emdsl.runtime.coordinates import Coordinates
 from emdsl.runtime.naming import Naming
 from emdsl.runtime.objective import Floats, Mask, Objective, Point, Restriction
+from emdsl.runtime.rules import staying
 
 _FLAT = 1e-12  # a singular value, relative to the largest, after scaling to a unit diagonal
 _GONE = 1e-12  # a curvature relative to what it was at 0 that is none
@@ -64,6 +65,8 @@ def diagnose(
 
     Costs two evaluations of the Hessian. Problems of more than 1000 unknowns are not looked at.
     """
+    if held is None and restriction is None:
+        held = staying(objective, point)
     with np.errstate(all="ignore"):
         frame = Coordinates(point, kinds, batch, held, restriction, shift)
         if not frame.problems or not 0 < frame.unknowns <= _MOST:

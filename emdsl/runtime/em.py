@@ -10,18 +10,23 @@ from typing import Literal
 
 import numpy as np
 
+from emdsl.runtime.alive import Gone
 from emdsl.runtime.converge import fell, has_converged, rounding
 from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, stuck, undefined
+from emdsl.runtime.improper import ImproperError
+from emdsl.runtime.leap import Leaper
 from emdsl.runtime.outward import GAIN, Outward, is_unbounded
+from emdsl.runtime.peaks import Peaks
 from emdsl.runtime.program import Params, Statistics
 
 Status = Literal["converged", "max_iter", "degenerate", "decreased", "interrupted"]
 
 _DROWNED = 1e-2  # in the objective: last digits that make so much difference
 _SHAKEN = 10.0  # falls of so many times what the last digits do are rounding
+_SLOW = 10  # iterations, before the first leap
 _CHECK = 8  # iterations between looks at matrices, which cost an eigenvalue problem
 
 
@@ -49,6 +54,7 @@ class Run:
     status: Status = "max_iter"
     messages: list[str] = field(default_factory=list)
     impossible: ImpossibleError | None = None
+    gone: Gone = field(default_factory=dict)
 
     @property
     def n_iter(self) -> int:
@@ -64,6 +70,7 @@ class Rules:
     floor: float | None
     rows: float
     outward: Outward | None = None
+    peaks: Peaks | None = None
 
 
 def run_em(
@@ -102,8 +109,9 @@ def run_em(
 
 def _examine(engine: Engine, run: Run, rules: Rules, statistics: Statistics) -> None:
     """Look at where a run ended: for values without data, and variances without an update."""
-    texts, without = emptied(engine, run.params)
-    run.messages += [*texts, *identical(engine, run.params)]
+    empty = emptied(engine, run.params)
+    run.gone, without = empty.gone, empty.undetermined
+    run.messages += [*empty.texts, *identical(engine, run.params)]
     if not without:
         for place in undefined(engine.program, statistics, run.params):
             run.messages.append(f"collapsed: {place} has no variance left in its data")
@@ -112,6 +120,8 @@ def _examine(engine: Engine, run: Run, rules: Rules, statistics: Statistics) -> 
         notes: list[str] = []
         engine.program.m_step(replace(statistics, notes=notes), run.params)
         run.messages += notes
+    if rules.peaks is not None:
+        _look_for_peaks(engine, run, rules, rules.peaks)
     if without and rules.floor is None:
         run.status = "degenerate"
     for name in stuck(engine.program, statistics, run.params):
@@ -136,7 +146,12 @@ def _iterate(
     tightest = 1.0
     edge = at_edge(program.meta, params)
     since = 0  # the first of the objectives that compare
+    leaper = _leaper(engine, rules)
+    plain: Params | None = None  # what the iteration came to, where `params` are a leap from there
     for iteration in range(rules.max_iter + 1):
+        if plain is not None:
+            params = _landed(engine, guard, leaper, params, plain, trace[-1])
+            plain, since = None, len(trace)
         look = iteration % _CHECK == 0
         found = guard.tightest(params, cheap=not look)
         tightest = found.ratio if look else min(tightest, found.ratio)
@@ -149,7 +164,9 @@ def _iterate(
             run.status = "degenerate"
             run.messages.append(f"the objective is {objective} at iteration {iteration}")
             return None
-        if rules.outward is not None and _runs_away(engine, run, rules.outward, params, objective):
+        if rules.outward is not None and _runs_away(
+            engine, run, rules, rules.outward, params, objective
+        ):
             return None
         noise, worst = rounding(objective, rules.rows, tightest)
         if at_edge(program.meta, params) != edge:
@@ -174,6 +191,10 @@ def _iterate(
             run.status = "max_iter"
             break
         params, raised = _hold(guard, program.m_step(statistics, params), rules)
+        leaper.add(params)
+        leap = leaper.propose() if _is_slow(iteration, trace[since:], rules.tol) else None
+        if leap is not None:
+            plain, params = params, leap
         floored.update(dict.fromkeys(raised))
     if (
         rules.outward is not None
@@ -185,6 +206,38 @@ def _iterate(
     for name in floored:
         run.messages.append(f"floored: {name} was held at {rules.floor:g} of the data's variance")
     return statistics
+
+
+def _leaper(engine: Engine, rules: Rules) -> Leaper:
+    """Leaps are for models with continuous latents, whose EM can be slow, and no constraints."""
+    leaper = Leaper(engine.program.meta)
+    leaper.able &= bool(engine.program.meta.continuous)
+    leaper.able &= engine.constraints is None and rules.floor is None
+    return leaper
+
+
+def _is_slow(iteration: int, trace: list[float], tol: float) -> bool:
+    """Whether it is time to leap: not where the next iterations will tell that it is over."""
+    if iteration < _SLOW:
+        return False
+    if not 1 < len(trace) < 4:
+        return True
+    return abs(trace[-1] - trace[-2]) > tol * (1.0 + abs(trace[-1]))
+
+
+def _landed(
+    engine: Engine, guard: Guard, leaper: Leaper, leap: Params, plain: Params, before: float
+) -> Params:
+    """A leap, where it is at least as good as where it began, or what the iteration came to."""
+    try:
+        sound = guard.tightest(leap).ratio >= COLLAPSED
+    except np.linalg.LinAlgError:
+        sound = False
+    kept = sound and _objective(engine, leap) >= before
+    leaper.judge(kept=kept)
+    params = leap if kept else plain
+    leaper.restart(params)
+    return params
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,16 +292,19 @@ def _has_collapsed(found: Tightest, run: Run, rules: Rules, iteration: int) -> b
 
 
 def _runs_away(
-    engine: Engine, run: Run, outward: Outward, params: Params, objective: float
+    engine: Engine, run: Run, rules: Rules, outward: Outward, params: Params, objective: float
 ) -> bool:
     """Whether a parameter of a numeric block is on its way to where the objective has no bound."""
     suspect = outward.suspect(params, run.params if run.trace else None)
-    if suspect is None or not is_unbounded(objective, suspect, partial(_objective, engine)):
+    if suspect is None or not is_unbounded(
+        objective, run.objective, suspect, partial(_objective, engine)
+    ):
         return False
     run.status = "degenerate"
     run.messages.append(
         f"collapsed: {suspect.place} is {suspect.value:.1e} at iteration {run.n_iter + 1} and the "
         "objective grows without bound further out"
+        f"{_not_held(rules)}"
     )
     return True
 
@@ -266,6 +322,30 @@ def _has_drowned(engine: Engine, run: Run, outward: Outward | None, shaky: float
             )
             return True
     return False
+
+
+def _look_for_peaks(engine: Engine, run: Run, rules: Rules, peaks: Peaks) -> None:
+    """Whether coefficients make a row infinitely likely, or did until rounding stopped them."""
+    row = peaks.row(engine, run.params)
+    if row is None:
+        return
+    block = peaks.rising(run.params, partial(_objective, engine))
+    if block is None and not _shaken(engine, run.params) > _DROWNED:
+        return
+    names = ", ".join((block or peaks.blocks[0]).params)
+    run.status = "degenerate"
+    run.messages.append(
+        f"collapsed: {names} make row {row} ever more likely, without bound{_not_held(rules)}"
+    )
+
+
+def _not_held(rules: Rules) -> str:
+    """What to say to one who has asked for a floor that is none here."""
+    if rules.floor is None:
+        return ""
+    return (
+        "; no floor holds what Newton's method finds: bound it by `constrain`, or give it a prior"
+    )
 
 
 def _objective(engine: Engine, params: Params) -> float:
