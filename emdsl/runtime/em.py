@@ -169,9 +169,7 @@ def _iterate(
             run.status = "degenerate"
             run.messages.append(f"the objective is {objective} at iteration {iteration}")
             return None
-        if rules.outward is not None and _runs_away(
-            engine, run, rules, rules.outward, params, objective
-        ):
+        if _runs_away(engine, run, rules, params, objective):
             return None
         noise, worst = rounding(objective, rules.rows, tightest)
         if at_edge(program.meta, params) != edge:
@@ -307,11 +305,11 @@ def _has_collapsed(found: Tightest, run: Run, rules: Rules, iteration: int) -> b
     return True
 
 
-def _runs_away(
-    engine: Engine, run: Run, rules: Rules, outward: Outward, params: Params, objective: float
-) -> bool:
+def _runs_away(engine: Engine, run: Run, rules: Rules, params: Params, objective: float) -> bool:
     """Whether a parameter of a numeric block is on its way to where the objective has no bound."""
-    suspect = outward.suspect(params, run.params if run.trace else None)
+    if rules.outward is None:
+        return False
+    suspect = rules.outward.suspect(params, run.params if run.trace else None)
     if suspect is None or not is_unbounded(
         objective, run.objective, suspect, partial(_objective, engine)
     ):
