@@ -165,11 +165,9 @@ def _iterate(
             statistics = engine.e_step(params)
         prior = program.log_prior(params, layout)
         objective = statistics.log_likelihood + prior
-        if not math.isfinite(objective):
-            run.status = "degenerate"
-            run.messages.append(f"the objective is {objective} at iteration {iteration}")
-            return None
-        if _runs_away(engine, run, rules, params, objective):
+        if _has_none(run, objective, iteration) or _runs_away(
+            engine, run, rules, params, objective
+        ):
             return None
         noise, worst = rounding(objective, rules.rows, tightest)
         if at_edge(program.meta, params) != edge:
@@ -302,6 +300,15 @@ def _has_collapsed(found: Tightest, run: Run, rules: Rules, iteration: int) -> b
         f"collapsed: {found.place} has {found.ratio:.1e} of the data's variance "
         f"at iteration {iteration}"
     )
+    return True
+
+
+def _has_none(run: Run, objective: float, iteration: int) -> bool:
+    """Whether the objective is no number."""
+    if math.isfinite(objective):
+        return False
+    run.status = "degenerate"
+    run.messages.append(f"the objective is {objective} at iteration {iteration}")
     return True
 
 
