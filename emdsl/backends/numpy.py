@@ -38,6 +38,22 @@ _FUNCTIONS = {
     "trigamma_rise": "nm.trigamma_rise", "log1p": "np.log1p", "log1pexp": "nm.log1pexp",
     "abs_power": "nm.abs_power", "log_i0": "nm.log_i0", "bessel_ratio": "nm.bessel_ratio",
     "bessel_slope": "nm.bessel_slope", "xlogy": "special.xlogy", "log_inside": "nm.log_inside",
+    "log_ndtr": "nm.log_ndtr",
+    "inverse_mills": "nm.inverse_mills",
+    "mills_slope": "nm.mills_slope",
+    "log_one_less": "nm.log_one_less",
+    "over_expm1": "nm.over_expm1",
+    "log_between": "nm.log_between",
+    "between_share": "nm.between_share",
+    "log_add": "nm.log_add",
+    "log_gamma_p": "nm.log_gamma_p",
+    "log_gamma_q": "nm.log_gamma_q",
+    "gamma_ratio_p": "nm.gamma_ratio_p",
+    "gamma_ratio_q": "nm.gamma_ratio_q",
+    "log_laplace": "nm.log_laplace",
+    "laplace_slope": "nm.laplace_slope",
+    "laplace_bend": "nm.laplace_bend",
+    "inside": "nm.inside",
 }  # fmt: skip
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _KERNELS = {

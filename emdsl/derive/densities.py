@@ -7,7 +7,7 @@ vocabulary of array operations into sums over named axes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
@@ -21,6 +21,10 @@ from emdsl.model.graph import Choice, Distribution, Draw, Expr, Extent, Fixed, L
 from emdsl.source import Span
 
 
+# the two entries of a variate that is an interval, in its log density
+ENDS = (sp.Symbol("left end", real=True), sp.Symbol("right end", real=True))
+
+
 @dataclass(frozen=True)
 class Variate:
     """The value whose density is wanted: an expression, and its index where it is a latent."""
@@ -29,8 +33,13 @@ class Variate:
     index: Ix | None = None
 
 
-def branches(dist: Distribution, s: Scalarizer) -> list[tuple[sp.Basic, Draw]]:
-    """The plain draws of a distribution with the condition each holds under."""
+def branches(
+    dist: Distribution, s: Scalarizer, limited: Callable[[Limited], Draw]
+) -> list[tuple[sp.Basic, Draw]]:
+    """The plain draws of a distribution with the condition each holds under.
+
+    `limited` makes a draw of one with limits.
+    """
     match dist:
         case Draw():
             return [(sp.true, dist)]
@@ -42,16 +51,11 @@ def branches(dist: Distribution, s: Scalarizer) -> list[tuple[sp.Basic, Draw]]:
                     "a choice can't depend on a parameter: its log density has jumps there",
                     test.span,
                 )
-            out = [(sp.And(condition, c), d) for c, d in branches(then, s)]
-            out += [(sp.And(sp.Not(condition), c), d) for c, d in branches(orelse, s)]
+            out = [(sp.And(condition, c), d) for c, d in branches(then, s, limited)]
+            out += [(sp.And(sp.Not(condition), c), d) for c, d in branches(orelse, s, limited)]
             return [(c, d) for c, d in out if c != sp.false]
-        case Limited(kind=kind, span=span):
-            raise Refused(
-                "limited-density",
-                f"a {kind} distribution's density has no separated form",
-                span,
-                "its M-step needs an integral that no rule here solves",
-            )
+        case Limited():
+            return [(sp.true, limited(dist))]
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,13 @@ class DensityOf:
             other = self.override(symbol, place)
             if other is not None:
                 return other
+        if symbol in ENDS:
+            return self.scalarizer.scalar(self.variate.expr, (*place, ENDS.index(symbol)))
         return self.scalarizer.scalar(self._argument(symbol), place)
+
+    def at_symbol(self, symbol: sp.Symbol, place: tuple[Ix, ...]) -> Guarded:
+        """What stands for a symbol of the log density at an event place."""
+        return replace(self, override=None)._leaf(symbol, place)
 
     def _argument(self, symbol: sp.Basic) -> Expr:
         if symbol == self.family.variable:

@@ -22,6 +22,10 @@ _STEMS = {
     "AbsPower": "power",
     "LogRising": "log_rising", "DigammaRise": "rise", "TrigammaRise": "rise",
     "polygamma": "digamma", "LogBessel": "log_bessel", "BesselRatio": "bessel", "Pow": "power",
+    "LogNdtr": "log_ndtr", "InverseMills": "mills", "MillsSlope": "bend", "LogOneLess": "log_one_less",
+    "OverExpm1": "over", "LogBetween": "log_between", "BetweenShare": "share", "LogAdd": "log_add",
+    "LogGammaP": "log_gamma", "LogGammaQ": "log_gamma", "GammaRatioP": "ratio", "GammaRatioQ": "ratio",
+    "LogLaplace": "log_laplace", "LaplaceSlope": "slope", "LaplaceBend": "bend", "Inside": "limit",
 }  # fmt: skip
 
 
