@@ -20,7 +20,6 @@ from emdsl.families.family import Family
 from emdsl.model.graph import Choice, Distribution, Draw, Expr, Extent, Fixed, Limited, Ref
 from emdsl.source import Span
 
-
 # the two entries of a variate that is an interval, in its log density
 ENDS = (sp.Symbol("left end", real=True), sp.Symbol("right end", real=True))
 
@@ -169,6 +168,11 @@ class DensityOf:
                 if condition in (sp.true, sp.false):
                     return certain(sp.Integer(0) if condition == sp.true else -sp.oo)
                 return certain(s.atoms.symbol(LogInd(condition)))
+            case v.Where():
+                condition = self._without_params(self._boolean(tree.args[0], place))
+                return combine(
+                    [self._eval(tree.args[1], place)], lambda e: s.indicator(condition) * e
+                )
             case sp.Piecewise():
                 return self._cases(tree, place)
             case _ if not tree.args:
@@ -177,22 +181,24 @@ class DensityOf:
                 parts = [self._eval(a, place) for a in tree.args]
                 return combine(parts, log_gamma if tree.func is sp.loggamma else tree.func)
 
+    def _without_params(self, condition: sp.Basic) -> sp.Basic:
+        if any(self.scalarizer.atoms.has_param(x) for x in condition.free_symbols):
+            raise Refused(
+                "moving-case",
+                f"where the cases of {self.family.name} change depends on a parameter: its "
+                "likelihood has jumps or kinks there, and no rule of calculus finds its "
+                "maximum",
+                self.draw.span,
+                "make what the test is about a `const` or an `input`; write a kink as `abs`",
+            )
+        return condition
+
     def _cases(self, tree: sp.Piecewise, place: tuple[Ix, ...]) -> Guarded:
         """The cases of a density written with `if`, each under its own condition."""
-        s = self.scalarizer
         out: list[tuple[sp.Basic, sp.Expr]] = []
         before: sp.Basic = sp.false
         for value, test in tree.args:
-            condition = self._boolean(test, place)
-            if any(s.atoms.has_param(x) for x in condition.free_symbols):
-                raise Refused(
-                    "moving-case",
-                    f"where the cases of {self.family.name} change depends on a parameter: its "
-                    "likelihood has jumps or kinks there, and no rule of calculus finds its "
-                    "maximum",
-                    self.draw.span,
-                    "make what the test is about a `const` or an `input`; write a kink as `abs`",
-                )
+            condition = self._without_params(self._boolean(test, place))
             here = sp.And(condition, sp.Not(before))
             out += [(sp.And(here, c), v) for c, v in self._eval(value, place)]
             before = sp.Or(before, condition)
@@ -209,7 +215,8 @@ class DensityOf:
 
     def at_symbol(self, symbol: sp.Symbol, place: tuple[Ix, ...]) -> Guarded:
         """What stands for a symbol of the log density at an event place."""
-        return replace(self, override=None)._leaf(symbol, place)
+        plain = replace(self, override=None)
+        return plain._leaf(symbol, place)  # noqa: SLF001 # its own
 
     def _argument(self, symbol: sp.Basic) -> Expr:
         if symbol == self.family.variable:

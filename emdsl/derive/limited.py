@@ -19,6 +19,7 @@ from emdsl.derive.densities import ENDS
 from emdsl.derive.links import linked
 from emdsl.derive.location import CARRIER, Location, location_of
 from emdsl.derive.refusal import Refused
+from emdsl.families import vocabulary as v
 from emdsl.families.cumulative import Inside, LogAdd, LogBetween, LogOneLess
 from emdsl.families.family import Family, Parameter, symbol
 from emdsl.model.graph import Draw, Expr, Limited, Model, Number, Ref
@@ -157,8 +158,9 @@ class _Form:
             case _:
                 left, right = self.ends["left"], self.ends["right"]
                 exact = own.xreplace({x: self.usable(left), CARRIER: left.carrier})
-                return sp.Piecewise(
-                    (exact, sp.Eq(LEFT, RIGHT)), *self.mass_cases(left, right), (0, True)
+                apart = sp.Ne(LEFT, RIGHT)
+                return v.Where(sp.Eq(LEFT, RIGHT), exact) + sp.Add(
+                    *(v.Where(sp.And(apart, c), e) for e, c in self.mass_cases(left, right))
                 )
 
     def condition(self) -> sp.Basic | None:
@@ -167,7 +169,7 @@ class _Form:
         if self.dist.kind == "interval":
             if self.base.condition is not None:
                 self.refuse("its support depends on its arguments")
-            return LEFT <= RIGHT
+            return None
         parts = [] if self.base.condition is None else [
             self.base.in_terms_of(self.base.condition, self.names)
         ]  # fmt: skip
@@ -180,64 +182,67 @@ class _Form:
 
     def mass(self, lower: End | None, upper: End | None) -> sp.Expr:
         """log P(lower <= X <= upper)."""
-        cases = self.mass_cases(lower, upper)
-        if not cases:
-            return sp.Integer(0)
-        return cases[0][0] if cases[-1][1] == sp.true else sp.Piecewise(*cases, (0, True))
+        return sp.Add(
+            *(e if c == sp.true else v.Where(c, e) for e, c in self.mass_cases(lower, upper))
+        )
 
-    def mass_cases(
-        self, lower: End | None, upper: End | None
-    ) -> list[tuple[sp.Expr, sp.Basic]]:
-        """The same, by which of the limits there are."""
+    def mass_cases(self, lower: End | None, upper: End | None) -> list[tuple[sp.Expr, sp.Basic]]:
+        """The same, by which of the limits there are: no two conditions hold together."""
+        low = sp.false if lower is None else self.there(lower)
+        high = sp.false if upper is None else self.there(upper)
         cases: list[tuple[sp.Expr, sp.Basic]] = []
         if lower is not None and upper is not None:
-            both = sp.And(self.there(lower), self.there(upper))
-            cases.append((self.between(lower, upper), both))
-            if both == sp.true:
-                return cases
-        if upper is not None:
-            cases.append((self.at_most(upper), self.there(upper)))
-        if lower is not None:
-            cases.append((self.at_least(lower), self.there(lower)))
+            cases.append((self.between(lower, upper), sp.And(low, high)))
+        if upper is not None and low != sp.true:
+            cases.append((self.at_most(upper), sp.And(sp.Not(low), high)))
+        if lower is not None and high != sp.true:
+            cases.append((self.at_least(lower), sp.And(low, sp.Not(high))))
         return cases
 
     def there(self, end: End) -> sp.Basic:
         """The condition that there is a limit."""
         if end.sure:
             return sp.true
-        return sp.Eq(Inside(end.symbol, self.low, self.instead), end.symbol)
+        return sp.Eq(Inside(end.symbol, self.low(end), self.instead), end.symbol)
 
-    def usable(self, end: End) -> sp.Expr:
-        """The limit in formulas: something harmless where there is none."""
-        return end.symbol if end.sure else Inside(end.symbol, self.low, self.instead)
+    def usable(self, end: End, less: int = 0) -> sp.Expr:
+        """The limit (less a step) in formulas: something harmless where there is none."""
+        if end.sure:
+            return end.symbol - less
+        return Inside(end.symbol, sp.Integer(0) if less else self.least, self.instead) - less
+
+    def low(self, end: End) -> sp.Expr:
+        """What a limit that says anything is above: 0 is no lower limit of a count."""
+        lower = end.symbol in (LEFT, symbol(LOWER, "real"))
+        return sp.Integer(0) if self.base.kind == "count" and lower else self.least
 
     @property
-    def low(self) -> sp.Expr:
+    def least(self) -> sp.Expr:
         """What all values are above."""
-        return {"positive": sp.Integer(0), "unit": sp.Integer(0), "count": -sp.Rational(1, 2)}.get(
-            self.base.kind, -sp.oo
-        )
+        kinds = {"positive": sp.Integer(0), "unit": sp.Integer(0), "count": -sp.Rational(1, 2)}
+        return kinds.get(self.base.kind, -sp.oo)
 
     @property
     def instead(self) -> sp.Expr:
-        return sp.Integer(1) if self.base.kind in ("positive", "unit") else sp.Integer(0)
+        return sp.Integer(0) if self.base.kind == "real" else sp.Integer(1)
 
     def at_most(self, end: End) -> sp.Expr:
         """log P(X <= end)."""
-        if self.base.log_cdf is None and self._counts(end):
-            return self._added(0, int(end.known))
+        if self.base.log_cdf is None and (last := self._number(end)) is not None:
+            return self._added(0, last)
         return self.cdf(end)
 
     def at_least(self, end: End) -> sp.Expr:
         """log P(X >= end)."""
-        if self.base.log_survival is None and self._counts(end):
-            return LogOneLess(-self._added(0, int(end.known) - 1))
+        if self.base.log_survival is None and (last := self._number(end)) is not None:
+            return LogOneLess(-self._added(0, last - 1))
         return self.survival(end, self.step)
 
     def between(self, lower: End, upper: End) -> sp.Expr:
         """log P(lower <= X <= upper)."""
-        if self.base.log_cdf is None and self._counts(upper) and lower.known is not None:
-            return self._added(max(int(lower.known), 0), int(upper.known))
+        first, last = self._number(lower), self._number(upper)
+        if self.base.log_cdf is None and first is not None and last is not None:
+            return self._added(max(first, 0), last)
         return LogBetween(
             self.cdf(lower, self.step), self.cdf(upper),
             self.survival(lower, self.step), self.survival(upper),
@@ -261,15 +266,16 @@ class _Form:
         x = self.base.variable
         tree = self.base.in_terms_of(tree, self.names)
         if self.about is None:
-            return tree.xreplace({x: self.usable(end) - less})
+            return tree.xreplace({x: self.usable(end, less)})
         tree = tree.xreplace({sp.log(x) if self.about.through else x: end.carrier})
         if x in tree.free_symbols:
             raise _Elsewhere
         return tree
 
-    def _counts(self, end: End) -> bool:
-        """Whether the probabilities up to a limit can be added up one by one."""
-        return self.base.kind == "count" and end.known is not None and end.known <= _MOST
+    def _number(self, end: End) -> int | None:
+        """A limit up to which the probabilities of a count can be added up one by one."""
+        few = self.base.kind == "count" and end.known is not None and end.known <= _MOST
+        return int(end.known) if few and end.known is not None else None
 
     def _added(self, first: int, last: int) -> sp.Expr:
         """log P(first <= X <= last), one value after the other."""

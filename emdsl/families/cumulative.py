@@ -14,13 +14,22 @@ never multiplied out: what stands in their arguments stays as it was written (`K
 from __future__ import annotations
 
 import sympy as sp
-from sympy.core.function import ArgumentIndexError
 
 
 class _Real(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """A real function that SymPy leaves as it is."""
 
     is_real = True
+
+    def written(self) -> sp.Expr:
+        """What it is, as books write it."""
+        return sp.Function(type(self).__name__)(*self.args)
+
+
+def plainly(log: sp.Expr) -> sp.Expr:
+    """e to the power of a log, as books write it."""
+    whole = log.written() if isinstance(log, _Real) else log
+    return whole.args[0] if isinstance(whole, sp.log) else sp.exp(whole)
 
 
 class LogNdtr(_Real):
@@ -37,6 +46,9 @@ class LogNdtr(_Real):
         del argindex
         return InverseMills(self.args[0])
 
+    def written(self) -> sp.Expr:
+        return sp.log(sp.Function("Phi")(self.args[0]))
+
 
 class InverseMills(_Real):
     """`InverseMills(z)`: phi(z) / Phi(z). Johnson, Kotz and Balakrishnan 1994, section 13.8.3."""
@@ -47,6 +59,10 @@ class InverseMills(_Real):
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         del argindex
         return -MillsSlope(self.args[0])
+
+    def written(self) -> sp.Expr:
+        (z,) = self.args
+        return sp.Function("phi")(z) / sp.Function("Phi")(z)
 
 
 class MillsSlope(_Real):
@@ -64,6 +80,10 @@ class MillsSlope(_Real):
         h = InverseMills(z)
         return h * (1 - MillsSlope(z)) - MillsSlope(z) * (z + h)
 
+    def written(self) -> sp.Expr:
+        h = InverseMills(self.args[0])
+        return h * (self.args[0] + h)
+
 
 class LogOneLess(_Real):
     """`LogOneLess(x)`: log(1 - e^-x), x > 0. Maechler 2012."""
@@ -78,6 +98,9 @@ class LogOneLess(_Real):
         del argindex
         return OverExpm1(self.args[0])
 
+    def written(self) -> sp.Expr:
+        return sp.log(1 - sp.exp(-self.args[0]))
+
 
 class OverExpm1(_Real):
     """`OverExpm1(x)`: 1 / (e^x - 1), x > 0."""
@@ -88,6 +111,9 @@ class OverExpm1(_Real):
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         del argindex
         return -OverExpm1(self.args[0]) * (1 + OverExpm1(self.args[0]))
+
+    def written(self) -> sp.Expr:
+        return 1 / (sp.exp(self.args[0]) - 1)
 
 
 class LogBetween(_Real):
@@ -100,6 +126,9 @@ class LogBetween(_Real):
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         return _SIGNS[argindex - 1] * BetweenShare(*self.args, argindex - 1)
+
+    def written(self) -> sp.Expr:
+        return sp.log(plainly(self.args[1]) - plainly(self.args[0]))
 
 
 class BetweenShare(_Real):
@@ -116,6 +145,10 @@ class BetweenShare(_Real):
         other = BetweenShare(*logs, argindex - 1)
         return self * (int(which == argindex - 1) - _SIGNS[argindex - 1] * other)
 
+    def written(self) -> sp.Expr:
+        low, high = plainly(self.args[0]), plainly(self.args[1])
+        return plainly(self.args[int(self.args[4])]) / (high - low)
+
 
 _SIGNS = (-1, 1, 1, -1)
 
@@ -130,29 +163,40 @@ class LogAdd(_Real):
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         return sp.exp(self.args[argindex - 1] - self)
 
+    def written(self) -> sp.Expr:
+        return sp.log(sp.Add(*map(plainly, self.args)))
+
 
 class LogGammaP(_Real):
-    """`LogGammaP(a, x)`: the log of the regularised lower incomplete gamma function; a is known."""
+    """`LogGammaP(a, x)`: the log of the regularised lower incomplete gamma function."""
 
     nargs = 2
     is_nonpositive = True
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
+        a, x = self.args
         if argindex == 1:
-            raise ArgumentIndexError(self, argindex)
-        return GammaRatioP(*self.args)
+            return sp.log(x) - LogDeficit(a, x) - sp.polygamma(0, a)
+        return GammaRatioP(a, x)
+
+    def written(self) -> sp.Expr:
+        return sp.log(sp.Function("P")(*self.args))
 
 
 class LogGammaQ(_Real):
-    """`LogGammaQ(a, x)`: the log of the regularised upper incomplete gamma function; a is known."""
+    """`LogGammaQ(a, x)`: the log of the regularised upper incomplete gamma function."""
 
     nargs = 2
     is_nonpositive = True
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
+        a, x = self.args
         if argindex == 1:
-            raise ArgumentIndexError(self, argindex)
-        return -GammaRatioQ(*self.args)
+            return sp.log(x) + LogExcess(a, x) - sp.polygamma(0, a)
+        return -GammaRatioQ(a, x)
+
+    def written(self) -> sp.Expr:
+        return sp.log(sp.Function("Q")(*self.args))
 
 
 class GammaRatioP(_Real):
@@ -162,9 +206,9 @@ class GammaRatioP(_Real):
     is_positive = True
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
-        if argindex == 1:
-            raise ArgumentIndexError(self, argindex)
         a, x = self.args
+        if argindex == 1:
+            return self * LogDeficit(a, x)
         return self * ((a - 1) / x - 1 - self)
 
 
@@ -175,10 +219,46 @@ class GammaRatioQ(_Real):
     is_positive = True
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
-        if argindex == 1:
-            raise ArgumentIndexError(self, argindex)
         a, x = self.args
+        if argindex == 1:
+            return -self * LogExcess(a, x)
         return self * ((a - 1) / x - 1 + self)
+
+
+class LogDeficit(_Real):
+    """`LogDeficit(a, x)`: E[log x - log t | t < x] of t ~ Gamma(a, 1)."""
+
+    nargs = 2
+    is_positive = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        a, x = self.args
+        return -LogDeficitSpread(a, x) if argindex == 1 else 1 / x - GammaRatioP(a, x) * self
+
+
+class LogExcess(_Real):
+    """`LogExcess(a, x)`: E[log t - log x | t > x] of t ~ Gamma(a, 1)."""
+
+    nargs = 2
+    is_positive = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        a, x = self.args
+        return LogExcessSpread(a, x) if argindex == 1 else GammaRatioQ(a, x) * self - 1 / x
+
+
+class LogDeficitSpread(_Real):
+    """`LogDeficitSpread(a, x)`: Var[log t | t < x] of t ~ Gamma(a, 1)."""
+
+    nargs = 2
+    is_positive = True
+
+
+class LogExcessSpread(_Real):
+    """`LogExcessSpread(a, x)`: Var[log t | t > x] of t ~ Gamma(a, 1)."""
+
+    nargs = 2
+    is_positive = True
 
 
 class LogLaplace(_Real):
@@ -227,8 +307,12 @@ class Inside(_Real):
     def _eval_is_positive(self) -> bool | None:
         return True if self.args[1] == 0 else None
 
+    def written(self) -> sp.Expr:
+        return self.args[0]
+
 
 KEPT = (
     LogNdtr, InverseMills, MillsSlope, LogOneLess, OverExpm1, LogBetween, BetweenShare, LogAdd,
-    LogGammaP, LogGammaQ, GammaRatioP, GammaRatioQ, LogLaplace, LaplaceSlope, LaplaceBend, Inside,
+    LogGammaP, LogGammaQ, GammaRatioP, GammaRatioQ, LogDeficit, LogExcess, LogDeficitSpread,
+    LogExcessSpread, LogLaplace, LaplaceSlope, LaplaceBend, Inside,
 )  # fmt: skip

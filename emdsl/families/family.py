@@ -111,7 +111,6 @@ class Family:
             return a.log_density
         return self.log_density.subs([(self.symbol(p), e) for p, e in a.canonical])
 
-
     def in_terms_of(self, tree: sp.Expr, names: Collection[str]) -> sp.Expr:
         """An expression of the canonical parameters in the symbols of these arguments."""
         a = self.alternative(names)

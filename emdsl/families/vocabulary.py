@@ -64,6 +64,12 @@ class LogIndicator(sp.Function):  # type: ignore[misc]  # SymPy has no types
     nargs = 1
 
 
+class Where(sp.Function):  # type: ignore[misc]  # SymPy has no types
+    """`Where(condition, e)`: e where the condition holds, 0 elsewhere."""
+
+    nargs = 2
+
+
 class LogRising(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """`LogRising(x, d)`: log Gamma(x + d) - log Gamma(x), d free of parameters.
 

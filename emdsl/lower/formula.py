@@ -29,7 +29,8 @@ def distribution_functions(family: Family) -> Function:
     arguments = ["x", *(p.name for p in family.parameters)]
     known: dict[sp.Basic, Expr] = {family.symbol(p.name): Array(p.name) for p in family.parameters}
     known[family.variable] = Array("x")
-    assert family.log_cdf is not None and family.log_survival is not None
+    assert family.log_cdf is not None
+    assert family.log_survival is not None
     return Function(
         name_of(family),
         tuple((a, "Any") for a in arguments),

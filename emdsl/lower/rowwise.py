@@ -25,6 +25,7 @@ _STEMS = {
     "LogNdtr": "log_ndtr", "InverseMills": "mills", "MillsSlope": "bend", "LogOneLess": "log_one_less",
     "OverExpm1": "over", "LogBetween": "log_between", "BetweenShare": "share", "LogAdd": "log_add",
     "LogGammaP": "log_gamma", "LogGammaQ": "log_gamma", "GammaRatioP": "ratio", "GammaRatioQ": "ratio",
+    "LogDeficit": "deficit", "LogExcess": "excess", "LogDeficitSpread": "spread", "LogExcessSpread": "spread",
     "LogLaplace": "log_laplace", "LaplaceSlope": "slope", "LaplaceBend": "bend", "Inside": "limit",
 }  # fmt: skip
 

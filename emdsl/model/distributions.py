@@ -246,9 +246,7 @@ def _limits(call: ast.Call, name: str, place: Place, table: Table) -> dict[str, 
     return known if len(known) == len(given) else None
 
 
-def _verify_limits(
-    given: dict[str, g.Expr], base: g.Draw, discrete: bool, table: Table
-) -> bool:
+def _verify_limits(given: dict[str, g.Expr], base: g.Draw, discrete: bool, table: Table) -> bool:
     """Whether something lies between known limits, and those of whole numbers are whole."""
     known = {word: constant(expr, table) for word, expr in given.items()}
     low, high = known.get("lower"), known.get("upper")

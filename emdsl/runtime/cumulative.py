@@ -83,9 +83,7 @@ def log_between(log_f_a: Any, log_f_b: Any, log_s_a: Any, log_s_b: Any) -> Float
     return found
 
 
-def between_share(
-    log_f_a: Any, log_f_b: Any, log_s_a: Any, log_s_b: Any, which: int
-) -> Floats:
+def between_share(log_f_a: Any, log_f_b: Any, log_s_a: Any, log_s_b: Any, which: int) -> Floats:
     """e^(that argument) over F(b) - F(a); zero for the two that aren't the smaller ones."""
     below, high, low = _smaller(log_f_a, log_f_b, log_s_a, log_s_b)
     proper = high > low
@@ -122,11 +120,14 @@ def log_gamma_p(a: Any, x: Any) -> Floats:
     p = special.gammainc(a, x)
     tiny = (p < _SMALL) & (x > 0.0)
     with np.errstate(divide="ignore"):
-        found = np.log(p)
+        found = np.array(np.log(p))
         if tiny.any():
             series = special.hyp1f1(1.0, a[tiny] + 1.0, x[tiny])
             found[tiny] = (
-                a[tiny] * np.log(x[tiny]) - x[tiny] - special.gammaln(a[tiny] + 1.0) + np.log(series)
+                a[tiny] * np.log(x[tiny])
+                - x[tiny]
+                - special.gammaln(a[tiny] + 1.0)
+                + np.log(series)
             )
     large = p > 0.5  # its complement has the digits
     found[large] = np.log1p(-special.gammaincc(a[large], x[large]))
@@ -144,7 +145,7 @@ def log_gamma_q(a: Any, x: Any) -> Floats:
     q = special.gammaincc(a, x)
     tiny = q < _SMALL
     with np.errstate(divide="ignore"):
-        found = np.log(q)
+        found = np.array(np.log(q))
     if tiny.any():
         found[tiny] = _log_density(a[tiny], x[tiny]) + np.log(_mills_of_gamma(a[tiny], x[tiny]))
     large = q > 0.5
@@ -165,9 +166,7 @@ def gamma_ratio_q(a: Any, x: Any) -> Floats:
 
 
 def _pair(a: Any, x: Any) -> tuple[Floats, Floats]:
-    one, two = np.broadcast_arrays(
-        np.asarray(a, dtype=np.float64), np.asarray(x, dtype=np.float64)
-    )
+    one, two = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(x, dtype=np.float64))
     return one, two
 
 

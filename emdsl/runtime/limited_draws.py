@@ -86,8 +86,9 @@ def truncated(
         inside = np.where(first | last, least + 1.0 if np.isfinite(least) else 0.0, x)
         with np.errstate(all="ignore"):
             f, s = (np.broadcast_to(np.asarray(v), x.shape) for v in log_cdfs(inside, *given))
-        f, s = np.where(first, -np.inf, np.where(last, 0.0, f)), np.where(
-            first, 0.0, np.where(last, -np.inf, s)
+        f, s = (
+            np.where(first, -np.inf, np.where(last, 0.0, f)),
+            np.where(first, 0.0, np.where(last, -np.inf, s)),
         )
         return f, s
 

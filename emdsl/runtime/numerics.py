@@ -26,6 +26,10 @@ from emdsl.runtime.cumulative import log_ndtr as log_ndtr
 from emdsl.runtime.cumulative import log_one_less as log_one_less
 from emdsl.runtime.cumulative import mills_slope as mills_slope
 from emdsl.runtime.cumulative import over_expm1 as over_expm1
+from emdsl.runtime.gamma_tails import log_deficit as log_deficit
+from emdsl.runtime.gamma_tails import log_deficit_spread as log_deficit_spread
+from emdsl.runtime.gamma_tails import log_excess as log_excess
+from emdsl.runtime.gamma_tails import log_excess_spread as log_excess_spread
 from emdsl.runtime.held import Held
 from emdsl.runtime.linear import inverse as inverse
 from emdsl.runtime.linear import logdet as logdet

@@ -21,11 +21,13 @@ def opened(array: Array, cells: Cells) -> Cells:
     if not array.open:
         return cells
     values = np.array(cells.values, dtype=np.float64)
-    missing = np.isnan(values) if cells.missing is None else np.array(cells.missing)
+    missing: NDArray[np.bool_] = np.array(
+        np.isnan(values) if cells.missing is None else cells.missing
+    )
     if array.open == "ends":
         if values.shape[-1] != 2:
             return cells
-        both = missing.all(axis=-1)
+        both: NDArray[np.bool_] = np.asarray(missing.all(axis=-1))
         for end, infinity in ((0, -np.inf), (1, np.inf)):
             values[..., end][missing[..., end] & ~both] = infinity
         left = values[..., 0]
