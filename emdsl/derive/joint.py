@@ -347,7 +347,7 @@ class _Deriver:
         def linear(place: tuple[Ix, ...]) -> Linear | None:
             return linear_part(arg, place, s)
 
-        rank = len(variate.shape) - density.family.event
+        rank = len(variate.shape) - (density.family.event if found.ends else 0)
         probe = tuple(self.atoms.fresh(e) for e in variate.shape[:rank])
         if linear(probe) is None:
             return None

@@ -18,7 +18,7 @@ _WHOLE = 2.0**53  # past that floating numbers skip whole ones
 
 
 def censored(x: Any, lower: Any, upper: Any) -> Floats:
-    """Draws as they are recorded: what is beyond a limit at the limit. None and NaN limit nothing."""
+    """Draws as they are recorded, what is beyond a limit at it. None and NaN limit nothing."""
     for limit, clip in ((lower, np.maximum), (upper, np.minimum)):
         if limit is not None:
             known = ~np.isnan(limit)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,8 @@ def log_density(dist: Distribution, x: Any, world: World) -> float:
 def _limited(dist: Limited, x: NDArray[Any], world: World) -> float:
     """A density with limits, the probabilities by adding up (integrating) the base's density."""
     if dist.kind == "interval":
-        left, right = (float(e) for e in x)
+        left = -np.inf if np.isnan(x[0]) else float(x[0])
+        right = np.inf if np.isnan(x[1]) else float(x[1])
         if left == right:
             return log_density(dist.base, left, world)
         return _log_probability(dist.base, left, right, world)
@@ -162,7 +164,7 @@ def _log_probability(base: Draw, lower: float, upper: float, world: World) -> fl
     cuts = [ends[0], *middle, ends[1]]
     parts = [
         integrate.quad(density, a, b, epsabs=0.0, epsrel=1e-11, limit=200)[0]
-        for a, b in zip(cuts, cuts[1:], strict=False)
+        for a, b in pairwise(cuts)
     ]
     return math.log(math.fsum(parts))
 
