@@ -36,6 +36,7 @@ from emdsl.derive.user_density import family_of
 from emdsl.diagnostics import CompileError, Diagnostic
 from emdsl.families import FAMILIES
 from emdsl.families.family import Family
+from emdsl.model.drawn import leaves
 from emdsl.model.graph import (
     ArrayOf,
     AxisRef,
@@ -121,6 +122,18 @@ def joint_of(model: Model, summed: tuple[str, ...], only: tuple[str, ...] = ()) 
     return Joint(model, atoms, levels, deriver.pivots, tuple(nodes), tuple(priors))
 
 
+def _without_limits(dist: Distribution, what: str, kinds: tuple[str, ...]) -> None:
+    """Refuse what isn't recorded as it is, of things that aren't recorded at all."""
+    for leaf in leaves(dist):
+        if isinstance(leaf, Limited) and leaf.kind in kinds:
+            raise Refused(
+                "limited-density",
+                f"{what} can't be {leaf.kind}: limits say how data were recorded",
+                leaf.span,
+                f"write `{leaf.base.family}(...)` by itself",
+            )
+
+
 def _attempt(problems: list[Diagnostic], make: Callable[[], Node]) -> Iterator[Node]:
     try:
         yield make()
@@ -199,6 +212,8 @@ class _Deriver:
 
     def variable(self, v: Variable) -> Node:
         assert v.dist is not None
+        if v.role == "latent":
+            _without_limits(v.dist, f"the latent `{v.name}`", ("censored", "truncated", "interval"))
         ref = Ref(v.name, v.role, tuple(AxisRef(a, v.span) for a in v.plates), v.span, v.type.shape)
         axis = self.levels.axes.get(v.name)
         self.level = self.levels.of(v)
@@ -222,6 +237,7 @@ class _Deriver:
 
     def prior(self, p: Param) -> Node:
         assert p.prior is not None
+        _without_limits(p.prior, f"the prior of `{p.name}`", ("censored", "interval"))
         self.level = None
         axes = tuple(self.atoms.fresh(e) for e in p.batch)
         ref = Ref(p.name, "param", tuple(AxisRef(a, p.span) for a in axes), p.span, p.type.shape)

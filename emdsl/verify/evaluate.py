@@ -154,7 +154,7 @@ def _log_probability(base: Draw, lower: float, upper: float, world: World) -> fl
         return math.exp(log_density(base, x, world))
 
     if kind == "count":
-        values = range(max(0, math.ceil(lower)), int(min(upper, 400)) + 1)
+        values = range(math.ceil(max(0.0, lower)), int(min(upper, 400.0)) + 1)
         return math.log(math.fsum(density(k) for k in values))
     ends = (
         max(lower, {"real": -np.inf}.get(kind, 0.0)),
