@@ -22,6 +22,7 @@ from emdsl.derive.refusal import Refused
 from emdsl.families import vocabulary as v
 from emdsl.families.cumulative import Inside, LogAdd, LogBetween, LogOneLess
 from emdsl.families.family import Family, Parameter, symbol
+from emdsl.model.check import references_in
 from emdsl.model.graph import Draw, Expr, Limited, Model, Number, Ref
 from emdsl.model.kinds import DISCRETE
 
@@ -108,6 +109,14 @@ def _parameter(family: Family, name: str) -> Parameter:
 
 def _end(name: str, expr: Expr, model: Model) -> End:
     """What is known of a limit that the model writes."""
+    if any(ref.role == "param" for ref, _ in references_in(expr)):
+        raise Refused(
+            "moving-support",
+            "a limit that moves with a parameter: the likelihood has jumps there, and no rule of "
+            "calculus finds its maximum",
+            expr.span,
+            "make the limit a number, a `const` or an `input`",
+        )
     known: sp.Expr | None = None
     if isinstance(expr, Number):
         known = sp.nsimplify(expr.value, rational=True)

@@ -124,6 +124,13 @@ class LogBetween(_Real):
 
     nargs = 4
 
+    @classmethod
+    def eval(cls, low: sp.Expr, high: sp.Expr, above: sp.Expr, beyond: sp.Expr) -> sp.Expr | None:
+        if not (low.is_number and high.is_number):
+            return None
+        del above, beyond
+        return sp.log(sp.exp(high) - sp.exp(low))
+
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         return _SIGNS[argindex - 1] * BetweenShare(*self.args, argindex - 1)
 
@@ -158,6 +165,8 @@ class LogAdd(_Real):
 
     @classmethod
     def eval(cls, *terms: sp.Expr) -> sp.Expr | None:
+        if all(t.is_number for t in terms):
+            return sp.log(sp.Add(*map(sp.exp, terms)))
         return terms[0] if len(terms) == 1 else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
@@ -172,6 +181,12 @@ class LogGammaP(_Real):
 
     nargs = 2
     is_nonpositive = True
+
+    @classmethod
+    def eval(cls, a: sp.Expr, x: sp.Expr) -> sp.Expr | None:
+        if not (a.is_number and x.is_number):
+            return None
+        return sp.log(sp.lowergamma(a, x) / sp.gamma(a))
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         a, x = self.args
@@ -188,6 +203,12 @@ class LogGammaQ(_Real):
 
     nargs = 2
     is_nonpositive = True
+
+    @classmethod
+    def eval(cls, a: sp.Expr, x: sp.Expr) -> sp.Expr | None:
+        if not (a.is_number and x.is_number):
+            return None
+        return sp.log(sp.uppergamma(a, x) / sp.gamma(a))
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         a, x = self.args
@@ -266,6 +287,12 @@ class LogLaplace(_Real):
 
     nargs = 1
     is_nonpositive = True
+
+    @classmethod
+    def eval(cls, z: sp.Expr) -> sp.Expr | None:
+        if not z.is_number:
+            return None
+        return z - sp.log(2) if z < 0 else sp.log(1 - sp.exp(-z) / 2)
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         del argindex

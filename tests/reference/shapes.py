@@ -71,6 +71,7 @@ def survival_of(r: Answer) -> Params:
 def tobin() -> Data:
     return {"u": matrix("tobin", "age", "quant"), "y": column("tobin", "durable")}
 
+
 DISTRIBUTIONS = (
     Case(
         "thyrion_accidents_negbin",

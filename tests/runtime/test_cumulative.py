@@ -35,7 +35,9 @@ SLOPES: list[tuple[Callable[..., Any], Callable[..., Any], float, list[float]]] 
 ]
 
 
-@pytest.mark.parametrize(("of", "slope", "sign", "at"), SLOPES, ids=lambda x: getattr(x, "__name__", ""))
+@pytest.mark.parametrize(
+    ("of", "slope", "sign", "at"), SLOPES, ids=lambda x: getattr(x, "__name__", "")
+)
 def test_slopes_are_differences(
     of: Callable[..., Any], slope: Callable[..., Any], sign: float, at: list[float]
 ) -> None:
@@ -102,6 +104,8 @@ def test_slopes_in_the_shape(a: float, ratio: float) -> None:
     psi, tri, log = special.psi(a), special.polygamma(1, a), np.log(x)
     assert g.log_excess(a, x) == pytest.approx(q[0] + psi - log, rel=1e-6, abs=1e-7)
     assert g.log_deficit(a, x) == pytest.approx(log - psi - p[0], rel=1e-6, abs=1e-7)
-    noise = 1e-14 * max(1.0, abs(float(c.log_gamma_p(a, x))), abs(float(c.log_gamma_q(a, x)))) / h**2
+    noise = (
+        1e-14 * max(1.0, abs(float(c.log_gamma_p(a, x))), abs(float(c.log_gamma_q(a, x)))) / h**2
+    )
     assert g.log_excess_spread(a, x) == pytest.approx(q[1] + tri, rel=1e-4, abs=10 * noise)
     assert g.log_deficit_spread(a, x) == pytest.approx(p[1] + tri, rel=1e-4, abs=10 * noise)
