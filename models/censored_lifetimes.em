@@ -8,6 +8,6 @@ param rate : positive
 for n in N:
     input died[n]    : bool
     input watched[n] : positive
-    data  time[n] ~ Exponential(rate) if died[n] else Censored(
+    data  time[n]    ~ Exponential(rate) if died[n] else Censored(
         Exponential(rate), upper = watched[n]
     )

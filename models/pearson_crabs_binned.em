@@ -8,5 +8,5 @@ param mean[K] : real
 param sd[K]   : positive
 
 for n in N times freq[n]:
-    latent z[n] ~ Categorical(weight)
+    latent z[n]   ~ Categorical(weight)
     data   bin[n] ~ Interval(Normal(mean[z[n]], sd[z[n]]))

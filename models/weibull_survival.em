@@ -12,7 +12,7 @@ for n in N:
     input died[n]    : bool
     input watched[n] : positive
     input u[n]       : real[P]
-    let   scale[n] = exp(intercept + dot(beta, u[n]))
-    data  time[n] ~ Weibull(shape, scale[n]) if died[n] else Censored(
+    let   scale[n]   = exp(intercept + dot(beta, u[n]))
+    data  time[n]    ~ Weibull(shape, scale[n]) if died[n] else Censored(
         Weibull(shape, scale[n]), upper = watched[n]
     )
