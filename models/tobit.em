@@ -1,7 +1,7 @@
-# emdsl fit models/tobit.em models/data/biochemists.csv --data u=fem,mar,kid5,phd,ment --data y=art
+# emdsl fit models/tobit.em models/data/tobin.csv --data u=age,quant --data y=durable
 model Tobit
     "What would be negative is recorded as zero: a regression censored from below."
-    "Tobin, Econometrica 26 (1958); data: Long, Social Forces 68 (1990)."
+    "Tobin, Econometrica 26 (1958)."
 
 param intercept : real
 param beta      : real[P]
