@@ -78,7 +78,8 @@ class Array:
     The first `plates` dimensions are plates, whose axes are `axes`. `values` bounds a category or
     index. `missing` says what a missing cell means: "cell" drops it, "row" drops an element whose
     cells are all missing (some missing is an error), "sum" sums over a discrete variable's
-    values, "no" is an error.
+    values, "no" is an error. `open` marks limits, which may be infinite or missing where there is
+    none: "lower" and "upper" ones, or both "ends" of an interval, the last dimension.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Array:
     values: Dim | None = None
     missing: Literal["cell", "row", "sum", "no"] = "no"
     axes: tuple[str, ...] = ()
+    open: Literal["", "lower", "upper", "ends"] = ""
 
 
 @dataclass(frozen=True, slots=True)
