@@ -430,12 +430,30 @@ def argument_support(
     )
 
 
-def bad_base(span: Span, wrapper: str, why: str) -> Diagnostic:
+def bad_base(span: Span, wrapper: str, why: str, usage: str) -> Diagnostic:
     return Diagnostic(
         "bad-base",
         f"`{wrapper}` wraps a univariate distribution, but this is {why}",
         span,
-        f"write `{wrapper}(Normal(mean, sd), lower = 0)`",
+        f"write `{usage}`",
+    )
+
+
+def empty_limits(span: Span, lower: str, upper: str) -> Diagnostic:
+    return Diagnostic(
+        "empty-limits",
+        f"no value lies between the limits {lower} and {upper}",
+        span,
+        "the `lower` limit comes first; leave out a limit that isn't there",
+    )
+
+
+def broken_limit(span: Span, word: str, family: str) -> Diagnostic:
+    return Diagnostic(
+        "broken-limit",
+        f"`{family}` draws whole numbers, so its `{word}` limit must be one",
+        span,
+        "write a whole number, or declare what gives the limit as `count` or `int`",
     )
 
 

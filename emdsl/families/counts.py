@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sympy import Expr, exp, log, loggamma
 
+from emdsl.families.cumulative import LogGammaP, LogGammaQ, LogNdtr, LogOneLess
 from emdsl.families.family import Alternative, Family, Parameter, symbol
 from emdsl.families.vocabulary import LogRising
 
@@ -14,6 +15,7 @@ _SIZE = Parameter("n", "positive", doc="the number of successes waited for, any 
 _RATE = Parameter("rate", "positive", doc="the mean")
 _LOG = Parameter("log", "real", doc="the log of the mean")
 _LOGIT = Parameter("logit", "real", doc="log p - log(1 - p)")
+_PROBIT = Parameter("probit", "real", doc="p is the normal distribution function of it")
 _ALPHA = Parameter("alpha", "positive", doc="the shape of the rate's Gamma")
 _BETA = Parameter("beta", "positive", doc="the rate of the rate's Gamma")
 _MU = Parameter("mu", "positive", doc="the mean")
@@ -23,6 +25,7 @@ _DISPERSION = Parameter("dispersion", "positive", doc="1 / shape")
 _PHI = Parameter("phi", "positive", doc="the variance is mu + mu^2 / phi")
 
 _p, _trials, _size, _rate, _logit = (p.symbol for p in (_P, _TRIALS, _SIZE, _RATE, _LOGIT))
+_probit = _PROBIT.symbol
 _alpha, _beta, _mu, _phi = (p.symbol for p in (_ALPHA, _BETA, _MU, _PHI))
 _log, _mean, _shape, _dispersion = (p.symbol for p in (_LOG, _MEAN, _SHAPE, _DISPERSION))
 
@@ -40,6 +43,11 @@ BINOMIAL = Family(
             (_LOGIT,),
             (("p", 1 / (1 + exp(-_logit))),),
             _CHOOSE + _x * _logit - _trials * log(1 + exp(_logit)),
+        ),
+        Alternative(
+            (_PROBIT,),
+            (("p", exp(LogNdtr(_probit))),),
+            _CHOOSE + _x * LogNdtr(_probit) + (_trials - _x) * LogNdtr(-_probit),
         ),
     ),
     condition=_x <= _trials,
@@ -62,6 +70,8 @@ GEOMETRIC = Family(
             _logit - (_x + 1) * log(1 + exp(_logit)),
         ),
     ),
+    log_cdf=LogOneLess(-(_x + 1) * log(1 - _p)),
+    log_survival=(_x + 1) * log(1 - _p),
     sampler="geometric",
 )
 
@@ -73,6 +83,8 @@ POISSON = Family(
     parameters=(_RATE,),
     log_density=_x * log(_rate) - _rate - loggamma(_x + 1),
     alternatives=(Alternative((_LOG,), (("rate", exp(_LOG.symbol)),)),),
+    log_cdf=LogGammaQ(_x + 1, _rate),
+    log_survival=LogGammaP(_x + 1, _rate),
     sampler="poisson",
 )
 

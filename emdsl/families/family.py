@@ -64,6 +64,8 @@ class Family:
     `sampler(rng, *canonical parameters, size)`; None means sampling from the density itself.
     `values` says how many values a discrete variate with finite support has: a number (Bernoulli:
     2) or a SymPy expression of the parameters (`Dim(p)`, `n + 1`).
+    `log_cdf` and `log_survival` are log P(X <= x) and log P(X > x), in the canonical parameters;
+    None where they have no form here.
     """
 
     name: str
@@ -77,6 +79,8 @@ class Family:
     condition: sp.Basic | None = None
     sampler: str | None = None
     values: sp.Expr | None = None
+    log_cdf: sp.Expr | None = None
+    log_survival: sp.Expr | None = None
 
     def symbol(self, name: str) -> sp.Symbol:
         """The SymPy symbol of parameter (or alternative parameter) `name`."""
@@ -106,6 +110,11 @@ class Family:
         if a.log_density is not None:
             return a.log_density
         return self.log_density.subs([(self.symbol(p), e) for p, e in a.canonical])
+
+    def in_terms_of(self, tree: sp.Expr, names: Collection[str]) -> sp.Expr:
+        """An expression of the canonical parameters in the symbols of these arguments."""
+        a = self.alternative(names)
+        return tree if a is None else tree.subs([(self.symbol(p), e) for p, e in a.canonical])
 
 
 def symbol(name: str, kind: Kind) -> sp.Symbol:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sympy import Abs, And, Rational, exp, log, loggamma, pi, sqrt
+from sympy import Abs, And, Rational, atan2, exp, log, loggamma, pi, sqrt
 
+from emdsl.families.cumulative import LogLaplace, LogNdtr, LogOneLess
 from emdsl.families.family import Alternative, Family, Parameter, symbol
 from emdsl.families.vocabulary import LogRising
 
@@ -22,6 +23,7 @@ _UPPER = Parameter("upper", "real", doc="the greatest value")
 _mean, _sd, _loc, _scale, _nu = (p.symbol for p in (_MEAN, _SD, _LOC, _SCALE, _NU))
 _shape = _SHAPE.symbol
 _lower, _upper = _LOWER.symbol, _UPPER.symbol
+_z = (_x - _loc) / _scale
 
 NORMAL = Family(
     name="Normal",
@@ -34,6 +36,8 @@ NORMAL = Family(
         Alternative((_VAR,), (("sd", sqrt(_VAR.symbol)),)),
         Alternative((_PRECISION,), (("sd", 1 / sqrt(_PRECISION.symbol)),)),
     ),
+    log_cdf=LogNdtr((_x - _mean) / _sd),
+    log_survival=LogNdtr((_mean - _x) / _sd),
     sampler="normal",
 )
 
@@ -58,6 +62,8 @@ LAPLACE = Family(
     kind="real",
     parameters=(_LOC, _SCALE),
     log_density=-log(2) - log(_scale) - Abs(_x - _loc) / _scale,
+    log_cdf=LogLaplace(_z),
+    log_survival=LogLaplace((_loc - _x) / _scale),
     sampler="laplace",
 )
 
@@ -68,6 +74,8 @@ CAUCHY = Family(
     kind="real",
     parameters=(_LOC, _SCALE),
     log_density=-log(pi) - log(_scale) - log(1 + (_x - _loc) ** 2 / _scale**2),
+    log_cdf=log(atan2(1, (_loc - _x) / _scale)) - log(pi),  # an angle that is small in the tail
+    log_survival=log(atan2(1, _z)) - log(pi),
     sampler="cauchy",
 )
 
@@ -78,6 +86,8 @@ LOGISTIC = Family(
     kind="real",
     parameters=(_LOC, _SCALE),
     log_density=-(_x - _loc) / _scale - log(_scale) - 2 * log(1 + exp(-(_x - _loc) / _scale)),
+    log_cdf=-log(1 + exp((_loc - _x) / _scale)),
+    log_survival=-log(1 + exp(_z)),
     sampler="logistic",
 )
 
@@ -88,6 +98,8 @@ GUMBEL = Family(
     kind="real",
     parameters=(_LOC, _SCALE),
     log_density=-(_x - _loc) / _scale - log(_scale) - exp(-(_x - _loc) / _scale),
+    log_cdf=-exp((_loc - _x) / _scale),
+    log_survival=LogOneLess(exp((_loc - _x) / _scale)),
     sampler="gumbel",
 )
 

@@ -9,6 +9,7 @@ from emdsl.derive.mstep.solve import MStep
 from emdsl.inference.continuous import is_continuous
 from emdsl.inference.plan import Plan
 from emdsl.lower.names import quoted
+from emdsl.lower.open_limits import open_limits
 from emdsl.model.graph import Constraint, Extent, Fixed, Model, Plate, Ragged, Size, Variable
 
 
@@ -154,12 +155,14 @@ def _shifts(m_step: MStep) -> dict[str, int]:
 def _arrays(model: Model, plan: Plan) -> list[str]:
     summed = {name for piece in plan.pieces for name in piece.match.summed}
     weights = {p.weight.name for p in model.plates if p.weight is not None}
+    limits = open_limits(model)
     out = []
     for v in model.variables:
         if v.role == "latent":
             continue
         role = "weight" if v.name in weights else v.role
-        out.append(_array(v, role, model, _missing(v, plan, v.name in summed)))
+        missing = _missing(v, plan, v.name in summed)
+        out.append(_array(v, role, model, missing, limits.get(v.name, "")))
     for c in model.consts:
         dims = tuple_literal([extent_literal(e) for e in c.shape])
         out.append(f'rt.Array({quoted(c.name)}, "const", {dims}, 0, {quoted(c.type.kind)})')
@@ -180,7 +183,7 @@ def _missing(v: Variable, plan: Plan, summed: bool) -> str:
     return "cell" if rank == len(v.plates) + len(v.type.shape) else "row"
 
 
-def _array(v: Variable, role: str, model: Model, missing: str) -> str:
+def _array(v: Variable, role: str, model: Model, missing: str, limit: str) -> str:
     dims = [extent_literal(model.plate(a).extent) for a in v.plates]
     dims += [extent_literal(e) for e in v.type.shape]
     parts = [
@@ -196,6 +199,8 @@ def _array(v: Variable, role: str, model: Model, missing: str) -> str:
         parts.append(f"missing={quoted(missing)}")
     if v.plates:
         parts.append(f"axes={tuple_literal([quoted(a) for a in v.plates])}")
+    if limit:
+        parts.append(f"open={quoted(limit)}")
     return _call("rt.Array", parts)
 
 

@@ -183,9 +183,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """`Censored(base, lower, upper)` or `Truncated(base, lower, upper)`."""
+    """`Censored(base, lower, upper)`, `Truncated(base, lower, upper)` or `Interval(base)`.
 
-    kind: Literal["censored", "truncated"]
+    An interval's limits are its data: the two ends between which a value of the base lies.
+    """
+
+    kind: Literal["censored", "truncated", "interval"]
     base: Draw
     lower: Expr | None
     upper: Expr | None

@@ -17,6 +17,7 @@ from emdsl.runtime.grouping import group, user_order, verify_places
 from emdsl.runtime.lengths import fallback_sizes, readings_of, resolve_lengths, sources_of
 from emdsl.runtime.levels import depth, flat, limits, shape_text
 from emdsl.runtime.nested import as_rows
+from emdsl.runtime.open_ends import closed, crossed, opened
 from emdsl.runtime.program import Array, Bound, Layout, Meta
 from emdsl.runtime.ragged import form_of, rows_shape
 from emdsl.runtime.sizes import resolve_sizes
@@ -71,6 +72,7 @@ def bind(
         if name in arrays
         and (fitted := _fit_shape(meta, arrays[name], cells, problems)) is not None
     }
+    found = {name: opened(bound_as[name], cells) for name, cells in found.items()}
     awaited = {a for a in arrays if a not in found and a not in optional}
     names = ", ".join(given.names[a] for a in ids)
     sources = sources_of(meta, found, lengths_given, grouped, names)
@@ -177,7 +179,7 @@ def _check(
         upper = sizes.get(array.values) if isinstance(array.values, str) else array.values
     own = meta.array(name)  # -1 stands for none of the elements beside it, as of a tree's root
     rootless = own.kind == "index" and own.plates > 0 and own.values == own.dims[own.plates - 1]
-    wrong = violation(values, array.kind, upper, -1 if rootless else 0)
+    wrong = violation(closed(array, values), array.kind, upper, -1 if rootless else 0)
     if wrong is not None:
         more = f" ({wrong.count} such)" if wrong.count > 1 else ""
         out = ""
@@ -192,6 +194,16 @@ def _check(
             out = ": drop the row" if array.missing == "no" else ": mark it missing (NaN)"
         where = place_text(name, wrong.index, cells)
         problems.append(f"{where} is {wrong.found}{more}, expected {wrong.expected}{out}")
+    across = crossed(array, values) if wrong is None else None
+    if across is not None:
+        (first, count), more = across, ""
+        more = f" ({count} such)" if count > 1 else ""
+        ends = " to ".join(f"{x:.6g}" for x in values[first])
+        where = ", ".join(map(str, cells.place(first)))
+        problems.append(
+            f"{name} row {where} is {ends}{more}, expected an interval: its left end, "
+            "then its right one"
+        )
     if missing is not None:
         _check_missing(array, cells, missing, purpose, label, problems)
 

@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
+from emdsl.runtime.limited_draws import censored as censored
+from emdsl.runtime.limited_draws import interval as interval
+from emdsl.runtime.limited_draws import redrawn as redrawn
+from emdsl.runtime.limited_draws import truncated as truncated
 from emdsl.runtime.places import back as back
 from emdsl.runtime.places import depths as depths
 from emdsl.runtime.places import places as places

@@ -11,7 +11,7 @@ from scipy.special import gammaln
 
 from tests.reference.case import Answer, Case, Data, Params, array
 from tests.reference.glms import GLMS
-from tests.reference.shapes import SHAPES
+from tests.reference.shapes import SHAPES, deaths
 from tests.reference.tables import Floats, column, columns, design, matrix
 
 
@@ -271,7 +271,7 @@ POSITIVE = (
     Case(
         "lung_exponential",
         "censored_lifetimes",
-        lambda: {"time": column("lung", "time"), "died": column("lung", "event")},
+        deaths,
         lambda r: {"rate": array(r["rate"])},
     ),
 )
