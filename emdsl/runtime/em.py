@@ -15,6 +15,7 @@ from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, stuck, undefined
+from emdsl.runtime.improper import ImproperError
 from emdsl.runtime.outward import GAIN, Outward, is_unbounded
 from emdsl.runtime.program import Params, Statistics
 
