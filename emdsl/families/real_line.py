@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from sympy import Abs, And, Rational, exp, log, loggamma, pi, sqrt
 
-from emdsl.families.family import Alternative, Family, Parameter, symbol
+from emdsl.families.family import (
+    Alternative,
+    Drawn,
+    Family,
+    Parameter,
+    Representation,
+    U,
+    symbol,
+)
 from emdsl.families.vocabulary import LogRising
 
 _x = symbol("x", "real")
@@ -49,6 +57,15 @@ STUDENT_T = Family(
     - log(_scale)
     - (_nu + 1) / 2 * log(1 + (_x - _loc) ** 2 / (_nu * _scale**2)),
     sampler="student_t",
+    representations=(
+        # Dempster, Laird and Rubin 1977, section 4.6; Lange, Little and Taylor 1989.
+        Representation(
+            ("nu", "loc", "scale"),
+            "weight",
+            Drawn("Gamma", (("shape", _nu / 2), ("rate", _nu / 2))),
+            Drawn("Normal", (("mean", _loc), ("var", _scale**2 / U))),
+        ),
+    ),
 )
 
 LAPLACE = Family(
@@ -59,6 +76,17 @@ LAPLACE = Family(
     parameters=(_LOC, _SCALE),
     log_density=-log(2) - log(_scale) - Abs(_x - _loc) / _scale,
     sampler="laplace",
+    representations=(
+        # Andrews and Mallows, J. R. Stat. Soc. B 36 (1974).
+        Representation(
+            ("loc", "scale"),
+            "variance",
+            Drawn("Exponential", (("rate", 1 / (2 * _scale**2)),)),
+            Drawn("Normal", (("mean", _loc), ("var", U))),
+            "a datum's weight, the mean of 1 over its variance, is infinite where the location "
+            "meets it, as a median does",
+        ),
+    ),
 )
 
 CAUCHY = Family(
@@ -69,6 +97,14 @@ CAUCHY = Family(
     parameters=(_LOC, _SCALE),
     log_density=-log(pi) - log(_scale) - log(1 + (_x - _loc) ** 2 / _scale**2),
     sampler="cauchy",
+    representations=(
+        Representation(  # StudentT's at nu = 1
+            ("loc", "scale"),
+            "weight",
+            Drawn("Gamma", (("shape", Rational(1, 2)), ("rate", Rational(1, 2)))),
+            Drawn("Normal", (("mean", _loc), ("var", _scale**2 / U))),
+        ),
+    ),
 )
 
 LOGISTIC = Family(
