@@ -541,6 +541,17 @@ def infer_target(span: Span, name: str, role: str, near: Sequence[str]) -> Diagn
     )
 
 
+def not_represented(span: Span, name: str, what: str) -> Diagnostic:
+    """`what` it is, or what it is drawn from."""
+    return Diagnostic(
+        "not-augmentable",
+        f"`{name}` is {what}, not data drawn from a mixture over a latent scale or rate",
+        span,
+        "name data drawn from StudentT, Cauchy, Laplace, NegativeBinomial or BetaBinomial; or "
+        "remove the line",
+    )
+
+
 def infer_twice(span: Span, name: str, first: Span) -> Diagnostic:
     return Diagnostic(
         "infer-twice",
