@@ -1,8 +1,8 @@
 """The generated module of a model, compiled once and kept in the user's cache folder.
 
-The key is the model's text and name, how its data are to be written, the compiler's version and the
-state of its files, so that neither an edited model nor an upgraded emdsl ever meets an old module. A
-module found there is imported without loading SymPy or Lark.
+The key is the model's text and name, how its data are to be written, the compiler's version and
+the state of its files, so that neither an edited model nor an upgraded emdsl ever meets an old
+module. A module found there is imported without loading SymPy or Lark.
 """
 
 from __future__ import annotations

@@ -216,9 +216,7 @@ def _normals(derived: Derived, match: Match, level: Level) -> PiecePlan:
     plan = _direct(derived, match, level)
     bundles, clusters = _integrals(derived, match, level.axis, terms, at_home=False)
     seen = dict.fromkeys(t.statistic for t in terms if t.statistic is not None)
-    return replace(
-        plan, clusters=clusters, bundles=bundles, statistics=(*plan.statistics, *seen)
-    )
+    return replace(plan, clusters=clusters, bundles=bundles, statistics=(*plan.statistics, *seen))
 
 
 def _independent(derived: Derived, match: Match) -> Level:
@@ -239,7 +237,10 @@ def _independent(derived: Derived, match: Match) -> Level:
 def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
     """The terms of one level of coupled rows, grouped by the latents they depend on."""
     joint = derived.joint
-    terms = [t for t in derived.terms if t.statistic and t.statistic.plate == level.axis]
+    everything = [t for t in derived.terms if t.statistic and t.statistic.plate == level.axis]
+    terms = [t for t in everything if t.statistic and t.statistic.moment is None]
+    bundles, integrals = _integrals(derived, match, level.axis, [
+        t for t in everything if t.statistic and t.statistic.moment is not None])  # fmt: skip
     given = [g for g in derived.given if g.plate == level.axis]
     live = [x for x in derived.live if x.plate == level.axis]
     where = {id(x): scope for x, scope in _whole_nodes(terms, live)}
@@ -248,6 +249,7 @@ def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
     own = tuple(n for n in match.summed if joint.levels.of(joint.model.variable(n)) == level)
     for name in own:  # a latent that no term depends on is summed over nonetheless
         scopes.setdefault((joint.levels.axes[name],))
+    scopes |= dict.fromkeys(b.scope for b in bundles)  # which takes their log evidence
     groups = []
     for scope in scopes:
         mine = tuple(t for t in terms if where[id(t)] == scope)
@@ -261,6 +263,7 @@ def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
             )
         )
     direct = tuple(t for t in terms if t.statistic and not t.statistic.scope)
+    order = list(scopes)
     return PiecePlan(
         match,
         level,
@@ -268,9 +271,17 @@ def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
         direct,
         tuple(g for g in given if not g.scope),
         _features(direct),
-        tuple(groups),
+        (*groups, *integrals),
         tuple(s for s in derived.statistics if s.plate == level.axis),
         tuple(x for x in live if not x.scope),
+        tuple(
+            replace(
+                b,
+                clusters=tuple(len(groups) + i for i in b.clusters),
+                parent=order.index(b.scope),
+            )
+            for b in bundles
+        ),
     )
 
 
@@ -305,7 +316,7 @@ def _structure(
 ) -> tuple[Structure, list[PiecePlan]]:
     """Order the elimination of coupled rows; groups that a walk pairs are tables where they can."""
     levels = derived.joint.levels
-    clusters = [(first + i, j) for i, p in enumerate(pieces) for j in range(len(p.clusters))]
+    clusters = [(first + i, j) for i, p in enumerate(pieces) for j, _ in p.finite]
     factors = [Factor(pieces[i - first].level, pieces[i - first].clusters[j].latents)
                for i, j in clusters]  # fmt: skip
     order = schedule(factors, levels)
@@ -318,7 +329,9 @@ def _structure(
 
     def is_live(factor: int) -> bool:
         piece, cluster = clusters[factor]
-        return bool(pieces[piece - first].clusters[cluster].live)
+        plan = pieces[piece - first]
+        fed = any(b.parent == cluster for b in plan.bundles)
+        return fed or bool(plan.clusters[cluster].live)
 
     shared = {
         clusters[i]

@@ -95,7 +95,7 @@ class CoefficientLowering(PieceContext):
             body.append(Comment(f"{what}: the coefficient of each feature"))
         for f in features:
             own = tuple(s.axis(a) for a in f.axes)
-            value = self._coefficient(f, [t for t in terms if _of(t).feature == f], s)
+            value = self._coefficient([t for t in terms if _of(t).feature == f], s)
             name = f"c_{label}_{f.name}"
             if f.symmetric:
                 whole = Whole(value, (*states, *own), full=True)
@@ -138,7 +138,7 @@ class CoefficientLowering(PieceContext):
                 body.append(Bind((target,), "", (f"{target}[0]",)))
         return target
 
-    def _coefficient(self, f: Feature, terms: list[Term], s: ScalarLowering) -> Expr:
+    def _coefficient(self, terms: list[Term], s: ScalarLowering) -> Expr:
         total: sp.Expr = sp.Integer(0)
         for t in terms:
             statistic = _of(t)

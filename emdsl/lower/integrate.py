@@ -1,15 +1,27 @@
-"""Continuous latents of one element as statements: natural parameters, then log evidence and means.
+"""Continuous latents of one element as statements: natural parameters, then evidence and means.
 
-The coefficients of a latent's functions in the log joint are its posterior's natural parameters; the
-log of the integral is a message to the discrete latents above, and the posterior means of the same
-functions are what the statistics are made of.
+The coefficients of a latent's functions in the log joint are its posterior's natural parameters.
+The log of the integral is a message to the discrete latents above, and the posterior means of the
+same functions are what the statistics are made of.
 """
 
 from __future__ import annotations
 
 from emdsl.inference.plan import Bundle, Cluster, PiecePlan
 from emdsl.inference.posteriors import Role
-from emdsl.ir.nodes import Array, Assign, Axis, Bind, Comment, Contract, Expr, Map, Stmt, When, Whole
+from emdsl.ir.nodes import (
+    Array,
+    Assign,
+    Axis,
+    Bind,
+    Comment,
+    Contract,
+    Expr,
+    Map,
+    Stmt,
+    When,
+    Whole,
+)
 from emdsl.lower.names import quoted
 from emdsl.lower.scalar import ScalarLowering
 
@@ -92,9 +104,7 @@ class Integration:
         extra = tuple(a for a, n in zip(above, parent.latents, strict=False) if n not in kept)
         if extra:
             marginal = Contract((marginal,), extra)
-        body: list[Stmt] = [
-            Comment(f"weighed with p({', '.join(bundle.scope)})")
-        ]
+        body: list[Stmt] = [Comment(f"weighed with p({', '.join(bundle.scope)})")]
         for i in bundle.clusters:
             cluster = self.plan.clusters[i]
             axes = self.axes(cluster)

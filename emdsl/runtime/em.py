@@ -16,6 +16,7 @@ from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, stuck, undefined
 from emdsl.runtime.improper import ImproperError
+from emdsl.runtime.leap import Leaper
 from emdsl.runtime.outward import GAIN, Outward, is_unbounded
 from emdsl.runtime.program import Params, Statistics
 
@@ -23,6 +24,7 @@ Status = Literal["converged", "max_iter", "degenerate", "decreased", "interrupte
 
 _DROWNED = 1e-2  # in the objective: last digits that make so much difference
 _SHAKEN = 10.0  # falls of so many times what the last digits do are rounding
+_SLOW = 10  # iterations, before the first leap
 _CHECK = 8  # iterations between looks at matrices, which cost an eigenvalue problem
 
 
@@ -137,7 +139,12 @@ def _iterate(
     tightest = 1.0
     edge = at_edge(program.meta, params)
     since = 0  # the first of the objectives that compare
+    leaper = _leaper(engine, rules)
+    plain: Params | None = None  # what the iteration came to, where `params` are a leap from there
     for iteration in range(rules.max_iter + 1):
+        if plain is not None:
+            params = _landed(engine, guard, leaper, params, plain, trace[-1])
+            plain, since = None, len(trace)
         look = iteration % _CHECK == 0
         found = guard.tightest(params, cheap=not look)
         tightest = found.ratio if look else min(tightest, found.ratio)
@@ -175,6 +182,10 @@ def _iterate(
             run.status = "max_iter"
             break
         params, raised = _hold(guard, program.m_step(statistics, params), rules)
+        leaper.add(params)
+        leap = leaper.propose() if _is_slow(iteration, trace[since:], rules.tol) else None
+        if leap is not None:
+            plain, params = params, leap
         floored.update(dict.fromkeys(raised))
     if (
         rules.outward is not None
@@ -186,6 +197,38 @@ def _iterate(
     for name in floored:
         run.messages.append(f"floored: {name} was held at {rules.floor:g} of the data's variance")
     return statistics
+
+
+def _leaper(engine: Engine, rules: Rules) -> Leaper:
+    """Leaps are for models with continuous latents, whose EM can be slow, and no constraints."""
+    leaper = Leaper(engine.program.meta)
+    leaper.able &= bool(engine.program.meta.continuous)
+    leaper.able &= engine.constraints is None and rules.floor is None
+    return leaper
+
+
+def _is_slow(iteration: int, trace: list[float], tol: float) -> bool:
+    """Whether it is time to leap: not where the next iterations will tell that it is over."""
+    if iteration < _SLOW:
+        return False
+    if not 1 < len(trace) < 4:
+        return True
+    return abs(trace[-1] - trace[-2]) > tol * (1.0 + abs(trace[-1]))
+
+
+def _landed(
+    engine: Engine, guard: Guard, leaper: Leaper, leap: Params, plain: Params, before: float
+) -> Params:
+    """A leap, where it is at least as good as where it began, or what the iteration came to."""
+    try:
+        sound = guard.tightest(leap).ratio >= COLLAPSED
+    except np.linalg.LinAlgError:
+        sound = False
+    kept = sound and _objective(engine, leap) >= before
+    leaper.judge(kept=kept)
+    params = leap if kept else plain
+    leaper.restart(params)
+    return params
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ import numpy as np
 
 from emdsl.runtime.condensed import condensed
 from emdsl.runtime.constraints import Constraints
-from emdsl.runtime.held import restricted
 from emdsl.runtime.folds import folded, with_folds
+from emdsl.runtime.held import restricted
 from emdsl.runtime.how import EXPECT, How
 from emdsl.runtime.links import Levels, added_up
 from emdsl.runtime.pieces import (
@@ -46,9 +46,9 @@ from emdsl.runtime.program import (
     Program,
     Statistics,
 )
-from emdsl.runtime.unseen import unopinionated
 from emdsl.runtime.rows import Wide, expected, ready
 from emdsl.runtime.ruled_out import Barred, logs_of_zero, met
+from emdsl.runtime.unseen import unopinionated
 
 _LEAST = 1e-290  # of the largest: a part that is only what was cut off
 _CUT = 1e-295  # a posterior below e^-690 was cut off there

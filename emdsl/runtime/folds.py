@@ -35,7 +35,7 @@ def folded(
         block = {k: v[..., start:stop] if k in along else v for k, v in arrays.items()}
         block["block width"] = np.asarray(stop - start)
         for part, rows in zip(parts, fold.features(block, layout, pivot).rows, strict=True):
-            part.append(np.asarray(rows if isinstance(rows, np.ndarray) else rows.whole()))
+            part.append(rows)
     return tuple(link.add(np.concatenate(part, axis=1)) for part in parts)
 
 

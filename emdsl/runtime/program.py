@@ -224,6 +224,7 @@ Bias = Mapping[str, Floats]  # log potentials (values, B) added for a latent, to
 Blocks = Mapping[str, NDArray[Any]]
 Rows = tuple[Blocks, Floats | None]  # a block of data, and its rows' weights or posterior
 Inferred = tuple[Floats, tuple[Floats, ...]]  # log evidence (B,), each cluster's posterior (C, B)
+Integrated = tuple[tuple[Floats, ...], tuple[Floats, ...]]  # of each integral, of each function
 Coupled = tuple[Mapping[str, Floats], tuple[Floats, ...]]  # log evidence by level, posteriors
 Potential = tuple[Any, tuple[Any, ...]]  # (B,) or None; of each cluster (states..., B) or None
 Potentials = tuple[tuple[Floats, ...], ...]  # of each piece, each cluster: (C, rows or tables)
@@ -307,6 +308,7 @@ class Integral:
     states: int
     shares: tuple[Share, ...]
     sights: tuple[View, ...] = ()
+    parent: int = -1  # the cluster of discrete latents that takes their log evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +371,9 @@ class Piece:
     potentials: Callable[[Blocks, Params, Layout, Params], Potential] | None = None
     kept: tuple[int, ...] = ()  # clusters whose posteriors the M-step asks for; -1: no latent
     integrals: tuple[Integral, ...] = ()  # continuous latents, whose clusters come last
+    integrate: Callable[[Features, Coefficients, Layout, Any, Bias | None], Integrated] | None = (
+        None
+    )
     folds: tuple[Fold, ...] = ()  # other rows, of which some clusters' features are sums
 
 
