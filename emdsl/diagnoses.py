@@ -541,14 +541,13 @@ def infer_target(span: Span, name: str, role: str, near: Sequence[str]) -> Diagn
     )
 
 
-def not_represented(span: Span, name: str, what: str) -> Diagnostic:
-    """`what` it is, or what it is drawn from."""
+def not_represented(span: Span, name: str, what: str, families: Sequence[str]) -> Diagnostic:
+    """`what` it is; `families` are those that are mixtures over a latent."""
     return Diagnostic(
         "not-augmentable",
-        f"`{name}` is {what}, not data drawn from a mixture over a latent scale or rate",
+        f"`{name}` can't be written with a latent of its own: it is {what}",
         span,
-        "name data drawn from StudentT, Cauchy, Laplace, NegativeBinomial or BetaBinomial; or "
-        "remove the line",
+        f"remove the line, or name data drawn from {_list(families)}",
     )
 
 

@@ -72,7 +72,6 @@ def _of_a_chance(names: tuple[str, ...], a: Expr, b: Expr) -> Representation:
         "chance",
         Drawn("Beta", (("alpha", a), ("beta", b))),
         Drawn("Binomial", (("n", _trials), ("p", U))),
-        "both parameters are the chances' own, and stay numeric",
     )
 
 
@@ -175,8 +174,6 @@ def _of_a_rate(names: tuple[str, ...], shape: Expr, rate: Expr, given: Drawn) ->
         "rate",
         Drawn("Gamma", (("shape", shape), ("rate", rate))),
         given,
-        "of a rate with a mean far above its shape a count says little more than the rate's own "
-        "distribution does, and EM takes the more iterations: mean / (mean + shape) is missing",
     )
 
 

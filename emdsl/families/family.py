@@ -69,8 +69,8 @@ class Representation:
 
     `parameters` are the argument names that it is written in, all of them; u is the SymPy symbol
     `U` in `given`, what x is drawn from given it, and `latent` is what u is drawn from. `word`
-    says what u is. Where EM over u is known to be slow or to break, `caution` says why: such a
-    form is taken where it is asked for, not otherwise.
+    says what u is. Where EM over u is known to break, `caution` says why: such a form is taken
+    where it is asked for, not otherwise.
     """
 
     parameters: tuple[str, ...]

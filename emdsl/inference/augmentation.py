@@ -84,7 +84,10 @@ def chosen(model: Model, augment: bool | None = None) -> Chosen:
         left = mine & other.derivation.numeric
         closed = tuple(sorted(numeric - left))
         if left and not asked:
-            reason = f"{_named(left)} would be numeric all the same"
+            reason = (
+                f"{_named(left)} would be numeric all the same, and EM over `{r.latent.name}` "
+                "creeps where it runs to an edge"
+            )
         else:
             reason = "it is asked for" if asked else "all of the node's updates are closed by it"
             current = other

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from emdsl import diagnoses
+from emdsl.families import FAMILIES
 from emdsl.model import graph as g
 from emdsl.model.graph import draws
 from emdsl.model.table import A_ROLE, Table
@@ -64,15 +65,19 @@ def _is_represented(target: ast.Name, dists: Mapping[str, g.Distribution], table
     if declared is None:
         data = (n for n, d in table.names.items() if d.role == "data")
         table.report(diagnoses.unknown_name(target.span, name, table.near(name, data)))
-    elif declared.role != "data":
-        table.report(diagnoses.not_represented(target.span, name, A_ROLE[declared.role]))
+        return False
+    what = ""
+    if declared.role != "data":
+        what = A_ROLE[declared.role]
+    elif not declared.scope.plates:
+        what = "in no plate"
     elif name in dists and not any(_mixes(d, table) for d in draws(dists[name])):
-        found = " and ".join(dict.fromkeys(f"`{d.family}`" for d in draws(dists[name])))
-        what = f"drawn from {found}" if found else "limited"
-        table.report(diagnoses.not_represented(target.span, name, what))
-    else:
-        return True
-    return False
+        found = dict.fromkeys(f"`{d.family}`" for d in draws(dists[name]))
+        what = f"drawn from {' and '.join(found)}" if found else "censored or truncated"
+    if what:
+        known = [name for name, family in FAMILIES.items() if family.representations]
+        table.report(diagnoses.not_represented(target.span, name, what, known))
+    return not what
 
 
 def _mixes(draw: g.Draw, table: Table) -> bool:

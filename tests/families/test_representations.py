@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import integrate
 
 from emdsl.families import FAMILIES
 from emdsl.families.evaluate import evaluate
