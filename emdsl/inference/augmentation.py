@@ -79,7 +79,7 @@ def chosen(model: Model, augment: bool | None = None) -> Chosen:
         except CompileError as error:
             if line is not None:
                 raise CompileError(model.source, (_impossible(r, line, error),)) from error
-            decided.append(Augmentation(r, False, _refusal(error)))
+            decided.append(Augmentation(r, False, _refusal(r, error)))
             continue
         left = mine & other.derivation.numeric
         closed = tuple(sorted(numeric - left))
@@ -156,19 +156,22 @@ def _instead(
     return Chosen(current.model, current.matches, current.derivation, decided)
 
 
-def _refusal(error: CompileError) -> str:
-    return f"the rewritten model has no EM: {_first(error)}"
+def _refusal(r: Rewriting, error: CompileError) -> str:
+    return f"the rewritten model has no EM: {_first(error, r.latent.name)}"
 
 
-def _first(error: CompileError) -> str:
+def _first(error: CompileError, about: str = "") -> str:
+    """The first problem, with what is said of a name, else with the last that is said."""
     d = error.diagnostics[0]
-    return d.message if not d.notes else f"{d.message} ({d.notes[-1].text})"
+    said = [n.text for n in d.notes if n.text.partition(": ")[0] not in ("none", "finite")]
+    said = [t for t in said if f"`{about}`" in t] or said[-1:]
+    return f"{d.message} ({said[0]})" if said else d.message
 
 
 def _impossible(r: Rewriting, line: Infer, error: CompileError) -> Diagnostic:
     return Diagnostic(
         "no-augmentation",
-        f"`{r.node}` can't be inferred by augmentation: {_refusal(error)}",
+        f"`{r.node}` can't be inferred by augmentation: {_refusal(r, error)}",
         line.span,
         "remove the line: the density as written has an M-step of its own",
         error.diagnostics[0].notes,

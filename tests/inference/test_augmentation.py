@@ -297,6 +297,32 @@ def test_each_node_for_itself() -> None:
     assert [a.taken for a in both.augmentations] == [True, True]
 
 
+BESIDE = """model M
+param m          : real
+param s, tau, sd : positive
+for t in T:
+    latent f[t] ~ Normal(0, tau) if t == 0 else Normal(f[t-1], tau)
+    data   y[t] ~ Normal(f[t], sd)
+    data   x[t] ~ StudentT(4, m, s)
+"""
+
+
+def test_what_no_strategy_takes_is_left_or_refused() -> None:
+    for augment in (None, True):
+        (found,) = compiled(BESIDE, augment).augmentations
+        assert not found.taken
+        assert found.reason == (
+            "the rewritten model has no EM: no exact E-step for `f` and `x_weight` of plate `t` "
+            "(gaussian: `x_weight` is positive, not real)"
+        )
+    with pytest.raises(CompileError) as caught:
+        compiled(f"{BESIDE}infer x using augmentation\n")
+    (problem,) = caught.value.diagnostics
+    assert (problem.code, problem.span.line) == ("no-augmentation", 8)
+    assert "`x_weight` is positive, not real" in problem.message
+    assert problem.notes
+
+
 def test_a_model_that_has_no_em_as_written() -> None:
     """A t whose centre is a latent normal has no posterior as written; by its weight neither."""
     text = """model M
