@@ -16,10 +16,12 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
+from emdsl.derive.atoms import Ind
 from emdsl.derive.levels import Level, Link
 from emdsl.derive.live import Live
 from emdsl.derive.moments import Moment
 from emdsl.derive.statistics import Derived, Feature, Given, Statistic, Term
+from emdsl.derive.table import Atoms
 from emdsl.diagnostics import Bug
 from emdsl.inference.continuous import link_of, posteriors_in
 from emdsl.inference.match import Match, Refusal
@@ -243,7 +245,7 @@ def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
         t for t in everything if t.statistic and t.statistic.moment is not None])  # fmt: skip
     given = [g for g in derived.given if g.plate == level.axis]
     live = [x for x in derived.live if x.plate == level.axis]
-    where = {id(x): scope for x, scope in _whole_nodes(terms, live)}
+    where = {id(x): scope for x, scope in _whole_nodes(terms, live, joint.atoms)}
     every = [where[id(x)] for x in (*terms, *live)] + [g.scope for g in given]
     scopes = dict.fromkeys(scope for scope in every if scope)
     own = tuple(n for n in match.summed if joint.levels.of(joint.model.variable(n)) == level)
@@ -285,23 +287,42 @@ def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
     )
 
 
-def _whole_nodes(terms: list[Term], live: list[Live]) -> list[tuple[Term | Live, tuple[str, ...]]]:
+def _whole_nodes(
+    terms: list[Term], live: list[Live], atoms: Atoms
+) -> list[tuple[Term | Live, tuple[str, ...]]]:
     """The latents of the group that each term is in: its own, or all of its node's.
 
     y eta - log(1 + e^eta) is a log probability, its parts are numbers of any size: in tables of
     their own one would overflow and the other vanish. So what a node with live terms has on some
-    of its latents goes where it has more on them and others.
+    of its latents goes where it has more on them and others, in the same rows: a chain's start and
+    its steps are two log probabilities.
     """
-    nodes = {x.node for x in live}
     out: list[tuple[Term | Live, tuple[str, ...]]] = []
     items: list[Term | Live] = [*terms, *live]
+    tests = {id(x): _tests(x, atoms) for x in items}
     for item in items:
         scope = _scope_of(item)
-        if scope and item.node in nodes:
-            wider = [_scope_of(x) for x in items if x.node == item.node]
-            scope = max((s for s in wider if set(scope) <= set(s)), key=len)
+        if scope:
+            mates = [
+                x for x in items
+                if x.node == item.node and sp.And(*tests[id(item)], *tests[id(x)]) != sp.false
+            ]  # fmt: skip
+            if any(isinstance(x, Live) for x in mates):
+                wider = (_scope_of(x) for x in mates)
+                scope = max((s for s in wider if set(scope) <= set(s)), key=len)
         out.append((item, scope))
     return out
+
+
+def _tests(item: Term | Live, atoms: Atoms) -> list[sp.Basic]:
+    """What must hold of a row for the term to be there."""
+    if isinstance(item, Live):
+        expr = item.expr
+    else:
+        assert item.statistic is not None
+        expr = item.statistic.feature.expr
+    found = (atoms.atom(f) for f in sp.Mul.make_args(expr) if isinstance(f, sp.Symbol))
+    return [a.condition for a in found if isinstance(a, Ind)]
 
 
 def _scope_of(item: Term | Live) -> tuple[str, ...]:
@@ -331,7 +352,9 @@ def _structure(
         piece, cluster = clusters[factor]
         plan = pieces[piece - first]
         fed = any(b.parent == cluster for b in plan.bundles)
-        return fed or bool(plan.clusters[cluster].live)
+        found = plan.clusters[cluster]
+        moved = any(_scope_of(t) != found.latents for t in found.terms)  # beside what is live
+        return fed or bool(found.live) or moved
 
     shared = {
         clusters[i]
@@ -355,7 +378,7 @@ def _direct(derived: Derived, match: Match, level: Level) -> PiecePlan:
         match, level, (), tuple(terms),
         tuple(g for g in derived.given if g.plate == level.axis),
         _features(tuple(terms)), (),
-        tuple(t.statistic for t in terms if t.statistic is not None),
+        tuple(dict.fromkeys(t.statistic for t in terms if t.statistic is not None)),
         tuple(x for x in derived.live if x.plate == level.axis),
     )  # fmt: skip
 

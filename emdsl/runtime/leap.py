@@ -95,8 +95,7 @@ def _free(x: Floats, kind: str) -> Floats:
                 return np.full_like(x, np.nan)
             at = np.arange(x.shape[-1])
             factor[..., at, at] = np.log(factor[..., at, at])
-            logs: Floats = factor
-            return logs
+            return np.asarray(factor, dtype=np.float64)
         case _:
             return x
 

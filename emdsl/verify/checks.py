@@ -240,8 +240,10 @@ def collapsed(case: Case, params: Mapping[str, NDArray[Any]]) -> bool:
         value = np.asarray(params[p.name])
         if p.type.kind in ("positive", "shape") and not (1e-5 < value.min() and value.max() < 1e5):
             return True
-        if p.type.kind == "posdef" and np.linalg.eigvalsh(value).min() < 1e-8:
-            return True
+        if p.type.kind == "posdef":
+            spread = np.linalg.eigvalsh(value)
+            if spread.min() < 1e-8 or spread.max() > 1e8:
+                return True
     return False
 
 

@@ -275,10 +275,10 @@ def _gamma_precision(d: Latents, g: Plate, rows: Plate, over: list[Ref]) -> None
 
 
 def _variance(d: Latents, g: Plate, rows: Plate, over: list[Ref]) -> None:
-    """A normal's variance: inverse gamma, or exponential, which is Laplace's law."""
+    """A normal's variance: inverse gamma (with a variance), or exponential, Laplace's law."""
     a = d.table("positive", over)
     if d.chance(0.6):
-        d.latent(g, f"InverseGamma({a}, {d.table('positive', over)})")
+        d.latent(g, f"InverseGamma({a} + 4, {d.table('positive', over)})")
     else:
         d.latent(g, f"Exponential({a})")
     v, own = _latest(d, rows), _own(g, rows, over)
