@@ -374,6 +374,9 @@ def test_explain_shows_what_was_done() -> None:
     ):
         assert part in text
     assert r"\texttt{x} is rewritten" in explain(compiled(MIXTURE), latex=True)
+    chain = explain(compiled(CHAIN))
+    assert "M₁(z_t) = log Γ(α_t) − α_t log β[t,z_t]" in chain
+    assert "by forward-backward" in chain
 
 
 def test_explain_shows_what_could_be_done() -> None:
