@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emdsl.inference.augmentation import Augmentation
 from emdsl.model.show import show_distribution
-from emdsl.report.page import Page
+from emdsl.report.page import WIDTH, Page, broken
 
 
 def write_augmentations(page: Page, found: tuple[Augmentation, ...]) -> None:
@@ -22,13 +22,14 @@ def _write_one(page: Page, a: Augmentation) -> None:
     node, latent = f"{r.node}[{index}]", f"{r.latent.name}[{index}]"
     assert r.latent.dist is not None
     page.heading(f"`{r.node}` is {'rewritten' if a.taken else 'derived as it is written'}")
-    page.verbatim(f"data   {node} ~ {show_distribution(r.written)}")
+    page.verbatim(_line(f"data   {node} ~ {show_distribution(r.written)}"))
     page.say(
         "is the same distribution as" if a.taken else "It could be rewritten, which is the same:"
     )
     page.verbatim(
-        f"latent {latent} ~ {show_distribution(r.latent.dist)}\n"
-        f"data   {node} ~ {show_distribution(r.given)}"
+        _line(f"latent {latent} ~ {show_distribution(r.latent.dist)}")
+        + "\n"
+        + _line(f"data   {node} ~ {show_distribution(r.given)}")
     )
     page.say(f"{'Why' if a.taken else 'Why not'}: {a.reason}.")
     if a.closed or a.numeric:
@@ -40,6 +41,11 @@ def _write_one(page: Page, a: Augmentation) -> None:
         "and so the fit, is the same either way"
         + (f"; the posterior of `{r.latent.name}` comes with it." if not a.taken else ".")
     )
+
+
+def _line(text: str) -> str:
+    """A declaration on lines that fit the page."""
+    return "\n".join(broken(text, 11, WIDTH - 4))
 
 
 def _split(a: Augmentation) -> str:
