@@ -559,6 +559,16 @@ def infer_target(span: Span, name: str, role: str, near: Sequence[str]) -> Diagn
     )
 
 
+def not_represented(span: Span, name: str, what: str, families: Sequence[str]) -> Diagnostic:
+    """`what` it is; `families` are those that are mixtures over a latent."""
+    return Diagnostic(
+        "not-augmentable",
+        f"`{name}` can't be written with a latent of its own: it is {what}",
+        span,
+        f"remove the line, or name data drawn from {_list(families)}",
+    )
+
+
 def infer_twice(span: Span, name: str, first: Span) -> Diagnostic:
     return Diagnostic(
         "infer-twice",

@@ -16,6 +16,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from emdsl.cli.augment import add_augment
 from emdsl.cli.data import add_data, add_set, gather_data, read_settings, with_constants
 from emdsl.cli.errors import InputError
 from emdsl.cli.files import read_model
@@ -43,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("fit", metavar="FIT.npz", help="what `emdsl fit --save` wrote")
     add_data(parser)
     add_set(parser)
+    add_augment(parser)
     asked = parser.add_argument_group("instead of posteriors and most probable values")
     one = asked.add_mutually_exclusive_group()
     one.add_argument(
@@ -83,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     from emdsl.runtime import load
 
     verify_output(args)
-    program = generated.load(read_model(args.model)).module.PROGRAM
+    program = generated.load(read_model(args.model), augment=args.augment).module.PROGRAM
     result = load(program, args.fit)
     unseen = program.meta.latents or program.meta.continuous
     if not unseen and not args.log_likelihood:

@@ -54,6 +54,36 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """A family by its name with arguments in SymPy, named as a model writes them."""
+
+    family: str
+    arguments: tuple[tuple[str, sp.Expr], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """The same distribution by way of a latent of its own: p(x) = integral p(x | u) p(u) du.
+
+    StudentT(nu, m, s): x ~ Normal(m, var = s^2 / u) given u ~ Gamma(nu / 2, nu / 2).
+
+    `parameters` are the argument names that it is written in, all of them; u is the SymPy symbol
+    `U` in `given`, what x is drawn from given it, and `latent` is what u is drawn from. `word`
+    says what u is. Where EM over u is known to break, `caution` says why: such a form is taken
+    where it is asked for, not otherwise.
+    """
+
+    parameters: tuple[str, ...]
+    word: str
+    latent: Drawn
+    given: Drawn
+    caution: str = ""
+
+
+U = sp.Symbol("u", positive=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """A distribution.
 
@@ -65,7 +95,8 @@ class Family:
     `values` says how many values a discrete variate with finite support has: a number (Bernoulli:
     2) or a SymPy expression of the parameters (`Dim(p)`, `n + 1`).
     `log_cdf` and `log_survival` are log P(X <= x) and log P(X > x), in the canonical parameters;
-    None where they have no form here.
+    None where they have no form here. `representations` are mixtures over a latent that give the
+    same density, one for each way of writing the arguments.
     """
 
     name: str
@@ -81,6 +112,12 @@ class Family:
     values: sp.Expr | None = None
     log_cdf: sp.Expr | None = None
     log_survival: sp.Expr | None = None
+    representations: tuple[Representation, ...] = ()
+
+    def representation(self, names: Collection[str]) -> Representation | None:
+        """The mixture that gives this distribution with these arguments, if one is known."""
+        found = (r for r in self.representations if set(r.parameters) == set(names))
+        return next(found, None)
 
     def symbol(self, name: str) -> sp.Symbol:
         """The SymPy symbol of parameter (or alternative parameter) `name`."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 from sympy import Abs, And, Rational, atan2, exp, log, loggamma, pi, sqrt
 
 from emdsl.families.cumulative import LogLaplace, LogNdtr, LogOneLess
-from emdsl.families.family import Alternative, Family, Parameter, symbol
+from emdsl.families.family import (
+    Alternative,
+    Drawn,
+    Family,
+    Parameter,
+    Representation,
+    U,
+    symbol,
+)
 from emdsl.families.vocabulary import LogRising
 
 _x = symbol("x", "real")
@@ -53,6 +61,15 @@ STUDENT_T = Family(
     - log(_scale)
     - (_nu + 1) / 2 * log(1 + (_x - _loc) ** 2 / (_nu * _scale**2)),
     sampler="student_t",
+    representations=(
+        # Dempster, Laird and Rubin 1977, section 4.6; Lange, Little and Taylor 1989.
+        Representation(
+            ("nu", "loc", "scale"),
+            "weight",
+            Drawn("Gamma", (("shape", _nu / 2), ("rate", _nu / 2))),
+            Drawn("Normal", (("mean", _loc), ("var", _scale**2 / U))),
+        ),
+    ),
 )
 
 LAPLACE = Family(
@@ -65,6 +82,17 @@ LAPLACE = Family(
     log_cdf=LogLaplace(_z),
     log_survival=LogLaplace((_loc - _x) / _scale),
     sampler="laplace",
+    representations=(
+        # Andrews and Mallows, J. R. Stat. Soc. B 36 (1974).
+        Representation(
+            ("loc", "scale"),
+            "variance",
+            Drawn("Exponential", (("rate", 1 / (2 * _scale**2)),)),
+            Drawn("Normal", (("mean", _loc), ("var", U))),
+            "a datum's weight, the mean of 1 over its variance, is infinite where the location "
+            "meets it, as a median does",
+        ),
+    ),
 )
 
 CAUCHY = Family(
@@ -77,6 +105,14 @@ CAUCHY = Family(
     log_cdf=log(atan2(1, (_loc - _x) / _scale)) - log(pi),  # an angle that is small in the tail
     log_survival=log(atan2(1, _z)) - log(pi),
     sampler="cauchy",
+    representations=(
+        Representation(  # StudentT's at nu = 1
+            ("loc", "scale"),
+            "weight",
+            Drawn("Gamma", (("shape", Rational(1, 2)), ("rate", Rational(1, 2)))),
+            Drawn("Normal", (("mean", _loc), ("var", _scale**2 / U))),
+        ),
+    ),
 )
 
 LOGISTIC = Family(

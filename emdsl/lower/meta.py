@@ -230,6 +230,8 @@ def _continuous(model: Model, v: Variable) -> str:
         parts.append(f"event={len(v.type.shape)}")
     if v.plates:
         parts.append(f"axes={tuple_literal([quoted(a) for a in v.plates])}")
+    if v.added:
+        parts.append("added=True")
     return _call("rt.Continuous", parts)
 
 

@@ -7,11 +7,10 @@ from dataclasses import fields, is_dataclass
 
 import sympy as sp
 
-from emdsl.compiler import STAGES, Derivation, compile_source, derive
+from emdsl.compiler import STAGES, Derivation, compile_source, derived_of
 from emdsl.diagnostics import Bug, CompileError
 from emdsl.inference.plan import Bundle, Cluster, Plan, plan_of
 from emdsl.inference.schedule import Send, Step, SumOut, Walk
-from emdsl.inference.strategy import choose
 from emdsl.model.build import build
 from emdsl.model.graph import Model
 from emdsl.model.show import show
@@ -57,9 +56,7 @@ def _built(source: Source) -> Model:
 
 
 def _derivation(source: Source) -> str:
-    model = _built(source)
-    d = derive(model, choose(model))
-    return "\n".join(_derivation_lines(d))
+    return "\n".join(_derivation_lines(derived_of(source)[0].derivation))
 
 
 def _derivation_lines(d: Derivation) -> Iterator[str]:
@@ -103,9 +100,8 @@ def _derivation_lines(d: Derivation) -> Iterator[str]:
 
 
 def _plan(source: Source) -> str:
-    model = _built(source)
-    matches = choose(model)
-    return "\n".join(_plan_lines(plan_of(derive(model, matches).derived, matches)))
+    found = derived_of(source)[0]
+    return "\n".join(_plan_lines(plan_of(found.derivation.derived, found.matches)))
 
 
 def _plan_lines(plan: Plan) -> Iterator[str]:

@@ -41,10 +41,11 @@ class Start:
         self._given, self._responsibilities = given, responsibilities
         steered = {z for p in engine.program.pieces for z in p.latents}
         full = len(given) == len(meta.params)
-        unseen = bool(meta.continuous)
+        unseen = any(not c.added for c in meta.continuous)
         self.drawn = not full and (unseen or not steered <= set(responsibilities))
         self._full = full
-        self._scale: float | None = None
+        # weights of data and the like are about 1, whatever unit the data are in
+        self._scale: float | None = None if unseen else 1.0
 
     @property
     def is_reference(self) -> bool:

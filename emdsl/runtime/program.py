@@ -109,13 +109,17 @@ class Latent:
 
 @dataclass(frozen=True, slots=True)
 class Continuous:
-    """A continuous latent: its dimensions, the last `event` of which belong to one value."""
+    """A continuous latent: its dimensions, the last `event` of which belong to one value.
+
+    `added` says that the model's file doesn't have it: data are written with it for EM's sake.
+    """
 
     name: str
     dims: tuple[Dim, ...]
     kind: str
     event: int = 0
     axes: tuple[str, ...] = ()  # the plates it is in
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)

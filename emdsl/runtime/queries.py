@@ -159,7 +159,8 @@ def sample(
     rng = stream(seed_sequence(seed))
     layout = Layout(bound.layout.sizes, {}, bound.layout.consts, bound.layout.lengths)
     drawn = program.sample(checked, layout, rng, bound.arrays)
-    return {name: _drawn(meta, bound, name, value) for name, value in drawn.items()}
+    added = {c.name for c in meta.continuous if c.added}
+    return {n: _drawn(meta, bound, n, value) for n, value in drawn.items() if n not in added}
 
 
 def _drawn(meta: Meta, bound: Bound, name: str, value: NDArray[Any]) -> Any:

@@ -134,6 +134,12 @@ def binomial(rng: Generator, n: Any, p: Any, size: Size) -> Array:
     return np.asarray(rng.binomial(np.asarray(n).astype(np.int64), p, size))
 
 
+def beta_binomial(rng: Generator, n: Any, alpha: Any, beta: Any, size: Size) -> Array:
+    """Successes in n trials of one chance, which is drawn first."""
+    chance = rng.beta(alpha, beta, size)
+    return np.asarray(rng.binomial(np.asarray(n).astype(np.int64), chance, size))
+
+
 def geometric(rng: Generator, p: Any, size: Size) -> Array:
     """Failures before the first success; NumPy counts the success too."""
     return np.asarray(rng.geometric(p, size)) - 1

@@ -283,11 +283,11 @@ class StructureData:
 
     # -- inference --
 
-    def infer(
-        self, known: Known, how: How, bias: Steer | None = None
-    ) -> tuple[Mapping[str, Floats], Posteriors]:
-        """Log evidence by level, and each piece's posteriors by cluster: (states, rows), or
-        (states, tables) where rows share tables.
+    def potentials(
+        self, known: Known, bias: Steer | None = None
+    ) -> tuple[tuple[tuple[Floats, ...], ...], dict[int, list[Floats]]]:
+        """Each piece's log potentials by cluster, continuous latents integrated out of them; and
+        the means of these latents' functions.
         """
         given = tuple(
             potentials(
@@ -299,12 +299,21 @@ class StructureData:
             )
             for i in self.pieces
         )
-        means = {}
+        means: dict[int, list[Floats]] = {}
         for i, own in zip(self.pieces, given, strict=True):
             if self.data[i].piece.integrate is not None:
                 layout, steer = self.levels.bound.layout, bias and partial(bias, i)
                 rows = self.blocks(i, known.params)
                 means[i] = add_integrals(self.data[i], known[i], layout, own, rows, steer)
+        return given, means
+
+    def infer(
+        self, known: Known, how: How, bias: Steer | None = None
+    ) -> tuple[Mapping[str, Floats], Posteriors]:
+        """Log evidence by level, and each piece's posteriors by cluster: (states, rows), or
+        (states, tables) where rows share tables.
+        """
+        given, means = self.potentials(known, bias)
         evidence, flat = self.structure.infer(given, self.ties, self.levels.bound.layout, how)
         posteriors = iter(flat)
         found = {
