@@ -64,6 +64,8 @@ class Family:
     `sampler(rng, *canonical parameters, size)`; None means sampling from the density itself.
     `values` says how many values a discrete variate with finite support has: a number (Bernoulli:
     2) or a SymPy expression of the parameters (`Dim(p)`, `n + 1`).
+    `apart` is the family of each entry of a vector where its matrix argument is diagonal, with the
+    arguments' names there.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Family:
     condition: sp.Basic | None = None
     sampler: str | None = None
     values: sp.Expr | None = None
+    apart: tuple[str, tuple[tuple[str, str], ...]] | None = None
 
     def symbol(self, name: str) -> sp.Symbol:
         """The SymPy symbol of parameter (or alternative parameter) `name`."""
