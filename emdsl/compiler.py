@@ -32,6 +32,7 @@ from emdsl.diagnostics import Bug, CompileError, Diagnostic
 from emdsl.families import FAMILIES
 from emdsl.families.family import Family
 from emdsl.inference.cautions import cautions_of
+from emdsl.inference.gaps import with_gaps
 from emdsl.inference.match import Match
 from emdsl.inference.plan import Plan, plan_of
 from emdsl.inference.strategy import choose
@@ -76,7 +77,7 @@ def compile_source(source: Source, *, standalone: bool = False) -> Compiled:
         warnings = (*warnings, *check_densities(model))
         matches = choose(model)
         derivation = derive(model, matches)
-        plan = plan_of(derivation.derived, matches)
+        plan = with_gaps(plan_of(derivation.derived, matches))
         warnings = (*warnings, *cautions_of(plan))
         ir = module_of(plan, derivation.m_step, families_of(model), __version__)
         text = print_module(ir)

@@ -38,7 +38,7 @@ class Start:
         self._given, self._responsibilities = given, responsibilities
         steered = {z for p in engine.program.pieces for z in p.latents}
         full = len(given) == len(meta.params)
-        unseen = bool(meta.continuous)
+        unseen = bool(meta.continuous) or engine.has_gaps
         self.drawn = not full and (unseen or not steered <= set(responsibilities))
         self._full = full
 
@@ -48,7 +48,7 @@ class Start:
             return {name: np.array(value) for name, value in self._given.items()}
         engine = self._engine
         meta = engine.program.meta
-        if not meta.latents and not meta.continuous:  # there is nothing to draw, and no posterior
+        if not meta.latents and not meta.continuous and not engine.has_gaps:  # there is nothing to draw, and no posterior
             params = {name: np.array(value) for name, value in self._reference.items()}
             return {**params, **{name: np.array(value) for name, value in self._given.items()}}
         method = self._seeder.method(restart, attempt)
@@ -56,18 +56,19 @@ class Start:
         if self._responsibilities:
             steer = given_steer(engine, self._responsibilities, steer)
         if not meta.continuous:
-            return self._maximised(steer)
+            return self._maximised(steer, rng)
         seed = int(rng.integers(2**63))
         tried = [
-            self._maximised(Points(engine, steer, np.random.default_rng(seed), scale))
+            self._maximised(Points(engine, steer, np.random.default_rng(seed), scale),
+                            np.random.default_rng(seed))
             for scale in _SCALES
-        ]
+        ]  # fmt: skip
         return max(tried, key=self._worth)
 
-    def _maximised(self, steer: Steer) -> Params:
+    def _maximised(self, steer: Steer, rng: np.random.Generator) -> Params:
         """One M-step from what stands in for posteriors, within the constraints."""
         engine = self._engine
-        params = engine.program.m_step(engine.start(steer), self._reference)
+        params = engine.program.m_step(engine.start(steer, rng), self._reference)
         params = {**params, **{name: np.array(value) for name, value in self._given.items()}}
         rules = engine.constraints
         return params if rules is None or not rules.broken(params) else rules.impose(params)
