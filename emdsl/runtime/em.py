@@ -15,6 +15,8 @@ from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, stuck, undefined
+from emdsl.runtime.improper import ImproperError
+from emdsl.runtime.leap import Leaper
 from emdsl.runtime.outward import GAIN, Outward, is_unbounded
 from emdsl.runtime.program import Params, Statistics
 
@@ -22,6 +24,7 @@ Status = Literal["converged", "max_iter", "degenerate", "decreased", "interrupte
 
 _DROWNED = 1e-2  # in the objective: last digits that make so much difference
 _SHAKEN = 10.0  # falls of so many times what the last digits do are rounding
+_SLOW = 10  # iterations, before the first leap
 _CHECK = 8  # iterations between looks at matrices, which cost an eigenvalue problem
 
 
@@ -136,7 +139,15 @@ def _iterate(
     tightest = 1.0
     edge = at_edge(program.meta, params)
     since = 0  # the first of the objectives that compare
+    leaper = _leaper(engine, rules)
+    plain: Params | None = None  # what the iteration came to, where `params` are a leap from there
     for iteration in range(rules.max_iter + 1):
+        if plain is not None:
+            kept = _is_worth(engine, guard, params, trace[-1])
+            leaper.judge(kept=kept)
+            params, plain = params if kept else plain, None
+            leaper.restart(params)
+            since = len(trace)
         look = iteration % _CHECK == 0
         found = guard.tightest(params, cheap=not look)
         tightest = found.ratio if look else min(tightest, found.ratio)
@@ -174,6 +185,11 @@ def _iterate(
             run.status = "max_iter"
             break
         params, raised = _hold(guard, program.m_step(statistics, params), rules)
+        leaper.add(params)
+        if iteration >= _SLOW and not _nearly(trace[since:], rules.tol):
+            leap = leaper.propose()
+            if leap is not None:
+                plain, params = params, leap
         floored.update(dict.fromkeys(raised))
     if (
         rules.outward is not None
@@ -185,6 +201,30 @@ def _iterate(
     for name in floored:
         run.messages.append(f"floored: {name} was held at {rules.floor:g} of the data's variance")
     return statistics
+
+
+def _leaper(engine: Engine, rules: Rules) -> Leaper:
+    """Leaps are for models with continuous latents, whose EM can be slow, and no constraints."""
+    leaper = Leaper(engine.program.meta)
+    leaper.able &= bool(engine.program.meta.continuous)
+    leaper.able &= engine.constraints is None and rules.floor is None
+    return leaper
+
+
+def _nearly(trace: list[float], tol: float) -> bool:
+    """Whether the last plain iteration changed so little that the next will tell if it is over."""
+    if not 1 < len(trace) < 4:
+        return False
+    return abs(trace[-1] - trace[-2]) <= tol * (1.0 + abs(trace[-1]))
+
+
+def _is_worth(engine: Engine, guard: Guard, params: Params, before: float) -> bool:
+    """Whether a leap is at least as good as where it began."""
+    try:
+        collapsed = guard.tightest(params).ratio < COLLAPSED
+    except np.linalg.LinAlgError:
+        return False
+    return not collapsed and _objective(engine, params) >= before
 
 
 @dataclass(frozen=True, slots=True)

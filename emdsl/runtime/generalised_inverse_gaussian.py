@@ -45,7 +45,8 @@ def generalised_inverse_gaussian(natural: Three, how: How = EXPECT) -> tuple[Flo
         s = gig_draws(how.rng, found.order, found.root)
         log_u = found.log_u + s
         log_u = np.where(found.turned, -log_u, log_u).reshape(shape)
-        return message, (log_u, np.exp(log_u), np.exp(-log_u))
+        with np.errstate(over="ignore"):
+            return message, (log_u, np.exp(log_u), np.exp(-log_u))
     log_u = found.log_u + sums.mean
     up, down = found.moments(sums)
     log_u = np.where(found.turned, -log_u, log_u)
@@ -58,9 +59,9 @@ def generalised_inverse_gaussian_summary(natural: Three) -> Two:
     sums = gig_sums(found.order, found.root, found.wide, spreads=True)
     mean, _ = found.moments(sums)
     spread = np.where(found.turned, sums.down_spread, sums.up_spread)
+    log_unit = np.where(found.turned, -found.log_u, found.log_u)
     with np.errstate(over="ignore"):
-        unit = np.exp(np.where(found.turned, -found.log_u, found.log_u))
-        variance = unit * unit * spread
+        variance = np.exp(2.0 * log_unit + spread)
     return mean.reshape(found.shape), variance.reshape(found.shape)
 
 

@@ -32,8 +32,8 @@ _FAR = 690.0  # where it is: only logs reach
 class Sums:
     """Entry by entry (n,): log integral exp(-E(s)) ds, and moments of s under it.
 
-    `up` = log E[exp s], `down` = log E[exp -s]; `up_spread` and `down_spread` are the variances of
-    exp s and exp -s.
+    `up` = log E[exp s], `down` = log E[exp -s]; `up_spread` and `down_spread` are the logs of the
+    variances of exp s and exp -s.
     """
 
     log_integral: Floats
@@ -69,7 +69,7 @@ def gig_sums(order: Floats, root: Floats, wide: Floats, *, spreads: bool = False
             down = np.where(order > 1.0, order / (order - 1.0), np.inf)
             spread = np.where(order > 2.0, down * down / (order - 2.0), np.inf)
         out[3] = np.where(gamma, np.log(down), out[3])
-        out[5] = np.where(gamma, spread, out[5])
+        out[5] = np.where(gamma, np.log(spread), out[5])
     return Sums(*out)
 
 
@@ -132,8 +132,8 @@ def _trapezoid(
         share = np.sqrt(term)
         for k, value in ((4, up), (5, down)):
             away = share * (value - np.exp(out[k - 2]))
-            with np.errstate(over="ignore"):
-                out[k] = np.einsum("ns,ns->s", away, away)
+            with np.errstate(over="ignore", divide="ignore"):
+                out[k] = np.log(np.einsum("ns,ns->s", away, away))
     far = left > _FAR
     if far.any():
         tilted = log_term - s

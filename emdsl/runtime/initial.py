@@ -19,7 +19,8 @@ from emdsl.runtime.ragged import places_of
 from emdsl.runtime.start import Seeder, Steer, given_steer
 from emdsl.runtime.unseen import Points
 
-_SCALES = (1.0, 1e-1, 1e1, 1e-2, 1e2, 1e3, 1e-3, 1e4, 1e-4)  # of continuous latents, to begin with
+_SCALES = (1.0, 1e1, 1e-1, 1e2, 1e-2, 1e3, 1e-3, 1e4, 1e-4)  # of continuous latents, to begin with
+_WARM = 6  # iterations by which they are compared
 
 
 class Start:
@@ -41,6 +42,7 @@ class Start:
         unseen = bool(meta.continuous) or engine.has_gaps
         self.drawn = not full and (unseen or not steered <= set(responsibilities))
         self._full = full
+        self._scale: float | None = None
 
     def params(self, rng: np.random.Generator, restart: int, attempt: int = 0) -> Params:
         """The parameters to start from: one M-step from drawn or given responsibilities."""
@@ -48,7 +50,8 @@ class Start:
             return {name: np.array(value) for name, value in self._given.items()}
         engine = self._engine
         meta = engine.program.meta
-        if not meta.latents and not meta.continuous and not engine.has_gaps:  # there is nothing to draw, and no posterior
+        unseen = meta.latents or meta.continuous or engine.has_gaps
+        if not unseen:  # there is nothing to draw, and no posterior
             params = {name: np.array(value) for name, value in self._reference.items()}
             return {**params, **{name: np.array(value) for name, value in self._given.items()}}
         method = self._seeder.method(restart, attempt)
@@ -58,12 +61,37 @@ class Start:
         if not meta.continuous:
             return self._maximised(steer, rng)
         seed = int(rng.integers(2**63))
-        tried = [
-            self._maximised(Points(engine, steer, np.random.default_rng(seed), scale),
-                            np.random.default_rng(seed))
-            for scale in _SCALES
-        ]  # fmt: skip
-        return max(tried, key=self._worth)
+        if self._scale is not None:
+            return self._maximised(*self._points(steer, seed, self._scale))
+        # what unit continuous latents are in isn't known: the data choose among some
+        tried = [(s, *self._warmed(*self._points(steer, seed, s))) for s in _SCALES]
+        self._scale, params, _ = max(tried, key=lambda t: t[2])
+        return params
+
+    def _points(
+        self, steer: Steer, seed: int, scale: float
+    ) -> tuple[Points, np.random.Generator]:
+        rng = np.random.default_rng(seed)
+        return Points(self._engine, steer, rng, scale), rng
+
+    def _warmed(self, steer: Steer, rng: np.random.Generator) -> tuple[Params, float]:
+        """Parameters after a few iterations, and their log likelihood: -inf where there is none.
+
+        Latents that vary much less than they should take EM long to widen, and look well at first.
+        """
+        params, worth = self._maximised(steer, rng), -math.inf
+        for _ in range(_WARM):
+            try:
+                statistics = self._engine.e_step(params)
+                new = self._engine.program.m_step(statistics, params)
+            except (np.linalg.LinAlgError, ValueError):
+                return params, -math.inf
+            found = statistics.log_likelihood + self._engine.program.log_prior(
+                params, self._engine.layout
+            )
+            worth = found if math.isfinite(found) else -math.inf
+            params = {**new, **{name: np.array(value) for name, value in self._given.items()}}
+        return params, worth
 
     def _maximised(self, steer: Steer, rng: np.random.Generator) -> Params:
         """One M-step from what stands in for posteriors, within the constraints."""
@@ -72,14 +100,6 @@ class Start:
         params = {**params, **{name: np.array(value) for name, value in self._given.items()}}
         rules = engine.constraints
         return params if rules is None or not rules.broken(params) else rules.impose(params)
-
-    def _worth(self, params: Params) -> float:
-        """The log likelihood of a start; minus infinity where there is none."""
-        try:
-            found = self._engine.e_step(params).log_likelihood
-        except (np.linalg.LinAlgError, ValueError):
-            return -math.inf
-        return found if math.isfinite(found) else -math.inf
 
 
 def starts_from(engine: Engine, reference: Params, init: Any, restarts: int) -> list[Start]:

@@ -132,7 +132,7 @@ class _Problem:
         return list(self.squares.values())
 
     def blocks(self) -> Iterator[slice]:
-        cells = min(max(_CELLS // max(sum(self.sizes), 1) ** 2, 512), 8192)
+        cells = min(max(_CELLS // max(sum(self.sizes), 1) ** 2, 1024), 8192)
         if self.shared:  # only means and products have to fit
             cells *= 4
         step = max(cells // max(math.prod(self.lead), 1), 1)

@@ -85,13 +85,17 @@ def _integrated(
     parts = np.exp(down.log_mass - top), np.exp(up.log_mass - top)
     total = parts[0] + parts[1]
     left, right = parts[0] / total, parts[1] / total
-    # from the start of the first side, so that narrow intervals far from 0 keep their variances
-    away = down.sign * down.first, up.start - down.start + up.sign * up.first
+    # from where most of it starts, so that narrow intervals far from 0 keep their variances
+    origin = np.where(right >= left, up.start, down.start)
+    away = (
+        down.start - origin + down.sign * down.first,
+        up.start - origin + up.sign * up.first,
+    )
     shift = left * away[0] + right * away[1]
     variance = left * (down.spread + (away[0] - shift) ** 2)
     variance += right * (up.spread + (away[1] - shift) ** 2)
     message = top + np.log(total)
-    mean = np.clip(down.start + shift, whole[2].ravel(), whole[3].ravel())
+    mean = np.clip(origin + shift, whole[2].ravel(), whole[3].ravel())
     return message.reshape(shape), mean.reshape(shape), variance.reshape(shape), (down, up)
 
 

@@ -218,6 +218,34 @@ def test_large_orders_and_arguments_by_integration_by_parts() -> None:
     )  # fmt: skip
 
 
+def test_anything_proper_has_moments_and_draws_that_agree() -> None:
+    rng = np.random.default_rng(12)
+    n = 20_000
+
+    def spread(low: float, high: float) -> Any:
+        return np.exp(rng.uniform(np.log(low), np.log(high), n))
+
+    order = rng.choice([-1, 0, 1], n) * spread(1e-12, 1e10)
+    for low, high in ((1e-12, 1e12), (1e-250, 1e250)):
+        p, q = spread(low, high), spread(low, high)
+        message, (log_u, up, down) = gig((order - 1, -p, -q))
+        mean, variance = rt.generalised_inverse_gaussian_summary((order - 1, -p, -q))
+        assert np.isfinite(message).all()
+        assert np.isfinite(log_u).all()
+        assert not np.isnan(variance).any()
+        np.testing.assert_allclose(mean, up, rtol=1e-12)
+        # Jensen's inequality, and integration by parts: order = p E[u] - q E[1 / u]
+        assert (np.log(up) >= log_u - 1e-12 * (1 + abs(log_u))).all()
+        assert (np.log(down) >= -log_u - 1e-12 * (1 + abs(log_u))).all()
+        size = p * up + q * down
+        np.testing.assert_allclose((p * up - q * down) / size, order / size, atol=1e-11)
+        drawn = gig((order - 1, -p, -q), Draw(rng))[1]
+        share = (p * drawn[1] + q * drawn[2]) / size
+        moderate = (p * up > 1e-3) & (q * down > 1e-3) & (abs(order) > 3)
+        assert share[moderate].mean() == pytest.approx(1.0, abs=0.05)
+        assert np.isfinite(drawn[0]).all()
+
+
 def test_moments_of_the_generalised_inverse_gaussian_are_slopes() -> None:
     for natural in (
         [-1.5, -1.0, -2.0],

@@ -175,6 +175,33 @@ def test_draws(b: float, c: float, lower: float, upper: float) -> None:
     assert stats.kstest(drawn[0][:1000], below).pvalue > 1e-4
 
 
+def test_anything_finite_has_moments_and_draws_that_agree() -> None:
+    rng = np.random.default_rng(11)
+    n = 50_000
+
+    def spread(low: float, high: float) -> Any:
+        return np.exp(rng.uniform(np.log(low), np.log(high), n))
+
+    b = rng.choice([-1, 0, 1], n) * spread(1e-12, 1e12)
+    c = rng.choice([-1, 0, 1], n) * spread(1e-12, 1e12)
+    lower = rng.choice([-1, 1], n) * spread(1e-6, 1e6)
+    upper = lower + spread(1e-9, 1e9)
+    open_end = rng.random(n)
+    lower[(open_end < 0.3) & ((c < 0) | ((c == 0) & (b > 0)))] = -INF
+    upper[(open_end > 0.7) & ((c < 0) | ((c == 0) & (b < 0)))] = INF
+    b, c, lower, upper = (x[lower < upper] for x in (b, c, lower, upper))
+    message, (mean, _) = rt.truncated_normal((b, c), lower, upper)
+    variance = rt.truncated_normal_summary((b, c), lower, upper)[1]
+    assert np.isfinite(message).all()
+    assert ((lower <= mean) & (mean <= upper) & (variance > 0)).all()
+    drawn = rt.truncated_normal((b, c), lower, upper, Draw(rng))[1][0]
+    assert ((lower <= drawn) & (drawn <= upper)).all()
+    told = np.sqrt(variance) > 1e-12 * np.abs(mean)  # numbers lie close enough to tell
+    z = ((drawn - mean) / np.sqrt(variance))[told]
+    assert abs(z.mean()) < 0.03
+    assert z.std() == pytest.approx(1.0, abs=0.03)
+
+
 def test_each_row_has_its_bounds() -> None:
     lower = np.array([-INF, 0.0, -2.0, 1.0])
     upper = np.array([INF, INF, 0.5, 1.5])

@@ -130,7 +130,7 @@ def _products(terms: Sequence[Term], names: dict[str, int], atoms: Atoms) -> lis
 
 def _share_first(params: Sequence[Param], products: list[Product]) -> bool:
     """Whether every product takes its entries at one place of a first dimension all have."""
-    if len({p.batch[:1] for p in params}) != 1 or not params[0].batch:
+    if len({p.shape[:1] for p in params}) != 1 or not params[0].shape:
         return False
     return all(len(x.entries) == 1 or x.entries[0].idx[0] == x.entries[1].idx[0] for x in products)
 
