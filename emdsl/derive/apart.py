@@ -17,6 +17,7 @@ from emdsl.derive.matrices import Diagonal, Inverse, Scaled, Structure, structur
 from emdsl.derive.refusal import Refused
 from emdsl.derive.scalarize import Scalarizer
 from emdsl.families.family import Family
+from emdsl.model.check import references
 from emdsl.model.graph import Apply, Draw, Expr, Number
 from emdsl.source import Span
 
@@ -33,14 +34,10 @@ def entry_by_entry(
 
 
 def _has_latent(draw: Draw, s: Scalarizer) -> bool:
-    try:
-        return any(
-            s.atoms.has_latent(value)
-            for _, arg in draw.args if len(arg.shape) < 2
-            for _, value in s.scalar(arg, tuple(s.atoms.fresh(e) for e in arg.shape))
-        )  # fmt: skip
-    except Refused:  # said where the density is wanted
-        return False
+    """Whether a continuous latent is in an argument: no axis of its values stands for it."""
+    return any(
+        ref.role == "latent" and ref.name not in s.levels.axes for ref, _ in references(draw)
+    )
 
 
 def _apart(draw: Draw, family: Family, s: Scalarizer) -> Draw | None:

@@ -421,7 +421,8 @@ class GapData:
             cross = first[:, :, None, own] * known[:, own]
             total = first[:, :, None, own] * mean[:, None, :, own]
             total += cross + np.swapaxes(cross, 1, 2)
-            for which, inverses, _ in self._inverses(pattern[own]):
+            fixed = self._solved is None or self._solved.params is None
+            for which, inverses, _ in () if fixed else self._inverses(pattern[own]):
                 inner = np.moveaxis(inverses, 1, -1)
                 total[..., which] += weight[:, None, None, own][..., which] * inner
             yield kind[own], total

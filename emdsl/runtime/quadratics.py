@@ -30,6 +30,7 @@ Ints = NDArray[np.intp]
 Cell = tuple[str, int]  # an array's name, and the place of an entry among those of a row
 
 _CHUNK = 2**22  # numbers in the features of one chunk of points
+_FEW = 32  # kinds of rows that are looked for where rounding may tell rows apart
 _NOISE = 64 * np.finfo(float).eps  # of the largest value: less than this is rounding
 
 
@@ -103,29 +104,52 @@ def quadratics(
     width = max(1, _CHUNK // (wide * count))
     slopes: dict[int, list[tuple[Ints, Floats]]] = {c: [] for c in clusters}
     bends: dict[int, list[tuple[Ints, Floats]]] = {c: [] for c in clusters}
+    sizes: dict[int, Floats] = {c: np.zeros(len(probe[c])) for c in clusters}
     kinds: list[Ints] = []
+    count_of_kinds = 0
     for start in range(0, size, width):
         part = slice(start, min(start + width, size))
         found = _evaluated(features, arrays, along, cells, centre, step, at, part, clusters)
         pieces = {c: _coefficients(values, len(cells)) for c, values in found.items()}
-        signature = np.concatenate([b.reshape(-1, b.shape[-1]) for _, b in pieces.values()])
-        which, inverse = distinct_columns(signature)
-        kinds.append(inverse + sum(b[0][1].shape[-1] for b in zip(*bends.values(), strict=True)))
-        for c, (slope, bend) in pieces.items():
+        for c, (_, _, own) in pieces.items():
+            sizes[c] = np.maximum(sizes[c], own)
+        which, inverse = _alike([(b, s) for _, b, s in pieces.values()])
+        kinds.append(inverse + count_of_kinds)
+        count_of_kinds += len(which)
+        for c, (slope, bend, _) in pieces.items():
             slopes[c].append(_trimmed(slope))
             bends[c].append(_trimmed(bend[..., which]))
     kind = np.concatenate(kinds)
-    out, stacked = {}, []
+    out: dict[int, Quadratic] = {}
     for c in clusters:
         active = np.unique(np.concatenate([i for i, _ in (*slopes[c], *bends[c])]))
         slope, bend = _joined(slopes[c], active), _joined(bends[c], active)
-        if slope.shape[-1] > 1 and (slope == slope[..., :1]).all():
+        if len(_alike([(slope, sizes[c][active])])[0]) == 1:
             slope = slope[..., :1]
         out[c] = Quadratic(active, slope, bend)
-        stacked.append(bend.reshape(-1, bend.shape[-1]))
-    which, inverse = distinct_columns(np.concatenate(stacked))
+    which, inverse = _alike([(q.bend, sizes[c][q.active]) for c, q in out.items()])
     out = {c: Quadratic(q.active, q.slope, q.bend[..., which]) for c, q in out.items()}
     return out, inverse[kind]
+
+
+def _alike(parts: list[tuple[Floats, Floats]]) -> tuple[Ints, Ints]:
+    """The first of the last axis' entries that are alike but for rounding, and which each is like.
+
+    parts : coefficients (F, ..., B) with the sizes (F,) of their features.
+    """
+    columns = np.concatenate([b.reshape(-1, b.shape[-1]) for b, _ in parts])
+    noise = np.concatenate([np.repeat(s, b[..., 0].size // max(len(s), 1)) for b, s in parts])
+    limit = _NOISE * noise[:, None]
+    inverse = np.full(columns.shape[1], -1, dtype=np.intp)
+    first: list[int] = []
+    while (inverse < 0).any():
+        if len(first) == _FEW:
+            return distinct_columns(columns)
+        new = int(np.argmax(inverse < 0))
+        alike = (np.abs(columns - columns[:, new : new + 1]) <= limit).all(axis=0)
+        inverse[(inverse < 0) & alike] = len(first)
+        first.append(new)
+    return np.array(first, dtype=np.intp), inverse
 
 
 def _evaluated(
@@ -158,8 +182,11 @@ def _evaluated(
     }
 
 
-def _coefficients(values: Floats, count: int) -> tuple[Floats, Floats]:
-    """Values (F, contexts, points) as slopes (F, V, contexts) and bends (F, V, V, contexts)."""
+def _coefficients(values: Floats, count: int) -> tuple[Floats, Floats, Floats]:
+    """Values (F, contexts, points) as slopes (F, V, contexts) and bends (F, V, V, contexts).
+
+    And how large the values are, (F,): what is much less than that is rounding.
+    """
     size = np.abs(values).max(axis=2, initial=0.0)[:, None]
     zero = values[..., 0][:, None]
     plus = values[..., 1 : count + 1].transpose(0, 2, 1)
@@ -170,7 +197,8 @@ def _coefficients(values: Floats, count: int) -> tuple[Floats, Floats]:
     bend[:, range(count), range(count)] = _clean(0.5 * (plus + minus) - zero, size)
     bend[:, i, j] = 0.5 * _clean(both - plus[:, i] - plus[:, j] + zero, size)
     bend[:, j, i] = bend[:, i, j]
-    return _clean(0.5 * (plus - minus), size), bend
+    finite = np.where(np.isfinite(size), size, 0.0)
+    return _clean(0.5 * (plus - minus), size), bend, finite.reshape(len(values), -1).max(axis=1)
 
 
 def _clean(value: Floats, size: Floats) -> Floats:
