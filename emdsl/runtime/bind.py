@@ -231,8 +231,10 @@ def _check_missing(
     if array.missing == "no":
         count = int(missing.sum())
         more = f" ({count} such)" if count > 1 else ""
-        what = "inputs and consts" if array.role in ("input", "const") else "this array"
-        problems.append(f"{place} is missing{more}, expected a value ({what} can't have gaps): "
+        why = "inputs and consts can't have gaps"
+        if array.role == "data":
+            why = "other data depend on it, and it can't be integrated out"
+        problems.append(f"{place} is missing{more}, expected a value ({why}): "
                         "drop the rows or fill them in")  # fmt: skip
         return
     if array.missing == "row" or array.kind in EVENT_AXES:

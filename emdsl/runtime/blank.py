@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from emdsl.runtime.engine import Engine
-from emdsl.runtime.gaps import Filling
+from emdsl.runtime.filling import Filling
 from emdsl.runtime.pieces import PieceData, fill
 from emdsl.runtime.program import Gaps, Meta
 

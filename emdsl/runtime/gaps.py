@@ -25,13 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.feature_columns import distinct_columns
+from emdsl.runtime.filling import Filling
+from emdsl.runtime.patterns import KINDS, Conditionals, Ints, Patterns
 from emdsl.runtime.program import Coefficients, Features, Floats, Gaps, Layout, Params
 from emdsl.runtime.quadratics import (
     Cell,
-    Ints,
     Quadratic,
-    cells_of,
-    centres_and_steps,
     number_of_points,
     on_grid,
     powers_of_two,
@@ -41,101 +40,40 @@ from emdsl.runtime.quadratics import (
 if TYPE_CHECKING:
     from emdsl.runtime.pieces import PieceData
 
-Masks = NDArray[np.bool_]
 
-_KEPT = 2**23  # numbers in the inverses of all patterns, up to which they are found at once
-_FEW = 8  # rows for each pattern from which patterns are gone through one by one
-_KINDS = 32  # of second-order coefficients, up to which they are gone through one by one
+_WIDE = 2**23  # numbers in the second moments of rows that share no coefficients
 _FAR = 4.0  # steps from the centre at which another centre is better
 
 
 @dataclass(slots=True)
-class Filling:
-    """Where the missing cells of one group of arrays are, and what stands in for them.
-
-    `missing` (V, B) says which cells are, over all entries of the arrays; `centre` and `step` (V,)
-    what stands in, and the unit of t.
-    """
-
-    cells: list[Cell]
-    missing: Masks
-    seen: Masks
-    centre: Floats
-    step: Floats
-
-    @classmethod
-    def of(
-        cls, names: tuple[str, ...], arrays: Mapping[str, NDArray[Any]], gaps: Mapping[str, Masks]
-    ) -> Filling:
-        """The missing cells of arrays (entries..., B), about the middle of those there are."""
-        cells = cells_of(arrays, names)
-        width = arrays[names[0]].shape[-1]
-        missing = np.concatenate([
-            gaps[n].reshape(-1, width) if n in gaps else
-            np.zeros((math.prod(arrays[n].shape[:-1]), width), dtype=np.bool_) for n in names
-        ])  # fmt: skip
-        seen = np.concatenate([
-            np.broadcast_to(arrays.get(f"{n} observed", np.True_), arrays[n].shape)
-            .reshape(-1, width) for n in names
-        ]) & ~missing  # fmt: skip
-        values = np.concatenate([arrays[n].reshape(-1, width) for n in names])
-        return cls(cells, missing, seen, *centres_and_steps(values, seen))
-
-    def measure(self, size: float) -> None:
-        """Take steps of this size where the data show none: as far as the parameters may be."""
-        unknown = ~self.seen.any(axis=1) & (self.centre == 0.0) & (self.step == 1.0)
-        self.step = np.where(unknown, powers_of_two(np.asarray(size)), self.step)
-
-    def fill(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """The arrays with the centres in missing cells; those changed are copies."""
-        out = dict(arrays)
-        for name in dict.fromkeys(n for n, _ in self.cells):
-            own = [i for i, (n, _) in enumerate(self.cells) if n == name]
-            if not self.missing[own].any():
-                continue
-            flat = arrays[name].reshape(len(own), -1)
-            out[name] = np.where(self.missing[own], self.centre[own, None], flat).reshape(
-                arrays[name].shape
-            )
-        return out
-
-
-@dataclass(slots=True)
 class _Solved:
-    """The posterior of missing cells under some parameters; K values of the host's latents.
+    """The posterior of missing cells under some parameters, None where they have drawn values.
 
-    `linear` (K, V, contexts), `square` (K, V, V, kinds); of all patterns together, where that isn't
-    too much, `inverses` (K, patterns, V, V) and `constants` (K, patterns).
+    `linear` (K, V, contexts) are the first-order coefficients for the K values of the host.
     """
 
     params: Params | None
     linear: Floats
-    square: Floats
-    inverses: Floats | None = None
-    constants: Floats | None = None
+    posterior: Conditionals | None = None
     block: tuple[int, int] = (-1, -1)
     found: tuple[Floats, Floats] | None = None  # of that block: means (K, V, b), evidence (K, b)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Rows:
-    """The rows with missing cells, as functions of the cells: see `quadratics`.
+    """The R rows with missing cells, as functions of the cells: see `quadratics`.
 
-    `which` (R,) are their numbers; `missing` (V, R), `known` (V, R) what t is where it is known,
-    `context` and `kind` (R,) which coefficients, `pattern` (R,) which of the distinct combinations
-    of missing cells and kind, whose first rows are `first`.
+    `which` (R,) are their numbers, `known` (V, R) what t is where it is known, `context` (R,) which
+    first-order coefficients each has; the kinds of `patterns` are which second-order ones.
     """
 
     which: Ints
     cells: list[Cell]
     step: Floats
     centre: Floats
-    missing: Masks
     known: Floats
     context: Ints
-    kind: Ints
-    pattern: Ints
-    first: Ints
+    patterns: Patterns
     quadratics: dict[int, Quadratic]
 
 
@@ -194,10 +132,8 @@ class GapData:
         seen = fill.seen[free][:, which]
         values = np.stack([base[n].reshape(-1, len(which))[i] for n, i in cells])
         known = np.where(seen, (values - centre[:, None]) / step[:, None], 0.0)
-        kinds = kind[context]
-        distinct, pattern = distinct_columns(np.concatenate([missing, kinds[None]]).astype(float))
-        return _Rows(which, cells, step, centre, missing, known, context, kinds, pattern,
-                     distinct, found)  # fmt: skip
+        patterns = Patterns.of(missing, kind[context])
+        return _Rows(which, cells, step, centre, known, context, patterns, found)
 
     def _contexts(self, base: Mapping[str, NDArray[Any]], free: Ints) -> tuple[Ints, Ints]:
         """The first of the rows that are alike but for free cells, and which each is like."""
@@ -223,8 +159,7 @@ class GapData:
         if self._solved is not None and self._solved.params is params:
             return
         if params is None:
-            none = np.zeros((self.states, 1, 1))
-            self._solved = _Solved(None, none, none[..., None])
+            self._solved = _Solved(None, np.zeros((self.states, 1, 1)))
             return
         rows = self.rows
         known = self.data.piece.coefficients(params, self.layout, self.pivot)
@@ -235,34 +170,12 @@ class GapData:
             own = self._coefficients(known, c, q.active)
             linear = linear + self._spread(c, np.tensordot(own, q.slope, 1))
             square = square + self._spread(c, np.tensordot(own, q.bend, 1))
-        self._solved = solved = _Solved(params, linear, square)
-        if self.states * len(rows.first) * count**2 <= _KEPT:
-            solved.inverses, solved.constants = self._conditioned(np.arange(len(rows.first)))
+        posterior = Conditionals(rows.patterns, square, rows.step)
+        self._solved = _Solved(params, linear, posterior)
 
     def _coefficients(self, known: Coefficients, cluster: int, active: Ints) -> Floats:
         own: Floats = known[cluster + 1]
         return own[active][None] if cluster < 0 else own[:, active]
-
-    def _conditioned(self, patterns: Ints) -> tuple[Floats, Floats]:
-        """Covariances of the missing cells (K, patterns, V, V), zero elsewhere, and constants.
-
-        Raises numpy.linalg.LinAlgError where a precision isn't positive definite.
-        """
-        assert self._solved is not None
-        rows = self.rows
-        first = rows.first[patterns]
-        missing = rows.missing[:, first].T.astype(np.float64)
-        both = missing[:, :, None] * missing[:, None]
-        square = self._solved.square
-        chosen = square[..., rows.kind[first]] if square.shape[-1] > 1 else square
-        precision = -2.0 * np.moveaxis(chosen, -1, 1) * both
-        at = np.arange(missing.shape[1])
-        precision[..., at, at] += 1.0 - missing  # what is known is a block of its own
-        factor = np.linalg.cholesky(precision)
-        inverse = np.linalg.inv(factor)
-        logs = np.log(np.einsum("...vv->...v", factor)).sum(axis=-1)
-        constants = missing @ (0.5 * math.log(2.0 * math.pi) + np.log(rows.step)) - logs
-        return np.swapaxes(inverse, -1, -2) @ inverse * both, constants
 
     def _block(self, start: int, stop: int) -> tuple[slice, Floats, Floats]:
         """The incomplete rows of a block: their numbers here, means (K, V, b), evidence (K, b)."""
@@ -270,73 +183,22 @@ class GapData:
         assert solved is not None
         low, high = np.searchsorted(self._which, (start, stop))
         here = slice(int(low), int(high))
-        if solved.params is None:
-            count = here.stop - here.start
-            shape = (self.states, len(self.rows.cells) if self.drawn is not None else 1, count)
+        if solved.posterior is None:
+            shape = (self.states, 1 if self.drawn is None else len(self.drawn), here.stop - here.start)
             mean = np.zeros(shape) if self.drawn is None else np.broadcast_to(
                 self.drawn[:, here], shape)  # fmt: skip
-            return here, mean, np.zeros((self.states, count))
+            return here, mean, np.zeros((self.states, shape[-1]))
         if solved.block != (here.start, here.stop) or solved.found is None:
             solved.block, solved.found = (here.start, here.stop), self._means(here)
         return here, *solved.found
 
     def _means(self, here: slice) -> tuple[Floats, Floats]:
-        solved, rows = self._solved, self.rows
-        assert solved is not None
-        known, missing = rows.known[:, here], rows.missing[:, here]
-        linear = solved.linear
+        assert self._solved is not None and self._solved.posterior is not None
+        linear = self._solved.linear
         if linear.shape[-1] > 1:
-            linear = linear[..., rows.context[here]]
-        force = linear + 2.0 * self._times_known(known, rows.kind[here])
-        force = np.where(missing, force, 0.0)
-        pattern = rows.pattern[here]
-        mean = np.empty_like(force)
-        evidence = np.empty((self.states, force.shape[-1]))
-        for which, inverses, constants in self._inverses(pattern):
-            part = force[..., which]
-            if inverses.shape[1] == 1:
-                found = inverses[:, 0] @ part
-            else:
-                found = np.einsum("kbvw,kwb->kvb", inverses, part, optimize=True)
-            mean[..., which] = found
-            evidence[:, which] = 0.5 * np.einsum("kvb,kvb->kb", part, found) + constants
-        return mean, evidence
-
-    def _inverses(self, pattern: Ints) -> Iterator[tuple[Ints, Floats, Floats]]:
-        """For each pattern its rows, inverse and constant; or for all rows at once their own."""
-        solved = self._solved
-        assert solved is not None
-        distinct, place = np.unique(pattern, return_inverse=True)
-        if solved.inverses is None or solved.constants is None:
-            inverses, constants = self._conditioned(distinct)
-        else:
-            inverses, constants = solved.inverses[:, distinct], solved.constants[:, distinct]
-        if _FEW * len(distinct) <= len(pattern) or len(distinct) == 1:
-            order = np.argsort(place, kind="stable")
-            ends = np.cumsum(np.bincount(place, minlength=len(distinct)))
-            for i, (low, high) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-                yield order[low:high], inverses[:, i : i + 1], constants[:, i : i + 1]
-        else:
-            width = max(1, _KEPT // max(1, inverses[:, 0].size))
-            for low in range(0, len(pattern), width):
-                own = place[low : low + width]
-                which = np.arange(low, low + len(own))
-                yield which, inverses[:, own], constants[:, own]
-
-    def _times_known(self, known: Floats, kind: Ints) -> Floats:
-        """H t for every row, (K, V, b)."""
-        assert self._solved is not None
-        square = self._solved.square
-        if square.shape[-1] == 1:
-            found: Floats = square[..., 0] @ known
-            return found
-        if square.shape[-1] > _KINDS:
-            return np.einsum("kvwb,wb->kvb", square[..., kind], known)
-        out = np.empty((*square.shape[:2], known.shape[1]))
-        for i in np.unique(kind):
-            own = kind == i
-            out[..., own] = square[..., i] @ known[:, own]
-        return out
+            linear = linear[..., self.rows.context[here]]
+        numbers = np.arange(here.start, here.stop)
+        return self._solved.posterior.means(linear, self.rows.known[:, here], numbers)
 
     # -- what the engine asks for --
 
@@ -357,7 +219,7 @@ class GapData:
         """
         here, mean, _ = self._block(start, stop)
         assert self._solved is not None
-        if here.start == here.stop or (self._solved.params is None and self.drawn is None):
+        if here.start == here.stop or (self._solved.posterior is None and self.drawn is None):
             return {}
         rows = self.rows
         own = np.broadcast_to(weight, (self.states, stop - start))[:, self._which[here] - start]
@@ -403,45 +265,30 @@ class GapData:
         self, here: slice, weight: Floats, first: Floats, mean: Floats
     ) -> Iterator[tuple[Ints, Floats]]:
         """sum w (E[t t'] - t t' as filled in), (K, V, V, kinds), for some kinds of rows at a time."""
-        rows = self.rows
-        known, kind, pattern = rows.known[:, here], rows.kind[here], rows.pattern[here]
+        assert self._solved is not None
+        posterior = self._solved.posterior
+        numbers = np.arange(here.start, here.stop)
+        known, kind = self.rows.known[:, here], self.rows.patterns.kind[here]
         kinds = np.unique(kind)
-        if len(kinds) <= _KINDS:
+        if len(kinds) <= KINDS:
             for i in kinds:
                 own = slice(None) if len(kinds) == 1 else np.flatnonzero(kind == i)
                 cross = first[..., own] @ known[:, own].T
                 total = first[..., own] @ np.swapaxes(mean[..., own], -1, -2)
                 total += cross + np.swapaxes(cross, -1, -2)
-                total += self._within(pattern[own], weight[:, own])
+                if posterior is not None:
+                    total += posterior.total(numbers[own], weight[:, own])
                 yield np.array([i]), total[..., None]
             return
-        width = max(1, _KEPT // (self.states * len(known) ** 2))
+        width = max(1, _WIDE // (self.states * len(known) ** 2))
         for low in range(0, len(kind), width):
             own = slice(low, low + width)
             cross = first[:, :, None, own] * known[:, own]
-            total = first[:, :, None, own] * mean[:, None, :, own]
-            total += cross + np.swapaxes(cross, 1, 2)
-            fixed = self._solved is None or self._solved.params is None
-            for which, inverses, _ in () if fixed else self._inverses(pattern[own]):
-                inner = np.moveaxis(inverses, 1, -1)
-                total[..., which] += weight[:, None, None, own][..., which] * inner
-            yield kind[own], total
-
-    def _within(self, pattern: Ints, weight: Floats) -> Floats:
-        """sum w Var[t] over rows, (K, V, V)."""
-        solved = self._solved
-        assert solved is not None
-        count = len(self.rows.cells)
-        total = np.zeros((self.states, count, count))
-        if solved.params is None:
-            return total
-        distinct, place = np.unique(pattern, return_inverse=True)
-        inverses = (self._conditioned(distinct)[0] if solved.inverses is None
-                    else solved.inverses[:, distinct])  # fmt: skip
-        for k in range(self.states):
-            each = np.bincount(place, weight[k], minlength=len(distinct))
-            total[k] = np.tensordot(each, inverses[k], 1)
-        return total
+            each = first[:, :, None, own] * mean[:, None, :, own]
+            each += cross + np.swapaxes(cross, 1, 2)
+            if posterior is not None:
+                each += weight[:, None, None, own] * posterior.covariances(numbers[own])
+            yield kind[own], each
 
     def cells(self, start: int, stop: int, weight: Floats) -> tuple[Ints, Floats, Floats]:
         """The block's incomplete rows, and their cells' means and variances (V, b).
@@ -449,12 +296,10 @@ class GapData:
         weight : the posterior of the host's values, (K, B) or (1, B).
         """
         here, mean, _ = self._block(start, stop)
-        rows = self.rows
-        which = self._which[here]
+        assert self._solved is not None and self._solved.posterior is not None
+        rows, which = self.rows, self._which[here]
         own = np.broadcast_to(weight, (self.states, stop - start))[:, which - start]
-        square = np.zeros_like(mean)
-        for at, inverses, _ in self._inverses(rows.pattern[here]) if len(which) else ():
-            square[..., at] = np.moveaxis(np.einsum("kbvv->kbv", inverses), 1, 2)
+        square = self._solved.posterior.variances(np.arange(here.start, here.stop))
         average = np.einsum("kb,kvb->vb", own, mean)
         apart = np.einsum("kb,kvb->vb", own, square + (mean - average) ** 2)
         step = rows.step[:, None]
@@ -494,24 +339,20 @@ class GapData:
         self._solved = None
         self.drawn = None
         if rng is not None:
-            rows = self.rows
-            self.drawn = np.where(rows.missing, rng.standard_normal(rows.missing.shape), 0.0)
+            missing = self.rows.patterns.missing
+            self.drawn = np.where(missing, rng.standard_normal(missing.shape), 0.0)
 
     def moved(self, params: Params) -> Filling | None:
         """A better filling for cells far from the centre under parameters; None: it is good."""
         self.solve(params)
-        solved = self._solved
-        assert solved is not None
-        rows = self.rows
+        assert self._solved is not None and self._solved.posterior is not None
+        rows, missing = self.rows, self.rows.patterns.missing
         mean, _ = self._means(slice(0, len(self._which)))
-        missing = rows.missing
+        square = self._solved.posterior.variances(np.arange(len(self._which)))
         count = np.maximum(missing.sum(axis=1), 1) * self.states
         at = mean.sum(axis=(0, 2)) / count
-        spread = np.zeros(len(rows.cells))
-        for which, inverses, _ in self._inverses(rows.pattern):
-            many = len(which) if inverses.shape[1] == 1 else 1
-            spread += many * np.einsum("kbvv->v", inverses)
-        spread = np.sqrt(spread / count + ((mean - at[:, None]) ** 2).sum(axis=(0, 2)) / count)
+        spread = (square + np.where(missing, mean - at[:, None], 0.0) ** 2).sum(axis=(0, 2))
+        spread = np.sqrt(spread / count)
         ever = missing.any(axis=1)
         far = ever & ((np.abs(at) > _FAR) | (spread > _FAR) | (spread < 1.0 / _FAR**2))
         if not far.any():

@@ -67,7 +67,7 @@ def impute(
             size = engine.levels.rows(piece.piece.axes).size
             for i, (name, place) in enumerate(gaps.rows.cells):
                 values, sd = (x.reshape(size, -1) for x in found[name])
-                own = gaps.rows.missing[i][np.searchsorted(gaps.rows.which, which)]
+                own = gaps.rows.patterns.missing[i][np.searchsorted(gaps.rows.which, which)]
                 values[which[own], place] = mean[i, own]
                 sd[which[own], place] = np.sqrt(np.maximum(variance[i, own], 0.0))
     return {n: Imputed(*(_in_form(engine, n, x) for x in both)) for n, both in found.items()}

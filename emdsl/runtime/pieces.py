@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.errors import DataError
-from emdsl.runtime.gaps import Filling, GapData
+from emdsl.runtime.filling import Filling
+from emdsl.runtime.gaps import GapData
 from emdsl.runtime.how import How
 from emdsl.runtime.links import Levels
 from emdsl.runtime.program import (

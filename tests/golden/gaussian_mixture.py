@@ -368,6 +368,13 @@ def filtered(
     return rt.filtered(PROGRAM, data, params, lengths=lengths)
 
 
+def impute(
+    data: Any, params: Mapping[str, Any], *, lengths: Any = None
+) -> dict[str, rt.Imputed]:
+    """The data with posterior means in missing cells, and their standard deviations."""
+    return rt.impute(PROGRAM, data, params, lengths=lengths)
+
+
 def row_log_likelihood(
     data: Any, params: Mapping[str, Any], *, lengths: Any = None
 ) -> dict[str, Any]:
