@@ -55,7 +55,7 @@ from emdsl.runtime.ruled_out import Barred, logs_of_zero, met
 _LEAST = 1e-290  # of the largest: a part that is only what was cut off
 _CUT = 1e-295  # a posterior below e^-690 was cut off there
 _SETTLING = 4  # times that missing cells are filled in anew
-_LEAST_ROWS = 2048  # of continuous latents: more is done for a block than two products
+_LEAST_ROWS = 2048  # of continuous latents and missing cells: more is done for a block than two products
 _CACHED = 2**28  # bytes of features kept between iterations; past that they are made anew
 
 
@@ -113,7 +113,7 @@ class Engine:
             probe = self._features(data, data.chunk(0, min(1, data.size)))
             data.kinds, data.width = probe.rows, probe.direct.shape[0]
             data.gaps = gaps_of(data, self.layout, pivot)
-            least = _LEAST_ROWS if data.piece.integrals else 256
+            least = _LEAST_ROWS if data.piece.integrals or any(data.fillings) else 256
             wide, data.block = block_of(probe, data.states, least)
             data.cached = 8 * wide * data.size <= _CACHED
         self._direct = [None] * len(self.pieces)

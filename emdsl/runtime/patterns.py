@@ -8,8 +8,8 @@ that miss the same cells share the inverse; patterns with the same M are inverte
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ Ints = NDArray[np.intp]
 Masks = NDArray[np.bool_]
 
 _KEPT = 2**23  # numbers in the inverses of all patterns, up to which they are found at once
+_TAKEN = 2**20  # numbers in the inverses of rows that are gone through together
 _FEW = 16  # rows for each pattern from which patterns are gone through one by one
 KINDS = 32  # of second-order coefficients, up to which they are gone through one by one
 
@@ -34,6 +35,16 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """Rows (b,) of a block that have one pattern of a group, or each its own: its `place` there."""
+
+    rows: Ints
+    cells: Ints  # (M,) or (b, M)
+    group: int
+    place: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Patterns:
     """What R rows miss: `missing` (V, R), `kind` (R,), the group and the place there of each row."""
 
@@ -42,6 +53,7 @@ class Patterns:
     groups: tuple[Group, ...]
     group: Ints
     place: Ints
+    blocks: dict[tuple[int, int], list[Share]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, missing: Masks, kind: Ints) -> Patterns:
@@ -58,6 +70,32 @@ class Patterns:
             cells = np.nonzero(missing[:, first[own]].T)[1].reshape(len(own), count)
             groups.append(Group(cells, kind[first[own]]))
         return cls(missing, kind, tuple(groups), group[pattern], place[pattern])
+
+
+    def shares(self, rows: Ints, block: tuple[int, int] | None) -> list[Share]:
+        """Some of the rows by pattern; those of a whole block (first, last) are kept."""
+        if block is not None and block in self.blocks:
+            return self.blocks[block]
+        own, out = self.group[rows], []
+        for number, group in enumerate(self.groups):
+            at = np.flatnonzero(own == number)
+            if not len(at):
+                continue
+            place = self.place[rows[at]]
+            distinct = np.unique(place)
+            if _FEW * len(distinct) <= len(at) or len(distinct) == 1:
+                order = np.argsort(place, kind="stable")
+                ends = np.searchsorted(place[order], distinct, side="right")
+                for p, low, high in zip(distinct, [0, *ends[:-1]], ends, strict=True):
+                    out.append(Share(at[order[low:high]], group.cells[p], number, p))
+                continue
+            width = max(1, _TAKEN // group.cells.shape[1] ** 2)
+            for low in range(0, len(at), width):
+                part = slice(low, low + width)
+                out.append(Share(at[part], group.cells[place[part]], number, place[part]))
+        if block is not None:
+            self.blocks[block] = out
+        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +142,7 @@ class Conditionals:
         self.states = square.shape[0]
         size = sum(g.cells.size * g.cells.shape[1] for g in patterns.groups)
         self._known: list[tuple[Floats, Floats]] = []
+        self._last: tuple[tuple[int, int], list[Part]] = ((-1, -1), [])
         if self.states * size <= _KEPT:
             self._known = [self._inverted(g, slice(None)) for g in patterns.groups]
 
@@ -123,31 +162,29 @@ class Conditionals:
         constant = (0.5 * math.log(2.0 * math.pi) + self.log_step)[cells].sum(axis=1) - logs
         return np.swapaxes(inverse, -1, -2) @ inverse, constant
 
-    def parts(self, rows: Ints) -> Iterator[Part]:
+    def parts(self, rows: Ints) -> list[Part]:
         """Some of the rows, by pattern, or each with its own; `Part.rows` are places in `rows`."""
-        p = self.patterns
-        own = p.group[rows]
-        for number, group in enumerate(p.groups):
-            at = np.flatnonzero(own == number)
-            if not len(at):
-                continue
-            distinct, place = np.unique(p.place[rows[at]], return_inverse=True)
+        block = (int(rows[0]), int(rows[-1])) if len(rows) else (0, -1)
+        whole = block[1] - block[0] + 1 == len(rows)
+        if whole and self._last[0] == block:
+            return self._last[1]
+        shares = self.patterns.shares(rows, block if whole else None)
+        parts = []
+        for share in shares:
             if self._known:
-                inverse, constant = (x[:, distinct] for x in self._known[number])
+                inverse, constant = (x[:, share.place] for x in self._known[share.group])
             else:
-                inverse, constant = self._inverted(group, distinct)
-            if _FEW * len(distinct) <= len(at) or len(distinct) == 1:
-                order = np.argsort(place, kind="stable")
-                ends = np.cumsum(np.bincount(place, minlength=len(distinct)))
-                for i, (low, high) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-                    yield Part(at[order[low:high]], group.cells[distinct[i]], inverse[:, i],
-                               constant[:, i : i + 1])  # fmt: skip
-                continue
-            width = max(1, _KEPT // max(1, inverse[:, 0].size))
-            for low in range(0, len(at), width):
-                chosen = place[low : low + width]
-                yield Part(at[low : low + width], group.cells[distinct[chosen]],
-                           inverse[:, chosen], constant[:, chosen])  # fmt: skip
+                inverse, constant = self._inverted(
+                    self.patterns.groups[share.group], np.atleast_1d(share.place)
+                )
+                if np.ndim(share.place) == 0:
+                    inverse, constant = inverse[:, 0], constant[:, 0]
+            if np.ndim(share.place) == 0:
+                constant = constant[:, None]
+            parts.append(Part(share.rows, share.cells, inverse, constant))
+        if whole:
+            self._last = (block, parts)
+        return parts
 
     def times(self, values: Floats, kind: Ints) -> Floats:
         """H t for every row, of values (K, V, b) or (1, V, b) in rows of these kinds."""
@@ -174,7 +211,7 @@ class Conditionals:
         """
         missing, kind = self.patterns.missing[:, rows], self.patterns.kind[rows]
         force = np.where(missing, linear + 2.0 * self.times(known[None], kind), 0.0)
-        parts = list(self.parts(rows))
+        parts = self.parts(rows)
         mean = np.zeros_like(force)
         constant = np.empty((self.states, len(rows)))
         rest = force  # b - P t, which a second solution makes small where P is nearly singular
