@@ -105,11 +105,9 @@ def _gaps(plan: Plan, piece: PiecePlan, read: frozenset[str]) -> tuple[Gaps, ...
         and v.name not in away and (v.name in read or not _is_apart(joint, v))
     ]  # fmt: skip
     names = frozenset(v.name for v in own)
-    groups: list[frozenset[str]] = []
+    groups = [frozenset({name}) for name in sorted(names)]
     places: list[tuple[int, Feature]] = [(-1, f) for f in piece.direct_features]
     places += [(i, f) for i, c in enumerate(piece.clusters) for f in c.features]
-    for name in sorted(names):
-        groups.append(frozenset({name}))
     for _, f in places:  # arrays that share a feature are integrated out together
         together = _arrays_in(joint, f.expr) & names
         if together:
@@ -134,7 +132,7 @@ def _group(
         return None
     if any(_degree(joint, f.expr, group) > _QUADRATIC for _, f in places):
         return None
-    others = [x.expr for x in (*plan.derived.live, *plan.derived.given)]
+    others = [x.expr for x in plan.derived.live] + [g.expr for g in plan.derived.given]
     if any(_arrays_in(joint, x) & group for x in others):
         return None
     elsewhere = [
@@ -151,9 +149,7 @@ def _group(
     return Gaps(
         (),
         host,
-        tuple(
-            (i, tuple(latents.index(a) for a in clusters[i].latents)) for i in clusters
-        ),
+        tuple((i, tuple(latents.index(a) for a in clusters[i].latents)) for i in clusters),
     )
 
 
@@ -179,7 +175,7 @@ def _arrays_in(joint: Joint, expr: sp.Basic) -> frozenset[str]:
 
 
 def _degree(joint: Joint, expr: sp.Expr, group: frozenset[str]) -> float:
-    """The degree of an expression as a polynomial in the arrays' cells; infinite where it is none."""
+    """The degree as a polynomial in the arrays' cells; infinite where it is none."""
     if not _arrays_in(joint, expr) & group:
         return 0
     match expr:

@@ -109,8 +109,11 @@ def _piece(
         f"            marginals={marginals},",
         f"            collect=collect_{piece.label},",
         *(_folds(model, plan, piece, folded) if piece.folds else []),
-        *([f"            gaps={tuple_literal([_gaps(g) for g in piece.gaps])},"]
-          if piece.gaps else []),
+        *(
+            [f"            gaps={tuple_literal([_gaps(g) for g in piece.gaps])},"]
+            if piece.gaps
+            else []
+        ),
         *(_group("integrals", [_integral(joint.levels, piece, b) for b in own]) if own else []),
         "        ),",
     ]

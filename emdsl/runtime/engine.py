@@ -19,9 +19,9 @@ import numpy as np
 
 from emdsl.runtime.condensed import condensed
 from emdsl.runtime.constraints import Constraints
-from emdsl.runtime.held import restricted
 from emdsl.runtime.folds import folded, with_folds
 from emdsl.runtime.gaps import GapData, gaps_of
+from emdsl.runtime.held import restricted
 from emdsl.runtime.how import EXPECT, How
 from emdsl.runtime.links import Levels, added_up
 from emdsl.runtime.pieces import (
@@ -48,14 +48,16 @@ from emdsl.runtime.program import (
     Program,
     Statistics,
 )
-from emdsl.runtime.unseen import unopinionated
 from emdsl.runtime.rows import Wide, expected, ready
 from emdsl.runtime.ruled_out import Barred, logs_of_zero, met
+from emdsl.runtime.unseen import unopinionated
 
 _LEAST = 1e-290  # of the largest: a part that is only what was cut off
 _CUT = 1e-295  # a posterior below e^-690 was cut off there
 _SETTLING = 4  # times that missing cells are filled in anew
-_LEAST_ROWS = 2048  # of continuous latents and missing cells: more is done for a block than two products
+_LEAST_ROWS = (
+    2048  # where more is done for a block than two products
+)
 _CACHED = 2**28  # bytes of features kept between iterations; past that they are made anew
 
 
@@ -113,7 +115,7 @@ class Engine:
             probe = self._features(data, data.chunk(0, min(1, data.size)))
             data.kinds, data.width = probe.rows, probe.direct.shape[0]
             data.gaps = gaps_of(data, self.layout, pivot)
-            least = _LEAST_ROWS if data.piece.integrals or any(data.fillings) else 256
+            least = _LEAST_ROWS if data.piece.integrals or data.gaps else 256
             wide, data.block = block_of(probe, data.states, least)
             data.cached = 8 * wide * data.size <= _CACHED
         self._direct = [None] * len(self.pieces)
@@ -131,24 +133,23 @@ class Engine:
         if data.piece.potentials is None and (at is None or not data.gaps):
             yield from self._still(index)
             return
-        for chunk, features in self._still(index):
+        for chunk, still in self._still(index):
             if at is None:
-                yield chunk, replace(features, fixed=tuple(map(_or_zero, features.fixed)))
-                continue
-            if data.piece.potentials is not None:
-                arrays = data.block_arrays(chunk)
-                live, parts = data.piece.potentials(arrays, at, self.layout, self.pivot)
-                features = _with(features, live, parts)
-            for gaps in data.gaps:
-                gaps.solve(at)
-                more = gaps.evidence(chunk.start, chunk.stop)
-                if gaps.gaps.host < 0:
-                    features = _with(features, more, (None,) * len(features.fixed))
-                else:
-                    parts = tuple(more if c == gaps.gaps.host else None
-                                  for c in range(len(features.fixed)))  # fmt: skip
-                    features = _with(features, None, parts)
-            yield chunk, features
+                yield chunk, replace(still, fixed=tuple(map(_or_zero, still.fixed)))
+            else:
+                yield chunk, self._at(data, chunk, still, at)
+
+    def _at(self, data: PieceData, chunk: Chunk, features: Features, at: Params) -> Features:
+        """Features with what is added at parameters: functions of both, and missing cells."""
+        if data.piece.potentials is not None:
+            arrays = data.block_arrays(chunk)
+            features = _with(features, *data.piece.potentials(arrays, at, self.layout, self.pivot))
+        for gaps in data.gaps:
+            gaps.solve(at)
+            more, host = gaps.evidence(chunk.start, chunk.stop), gaps.gaps.host
+            fixed = tuple(more if c == host else None for c in range(len(features.fixed)))
+            features = _with(features, more if host < 0 else None, fixed)
+        return features
 
     def _still(self, index: int) -> Iterator[tuple[Chunk, Features]]:
         """The blocks of piece `index` with their features, made or from the cache."""
@@ -451,9 +452,7 @@ class Engine:
         raise ImpossibleError(data.piece.axes, 0)
 
 
-def _with(
-    features: Features, live: Floats | None, parts: tuple[Floats | None, ...]
-) -> Features:
+def _with(features: Features, live: Floats | None, parts: tuple[Floats | None, ...]) -> Features:
     """Features with more added to what is fixed at the parameters of the moment."""
     fixed = tuple(
         f if p is None else (p if f is None else f + p)

@@ -137,7 +137,7 @@ class GapData:
 
     def _contexts(self, base: Mapping[str, NDArray[Any]], free: Ints) -> tuple[Ints, Ints]:
         """The first of the rows that are alike but for free cells, and which each is like."""
-        own = {}
+        own: dict[str, set[int]] = {}
         for i in free:
             name, place = self.filling.cells[i]
             own.setdefault(name, set()).add(place)
@@ -184,16 +184,17 @@ class GapData:
         low, high = np.searchsorted(self._which, (start, stop))
         here = slice(int(low), int(high))
         if solved.posterior is None:
-            shape = (self.states, 1 if self.drawn is None else len(self.drawn), here.stop - here.start)
-            mean = np.zeros(shape) if self.drawn is None else np.broadcast_to(
-                self.drawn[:, here], shape)  # fmt: skip
+            drawn = np.zeros((1, len(self._which))) if self.drawn is None else self.drawn
+            shape = (self.states, len(drawn), here.stop - here.start)
+            mean = np.broadcast_to(drawn[:, here], shape)
             return here, mean, np.zeros((self.states, shape[-1]))
         if solved.block != (here.start, here.stop) or solved.found is None:
             solved.block, solved.found = (here.start, here.stop), self._means(here)
         return here, *solved.found
 
     def _means(self, here: slice) -> tuple[Floats, Floats]:
-        assert self._solved is not None and self._solved.posterior is not None
+        assert self._solved is not None
+        assert self._solved.posterior is not None
         linear = self._solved.linear
         if linear.shape[-1] > 1:
             linear = linear[..., self.rows.context[here]]
@@ -203,7 +204,7 @@ class GapData:
     # -- what the engine asks for --
 
     def evidence(self, start: int, stop: int) -> Floats | None:
-        """What the integral adds to the log joint of a block's rows, (states..., B); None: no row."""
+        """What the integral adds to a block's log joint, (states..., B); None: no row has gaps."""
         here, _, evidence = self._block(start, stop)
         if here.start == here.stop:
             return None
@@ -264,7 +265,7 @@ class GapData:
     def _seconds(
         self, here: slice, weight: Floats, first: Floats, mean: Floats
     ) -> Iterator[tuple[Ints, Floats]]:
-        """sum w (E[t t'] - t t' as filled in), (K, V, V, kinds), for some kinds of rows at a time."""
+        """sum w (E[t t'] - t t' as filled in), (K, V, V, kinds), for some kinds at a time."""
         assert self._solved is not None
         posterior = self._solved.posterior
         numbers = np.arange(here.start, here.stop)
@@ -296,7 +297,8 @@ class GapData:
         weight : the posterior of the host's values, (K, B) or (1, B).
         """
         here, mean, _ = self._block(start, stop)
-        assert self._solved is not None and self._solved.posterior is not None
+        assert self._solved is not None
+        assert self._solved.posterior is not None
         rows, which = self.rows, self._which[here]
         own = np.broadcast_to(weight, (self.states, stop - start))[:, which - start]
         square = self._solved.posterior.variances(np.arange(here.start, here.stop))
@@ -316,7 +318,7 @@ class GapData:
         """(C, ...) of a cluster's values as (K, ...) of the host's."""
         dims, places = self._dims_of(cluster)
         rest = value.shape[1:]
-        order = np.argsort(places) if places else []
+        order = [int(i) for i in np.argsort(places)]
         whole = value.reshape(*dims, *rest).transpose(
             *order, *range(len(dims), len(dims) + len(rest))
         )
@@ -329,8 +331,9 @@ class GapData:
         _, places = self._dims_of(cluster)
         others = tuple(i for i in range(len(self.dims)) if i not in places)
         found = value.reshape(*self.dims, -1).sum(axis=others)
-        ranks = np.argsort(np.argsort(places)) if places else []
-        return found.transpose(*ranks, len(places)).reshape(-1, value.shape[-1])
+        ranks = [int(i) for i in np.argsort(np.argsort(places))]
+        out: Floats = found.transpose(*ranks, len(places)).reshape(-1, value.shape[-1])
+        return out
 
     # -- where missing cells are filled in --
 
@@ -345,7 +348,8 @@ class GapData:
     def moved(self, params: Params) -> Filling | None:
         """A better filling for cells far from the centre under parameters; None: it is good."""
         self.solve(params)
-        assert self._solved is not None and self._solved.posterior is not None
+        assert self._solved is not None
+        assert self._solved.posterior is not None
         rows, missing = self.rows, self.rows.patterns.missing
         mean, _ = self._means(slice(0, len(self._which)))
         square = self._solved.posterior.variances(np.arange(len(self._which)))
@@ -374,6 +378,6 @@ def gaps_of(data: PieceData, layout: Layout, pivot: Params) -> tuple[GapData, ..
             continue
         host = data.piece.clusters[gaps.host] if gaps.host >= 0 else ()
         dims = tuple(layout.sizes[d] if isinstance(d, str) else d for d in host)
-        filling.measure(max((float(np.abs(x).max(initial=0.0)) for x in pivot.values()), default=0.0))
+        filling.measure(max([0.0, *(float(np.abs(x).max(initial=0.0)) for x in pivot.values())]))
         out.append(GapData(gaps, data, filling, layout, pivot, dims))
     return tuple(out)

@@ -18,7 +18,7 @@ from emdsl.runtime.engine import Engine
 from emdsl.runtime.gaps import GapData
 from emdsl.runtime.how import EXPECT
 from emdsl.runtime.levels import depth
-from emdsl.runtime.pieces import PieceData
+from emdsl.runtime.pieces import PieceData, Posteriors
 from emdsl.runtime.program import Array, Bound, Floats, Params, Program
 from emdsl.runtime.queries import prepare
 from emdsl.runtime.ragged import shaped
@@ -58,10 +58,8 @@ def impute(
     if isinstance(data, Bound):
         data = _with_whole_rows(data, names)
     engine, checked = prepare(replace(program, meta=meta), data, params, sizes, lengths=lengths)
-    found = {
-        n: (np.array(engine.bound.arrays[n], dtype=np.float64), np.zeros(engine.bound.arrays[n].shape))
-        for n in names
-    }
+    given = {n: np.array(engine.bound.arrays[n], dtype=np.float64) for n in names}
+    found = {n: (value, np.zeros(value.shape)) for n, value in given.items()}
     with np.errstate(all="ignore"):
         for piece, gaps, which, mean, variance in _cells(engine, checked):
             size = engine.levels.rows(piece.piece.axes).size
@@ -99,7 +97,7 @@ def _cells(
 ) -> Iterator[tuple[PieceData, GapData, NDArray[np.intp], Floats, Floats]]:
     """The incomplete rows of every group of arrays, block by block: their means and variances."""
     known = engine.known(params)
-    coupled = {}
+    coupled: Posteriors = {}
     for structure in engine.structures:
         if any(engine.pieces[i].gaps for i in structure.pieces):
             coupled |= structure.infer(known, EXPECT)[1]

@@ -68,9 +68,7 @@ class Start:
         self._scale, params, _ = max(tried, key=lambda t: t[2])
         return params
 
-    def _points(
-        self, steer: Steer, seed: int, scale: float
-    ) -> tuple[Points, np.random.Generator]:
+    def _points(self, steer: Steer, seed: int, scale: float) -> tuple[Points, np.random.Generator]:
         rng = np.random.default_rng(seed)
         return Points(self._engine, steer, rng, scale), rng
 

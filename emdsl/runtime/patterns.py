@@ -46,7 +46,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
-    """What R rows miss: `missing` (V, R), `kind` (R,), the group and the place there of each row."""
+    """What R rows miss: `missing` (V, R), `kind` (R,), each row's group and its place there.
+
+    `blocks` keeps the shares of whole blocks of rows, by their first and last.
+    """
 
     missing: Masks
     kind: Ints
@@ -58,9 +61,7 @@ class Patterns:
     @classmethod
     def of(cls, missing: Masks, kind: Ints) -> Patterns:
         """The patterns of rows of some kinds; every row misses a cell."""
-        first, pattern = distinct_columns(
-            np.concatenate([missing, kind[None]]).astype(np.float64)
-        )
+        first, pattern = distinct_columns(np.concatenate([missing, kind[None]]).astype(np.float64))
         counts = missing[:, first].sum(axis=0)
         group, place = np.empty_like(first), np.empty_like(first)
         groups = []
@@ -70,7 +71,6 @@ class Patterns:
             cells = np.nonzero(missing[:, first[own]].T)[1].reshape(len(own), count)
             groups.append(Group(cells, kind[first[own]]))
         return cls(missing, kind, tuple(groups), group[pattern], place[pattern])
-
 
     def shares(self, rows: Ints, block: tuple[int, int] | None) -> list[Share]:
         """Some of the rows by pattern; those of a whole block (first, last) are kept."""
@@ -153,9 +153,12 @@ class Conditionals:
         """
         cells, kind = group.cells[which], group.kind[which]
         one = self.square.shape[-1] == 1
-        precision = -2.0 * self.square[
-            :, cells[:, :, None], cells[:, None, :], 0 if one else kind[:, None, None]
-        ]
+        precision = (
+            -2.0
+            * self.square[
+                :, cells[:, :, None], cells[:, None, :], 0 if one else kind[:, None, None]
+            ]
+        )
         factor = np.linalg.cholesky(precision)
         inverse = np.linalg.inv(factor)
         logs = np.log(np.einsum("...vv->...v", factor)).sum(axis=-1)

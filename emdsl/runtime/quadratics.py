@@ -172,7 +172,7 @@ def _evaluated(
     for name, own in itertools.groupby(range(len(cells)), key=lambda i: cells[i][0]):
         which = list(own)
         flat = block[name].reshape(-1, width)
-        values = (centre[which, None] + step[which, None] * at[which])
+        values = centre[which, None] + step[which, None] * at[which]
         flat[[cells[i][1] for i in which]] = np.tile(values, (1, width // count))
     block["block width"] = np.asarray(width)
     found = features(block)

@@ -118,9 +118,7 @@ class FitResult:
 
         Of the arrays whose missing cells the model integrates out, {array: (values, sd)}.
         """
-        return _impute(
-            self.program, self._data(data), self.params, self._fixed(), lengths=lengths
-        )
+        return _impute(self.program, self._data(data), self.params, self._fixed(), lengths=lengths)
 
     def predict(self, data: Any = None, *, lengths: Any = None) -> dict[str, NDArray[np.int64]]:
         """Jointly most probable values of each element's latents, {latent: (N,)}."""
