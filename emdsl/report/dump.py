@@ -9,6 +9,7 @@ import sympy as sp
 
 from emdsl.compiler import STAGES, Derivation, compile_source, derive
 from emdsl.diagnostics import Bug, CompileError
+from emdsl.inference.gaps import with_gaps
 from emdsl.inference.plan import Plan, plan_of
 from emdsl.inference.schedule import Send, Step, SumOut, Walk
 from emdsl.inference.strategy import choose
@@ -104,7 +105,8 @@ def _derivation_lines(d: Derivation) -> Iterator[str]:
 def _plan(source: Source) -> str:
     model = _built(source)
     matches = choose(model)
-    return "\n".join(_plan_lines(plan_of(derive(model, matches).derived, matches)))
+    plan = with_gaps(plan_of(derive(model, matches).derived, matches))
+    return "\n".join(_plan_lines(plan))
 
 
 def _plan_lines(plan: Plan) -> Iterator[str]:
@@ -121,6 +123,9 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
             yield f"    given {', '.join(str(g.expr) for g in c.given) or 'nothing'}"
             children = ", ".join(map(str, c.children))
             yield f"    messages from {children or 'none'}, to {c.parent}"
+        for g in piece.gaps:
+            factor = f"a factor of cluster {g.host}" if g.host >= 0 else "a term without a latent"
+            yield f"  missing cells of {', '.join(g.arrays)} integrated out: {factor}"
         for s in piece.statistics:
             yield f"  statistic {s.name}[{', '.join(s.axes)}]"
     for structure in plan.structures:
