@@ -1,7 +1,7 @@
-# emdsl fit models/missing_covariates.em models/data/fitness.csv --data u=age,weight,pulse --data y=oxygen
+# emdsl fit models/missing_covariates.em models/data/fitness.csv --data u=age,weight,pulse
 model MissingCovariates
     "A linear regression whose covariates have gaps, which a normal of their own fills."
-    "Little, J. Am. Stat. Assoc. 87 (1992); Little and Rubin, Statistical Analysis with Missing Data."
+    "Little, J. Am. Stat. Assoc. 87 (1992); Little and Rubin (2019), chapter 11."
 
 param mean  : real[P]
 param cov   : posdef[P]
