@@ -21,7 +21,9 @@ def without_data(engine: Engine) -> Engine:
     blank = Engine(engine.program, engine.bound, engine.pivot, collapse=False)
     for data in blank.pieces:
         _hide(meta, data)
-    complete = {a.name: False for a in meta.arrays if a.role == "data"}
+    complete = {
+        a.name: False for a in meta.arrays if a.role == "data" and a.missing != "any"
+    }  # fmt: skip
     blank.layout = replace(blank.layout, complete={**blank.layout.complete, **complete})
     blank.set_pivot(engine.pivot)
     return blank

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.feature_columns import distinct_columns
 from emdsl.runtime.filling import Filling
+from emdsl.runtime.improper import ImproperError
 from emdsl.runtime.patterns import KINDS, Conditionals, Ints, Patterns
 from emdsl.runtime.program import Coefficients, Features, Floats, Gaps, Layout, Params
 from emdsl.runtime.quadratics import (
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 
 _WIDE = 2**23  # numbers in the second moments of rows that share no coefficients
+_EPS = float(np.finfo(np.float64).eps)
+_LOST = 1e-2  # of a row's log density: parts that cancel leave no more digits
 _FAR = 4.0  # steps from the centre at which another centre is better
 
 
@@ -154,8 +157,11 @@ class GapData:
 
     # -- under given parameters --
 
-    def solve(self, params: Params | None) -> None:
-        """Find the posteriors under these parameters, once; None: of the values drawn, if any."""
+    def solve(self, params: Params | None, *, exact: bool = True) -> None:
+        """Find the posteriors under these parameters, once; None: of the values drawn, if any.
+
+        Raises ImproperError where no digits are left of a log density that must be `exact`.
+        """
         if self._solved is not None and self._solved.params is params:
             return
         if params is None:
@@ -168,6 +174,12 @@ class GapData:
         square: Floats = np.zeros((self.states, count, count, 1))
         for c, q in rows.quadratics.items():
             own = self._coefficients(known, c, q.active)
+            if exact and np.any(_EPS * (np.abs(own) @ q.size) > _LOST):
+                names = " and ".join(self.gaps.arrays)
+                raise ImproperError(
+                    f"{names}: so far from zero for the spread that the missing cells' log density "
+                    "has no digits left: subtract a constant from the data"
+                )
             linear = linear + self._spread(c, np.tensordot(own, q.slope, 1))
             square = square + self._spread(c, np.tensordot(own, q.bend, 1))
         posterior = Conditionals(rows.patterns, square, rows.step)
@@ -347,7 +359,7 @@ class GapData:
 
     def moved(self, params: Params) -> Filling | None:
         """A better filling for cells far from the centre under parameters; None: it is good."""
-        self.solve(params)
+        self.solve(params, exact=False)
         assert self._solved is not None
         assert self._solved.posterior is not None
         rows, missing = self.rows, self.rows.patterns.missing
@@ -358,6 +370,7 @@ class GapData:
         spread = (square + np.where(missing, mean - at[:, None], 0.0) ** 2).sum(axis=(0, 2))
         spread = np.sqrt(spread / count)
         ever = missing.any(axis=1)
+        self._solved = None
         far = ever & ((np.abs(at) > _FAR) | (spread > _FAR) | (spread < 1.0 / _FAR**2))
         if not far.any():
             return None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,13 @@ _NOISE = 64 * np.finfo(float).eps  # of the largest value: less than this is rou
 class Quadratic:
     """A cluster's features as functions of V cells t: those that change, `active` (A,).
 
+    `size` (A,) is how large they are about the centre, which is what their digits are lost from.
     `slope` (A, V, contexts) and `bend` (A, V, V, kinds), symmetric in V, where all contexts or all
     kinds are alike with a last axis of length 1.
     """
 
     active: Ints
+    size: Floats
     slope: Floats
     bend: Floats
 
@@ -126,9 +128,9 @@ def quadratics(
         slope, bend = _joined(slopes[c], active), _joined(bends[c], active)
         if len(_alike([(slope, sizes[c][active])])[0]) == 1:
             slope = slope[..., :1]
-        out[c] = Quadratic(active, slope, bend)
-    which, inverse = _alike([(q.bend, sizes[c][q.active]) for c, q in out.items()])
-    out = {c: Quadratic(q.active, q.slope, q.bend[..., which]) for c, q in out.items()}
+        out[c] = Quadratic(active, sizes[c][active], slope, bend)
+    which, inverse = _alike([(q.bend, q.size) for q in out.values()])
+    out = {c: replace(q, bend=q.bend[..., which]) for c, q in out.items()}
     return out, inverse[kind]
 
 

@@ -530,3 +530,46 @@ def test_impute_the_data_of_a_fit() -> None:
     np.testing.assert_allclose(own.sd, given.sd, rtol=1e-12)
     assert np.isfinite(own.values[5]).all()
     assert (own.sd[5] > 0).all()
+
+
+SWITCHING = """model Switching
+param start : simplex[2]
+param trans[2] : simplex[2]
+param m : real
+param spread : positive
+param b[2] : real
+param s : positive
+for t in T:
+    latent z[t] ~ Categorical(start) if t == 0 else Categorical(trans[z[t-1]])
+    data   u[t] : real ~ Normal(m, spread)
+    data   y[t] : real ~ Normal(b[z[t]] * u[t], s)
+"""
+
+
+def test_missing_covariates_along_a_chain() -> None:
+    """Each row's evidence is a factor of its state; filtering leaves rows without data."""
+    rng = np.random.default_rng(15)
+    u = punched(rng.normal(size=15), rng)
+    y = punched(rng.normal(size=15), rng, 0.2)
+    p = {"start": np.array([0.4, 0.6]), "trans": np.array([[0.9, 0.1], [0.2, 0.8]]), "m": 0.3,
+         "spread": 1.3, "b": np.array([2.0, -0.5]), "s": 0.7}  # fmt: skip
+    v = p["spread"] ** 2
+    said = []
+    for row in zip(u, y, strict=True):
+        both = []
+        for b in p["b"]:
+            cov = np.array([[v, b * v], [b * v, b**2 * v + p["s"] ** 2]])
+            both.append(seen_density(np.array(row), p["m"] * np.array([1.0, b]), cov))
+        said.append(both)
+    ahead = np.log(p["start"]) + said[0]
+    steps = [float(logsumexp(ahead))]
+    for now in said[1:]:
+        ahead = logsumexp(ahead[:, None] + np.log(p["trans"]), axis=0) + now
+        steps.append(float(logsumexp(ahead)))
+    data = {"u": u, "y": y}
+    m = model(SWITCHING)
+    assert m.log_likelihood(data, p) == pytest.approx(steps[-1], rel=1e-12)
+    found = m.filtered(data, p).log_predictive
+    (rows,) = found.values()
+    np.testing.assert_allclose(np.cumsum(rows), steps, rtol=1e-10)
+    rises(m.fit(data, restarts=2, progress=False))
