@@ -735,6 +735,15 @@ def no_value_left(span: Span, entry: str, one: str, two: str, first: Span) -> Di
     )
 
 
+def prior_elsewhere(span: Span, name: str, declared: str) -> Diagnostic:
+    return Diagnostic(
+        "support-mismatch",
+        f"the prior has no value that `{name}`, being {declared}, can have",
+        span,
+        "correct its bounds, or declare the param of another type",
+    )
+
+
 def no_data(span: Span, name: str) -> Diagnostic:
     message = f"the model `{name}` has no data, so there is nothing to fit"
     return Diagnostic("no-data", message, span, "declare what is observed: `data x[n] ~ ...`")

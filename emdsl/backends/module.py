@@ -74,7 +74,7 @@ _MOMENTS = (
     "def posterior_moments(",
     "    data: Any, params: Mapping[str, Any], *, lengths: Any = None",
     ") -> dict[str, rt.Moments]:",
-    '    """The posterior mean and covariance of each continuous latent: smoothed states, scores."""',
+    '    """The posterior mean and covariance of each continuous latent: scores, states."""',
     "    return rt.posterior_moments(PROGRAM, data, params, lengths=lengths)",
     "",
     "",

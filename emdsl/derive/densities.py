@@ -17,7 +17,9 @@ from emdsl.derive.refusal import Refused
 from emdsl.derive.scalarize import Guarded, Scalarizer, certain, combine, log_gamma
 from emdsl.families import vocabulary as v
 from emdsl.families.family import Family
+from emdsl.families.interval import interval_of
 from emdsl.model.graph import Choice, Distribution, Draw, Expr, Extent, Fixed, Limited, Ref
+from emdsl.model.prior_bounds import bounds_of
 from emdsl.source import Span
 
 
@@ -102,25 +104,21 @@ class DensityOf:
         return atoms.symbol(LogInd(condition))
 
     def _of_a_prior(self, condition: sp.Basic, place: tuple[Ix, ...]) -> sp.Expr:
-        """A prior's own support: fine where the parameter's type says as much."""
+        """A prior's own support: fine where the parameter's type and bounds say as much."""
         s = self.scalarizer
         assert isinstance(self.variate.expr, Ref)
-        kind = s.model.param(self.variate.expr.name).type.kind
+        name = self.variate.expr.name
         x = s.scalar(self.variate.expr, place)[0][1]
-        implied: set[sp.Basic] = set()
-        if kind in ("positive", "unit"):
-            implied |= {sp.Ge(x, 0), sp.Le(0, x), sp.Gt(x, 0), sp.Lt(0, x), sp.true}
-        if kind == "unit":
-            implied |= {sp.Le(x, 1), sp.Ge(1, x), sp.Lt(x, 1), sp.Gt(1, x)}
-        parts = condition.args if isinstance(condition, sp.And) else (condition,)
-        if all(part in implied for part in parts):
+        support = interval_of(condition, x)
+        kept = bounds_of(s.model.param(name), s.model.constraints)
+        if support and kept and support[0] <= kept[0] and kept[1] <= support[1]:
             return sp.Integer(0)
         raise Refused(
             "bounded-prior",
-            f"the prior {self.family.name} keeps its parameter between bounds, and no update here "
-            "stops at a bound",
+            f"the prior {self.family.name} keeps `{name}` between bounds that aren't known before "
+            "fitting",
             self.draw.span,
-            "declare the parameter `unit` for bounds of 0 and 1, or take a prior on all its values",
+            "write its bounds as numbers, or take a prior on all values of the param",
         )
 
     def _boolean(self, tree: sp.Basic, place: tuple[Ix, ...]) -> sp.Basic:

@@ -244,8 +244,11 @@ class _Deriver:
         places = tuple(self.atoms.fresh(e) for e in leading)
         total: sp.Expr = sp.Integer(0)
         for condition, draw in draws:
-            density = self._one(draw, ref, axis, places, s, observed=observed)
-            total += s.indicator(condition) * density
+            # where another branch draws whole vectors, one that draws entries is summed over them
+            own = ref.shape[len(leading) : len(ref.shape) - self.families[draw.family].event]
+            inner = tuple(self.atoms.fresh(e) for e in own)
+            density = self._one(draw, ref, axis, (*places, *inner), s, observed=observed)
+            total += s.indicator(condition) * (self.atoms.sum(inner, density) if inner else density)
         if observed and axis is None:
             assert self.level is not None
             inner = self.levels.inner(self.model.variable(ref.name))

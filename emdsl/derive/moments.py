@@ -67,7 +67,8 @@ Name = Callable[[tuple[str, ...], dict[str, Ix], str], tuple[dict[str, Ix], tupl
 
 def latent_part(data: sp.Expr, atoms: Atoms) -> tuple[sp.Expr, sp.Expr]:
     """A monomial's data as (factors with continuous latents, the others)."""
-    inner, rest = [], []
+    inner: list[sp.Expr] = []
+    rest: list[sp.Expr] = []
     for factor in sp.Mul.make_args(data):
         (inner if atoms.has_latent(factor) else rest).append(factor)
     return sp.Mul(*inner), sp.Mul(*rest)
@@ -116,9 +117,7 @@ def _entries(inner: sp.Expr, atoms: Atoms) -> list[Elem] | None:
     return out
 
 
-def _function(
-    inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name, span: Span
-) -> Taken:
+def _function(inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name, span: Span) -> Taken:
     """A function of one entry of one latent: log u, 1/u, log(1 - u)."""
     found = {a for a in atoms.deep(inner) if isinstance(a, Elem) and a.role == "latent"}
     others = [a for a in atoms.deep(inner) if a not in found]

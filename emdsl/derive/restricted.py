@@ -15,8 +15,10 @@ from emdsl.derive.quadrature import Domain, Floats, SignedLog, integral
 from emdsl.derive.refusal import Refused
 from emdsl.families.evaluate import evaluate
 from emdsl.families.family import Family
+from emdsl.families.interval import interval_of
 from emdsl.model.graph import Draw
 from emdsl.model.kinds import Kind
+from emdsl.model.prior_bounds import TYPE_BOUNDS
 
 _WIDER: dict[Kind, tuple[Kind, ...]] = {"positive": ("real",), "unit": ("real", "positive")}
 _DOMAIN: dict[Kind, Domain] = {"positive": "half", "unit": "unit"}
@@ -30,11 +32,20 @@ def log_restriction(
     `arguments` are the draw's, as scalars. Raises Refused where they are no numbers, and the family
     isn't even about 0, so that the mass isn't known here.
     """
-    if family.event or family.kind not in _WIDER.get(kind, ()) or family.condition is not None:
+    if family.event or family.kind not in _WIDER.get(kind, ()):
         return sp.Integer(0)
     tree = family.log_density_in(list(arguments))
-    tree = tree.subs({family.symbol(n): e for n, e in arguments.items()}, simultaneous=True)
+    values = {family.symbol(n): e for n, e in arguments.items()}
+    tree = tree.subs(values, simultaneous=True)
     x = family.variable
+    if family.condition is not None:
+        support = interval_of(family.condition.subs(values, simultaneous=True), x)
+        assert support is not None  # else the prior is refused, or has been
+        low, high = TYPE_BOUNDS[kind]
+        if low <= support[0] and support[1] <= high:
+            return sp.Integer(0)
+        ends = (x, max(low, support[0]), min(high, support[1]))
+        return -sp.log(sp.integrate(sp.exp(tree), ends))
     if kind == "positive" and sp.expand(tree.subs(x, -x) - tree) == 0:
         return sp.log(2)
     mass = _mass(tree, x, _DOMAIN[kind])

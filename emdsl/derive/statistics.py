@@ -199,7 +199,7 @@ class _Splitter:
         number = m.number
         for axis in sorted(m.axes - known):  # summed over without depending on it
             number = number * self.atoms.size_of(axis)
-        statistic = self._statistic(plate, scope, feature, taken and taken.moment)
+        statistic = self._statistic(plate, scope, feature, None if taken is None else taken.moment)
         places = (*scope, *met, *places)
         axes = frozenset({*places, *free})
         return Term(_tidy(number), still, statistic, places, m.basis, axes, node.name, m.span)

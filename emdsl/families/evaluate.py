@@ -7,7 +7,7 @@ happen weigh nothing; lowered code has to do the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 import numpy as np
@@ -45,16 +45,25 @@ def log_density(family: Family, x: object, arguments: Mapping[str, object]) -> f
 
 def evaluate(expression: sp.Basic, environment: Mapping[sp.Symbol, Value]) -> Value:
     """The expression's value with these values of its symbols; vectors are elementwise."""
+    return _function(expression)(environment)
+
+
+@cache
+def _function(expression: sp.Basic) -> Callable[[Mapping[sp.Symbol, Value]], Value]:
+    """The expression as a function of its symbols' values: SymPy's trees are slow to walk."""
     if isinstance(expression, sp.Symbol):
-        return environment[expression]
+        return lambda environment: environment[expression]
     if isinstance(expression, sp.Number | sp.NumberSymbol):
-        return float(expression)
+        number = float(expression)
+        return lambda _: number
     if expression in (sp.true, sp.false):
-        return bool(expression)
+        truth = bool(expression)
+        return lambda _: truth
     operation = OPERATIONS.get(expression.func)
     if operation is None:
         raise NotImplementedError(f"no numbers for {expression.func}")
-    return operation(*(evaluate(e, environment) for e in expression.args))
+    parts = [_function(e) for e in expression.args]
+    return lambda environment: operation(*[part(environment) for part in parts])
 
 
 def _product(*factors: Value) -> Value:

@@ -7,15 +7,18 @@ log evidence for each of their configurations is a factor of *finite*.
 
 from __future__ import annotations
 
+from emdsl.derive.atoms import Elem
 from emdsl.derive.joint import joint_of
 from emdsl.derive.levels import Level, Levels, Link, own_places
 from emdsl.derive.moments import Moment, Sight
 from emdsl.derive.refusal import Refused
 from emdsl.derive.statistics import Derived, statistics_of
 from emdsl.diagnostics import CompileError
+from emdsl.inference import finite
 from emdsl.inference.elements import uncounted
 from emdsl.inference.match import Match, Piece, Refusal
 from emdsl.inference.posteriors import Posterior, posteriors_of
+from emdsl.inference.schedule import Factor, Stuck, schedule
 from emdsl.model.graph import Model, Variable
 from emdsl.source import Span
 
@@ -85,7 +88,9 @@ def _across(
     """A piece whose latents are seen from other rows than their own."""
     links = _links(derived)
     targets = {link.target for own in links.values() for link in own}
-    targets |= {derived.joint.levels.of(derived.joint.model.variable(n)) for n in _latents(piece, derived)}
+    targets |= {
+        derived.joint.levels.of(derived.joint.model.variable(n)) for n in _latents(piece, derived)
+    }
     once = all(len(own) == 1 for own in links.values())
     if len(targets) == 1 and once:
         (home,) = targets
@@ -93,6 +98,8 @@ def _across(
             return _counted(strategy, derived, links) or Match(
                 strategy, piece, summed, home=home.axis
             )
+    if strategy == "mixed" and _at_own_rows(derived):
+        return _under_structure(derived, piece, summed)
     if strategy != "gaussian":
         first = next(
             v for v in map(derived.joint.model.variable, piece.variables) if is_continuous(v)
@@ -107,6 +114,38 @@ def _across(
         v = model.variable(piece.variables[0])
         return Refusal(strategy, f"the elements of `{weighted}` are counted by weights", v.span)
     return Match(strategy, piece, summed, coupled=True)
+
+
+def _at_own_rows(derived: Derived) -> bool:
+    """Whether every continuous latent is seen by its own rows alone."""
+    levels = derived.joint.levels
+    return all(
+        link_of(levels, s.plate, sight).own
+        for s in derived.statistics
+        for sight in (s.moment.sights if s.moment is not None else ())
+    )
+
+
+def _under_structure(derived: Derived, piece: Piece, summed: tuple[str, ...]) -> Match | Refusal:
+    """Continuous latents of a row each, under discrete latents that are tied across rows.
+
+    What they say is a factor of the row's discrete latents, which *finite* orders with the others.
+    """
+    levels = derived.joint.levels
+    found, places = finite.factors_of(levels, piece)
+    for level in piece.levels:
+        scopes = [s.scope for s in derived.statistics if s.plate == level.axis and s.moment]
+        together = tuple(dict.fromkeys(a for scope in scopes for a in scope))
+        if together:
+            found.append(Factor(level, together))
+    weighted = finite.weighted(levels, found[: len(places)], places)
+    if weighted is not None:
+        return Refusal("mixed", weighted.reason, weighted.span)
+    order = schedule(tuple(found), levels)
+    if isinstance(order, Stuck):
+        circle = finite.circle(levels, piece, found[: len(places)], places)
+        return Refusal("mixed", circle.reason, circle.span, circle.notes)
+    return Match("mixed", piece, summed, coupled=True)
 
 
 def _latents(piece: Piece, derived: Derived) -> tuple[str, ...]:
@@ -126,11 +165,17 @@ def _links(derived: Derived) -> dict[str, set[Link]]:
         for sight in s.moment.sights if s.moment is not None else ():
             own.add(link_of(levels, s.plate, sight))
         own |= {levels.links[s.plate, axis] for axis in s.scope}
-    for x in (*derived.live, *derived.given):
-        found.setdefault(x.plate, set()).update(levels.links[x.plate, a] for a in x.scope)
+    for plate, scope, _ in _unsummed(derived):
+        found.setdefault(plate, set()).update(levels.links[plate, a] for a in scope)
     elsewhere = {p: {k for k in own if not k.own} for p, own in found.items()}
     mixed = {p for p, own in found.items() if elsewhere[p] and len(own) > len(elsewhere[p])}
     return {p: found[p] if p in mixed else own for p, own in elsewhere.items() if own}
+
+
+def _unsummed(derived: Derived) -> list[tuple[str, tuple[str, ...], Span]]:
+    """Plate, latents and place of what no statistic sums up."""
+    live = [(x.plate, x.scope, x.span) for x in derived.live]
+    return [*live, *((g.plate, g.scope, g.span) for g in derived.given)]
 
 
 def link_of(levels: Levels, plate: str, sight: Sight) -> Link:
@@ -146,11 +191,10 @@ def link_of(levels: Levels, plate: str, sight: Sight) -> Link:
 def _counted(strategy: str, derived: Derived, links: dict[str, set[Link]]) -> Refusal | None:
     """Refuse what can't be added up at other rows: functions evaluated anew, weighted targets."""
     model = derived.joint.model
-    for x in (*derived.live, *derived.given):
-        if x.plate in links and x.scope:
-            return Refusal(
-                strategy, "rows that point to a discrete latent have more than sums for it", x.span
-            )
+    for plate, scope, span in _unsummed(derived):
+        if plate in links and scope:
+            why = "rows that point to a discrete latent have more than sums for it"
+            return Refusal(strategy, why, span)
     for own in links.values():
         for link in own:
             weighted = [p for p in link.target.plates if model.plate(p).weight is not None]
@@ -181,8 +225,8 @@ def posteriors_in(
     atoms, model = derived.joint.atoms, derived.joint.model
     for x in derived.live:
         if atoms.has_latent(x.expr) and (plates is None or x.plate in plates):
-            name = next(a.name for a in sorted(atoms.deep(x.expr), key=str)
-                        if getattr(a, "role", "") == "latent")  # fmt: skip
+            entries = [a for a in atoms.deep(x.expr) if isinstance(a, Elem)]
+            name = min(a.name for a in entries if a.role == "latent")
             return Refusal(
                 strategy,
                 f"`{name}` and parameters are inside one function in the density of `{x.node}`, "
@@ -194,7 +238,7 @@ def posteriors_in(
             return Refusal(strategy, "a continuous latent decides what is possible", g.span)
     moments: dict[Moment, Span] = {}
     for t in derived.terms:
-        if t.statistic is not None and t.statistic.moment is not None:
-            if plates is None or t.statistic.plate in plates:
-                moments.setdefault(t.statistic.moment, t.span)
+        s = t.statistic
+        if s is not None and s.moment is not None and (plates is None or s.plate in plates):
+            moments.setdefault(s.moment, t.span)
     return posteriors_of(model, atoms, tuple(moments.items()), strategy, at_home=at_home)

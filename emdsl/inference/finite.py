@@ -51,7 +51,7 @@ def match(levels: Levels, piece: Piece) -> Match | Refusal:
         return early
     summed = tuple(n for n in piece.variables if n in levels.axes)
     try:
-        factors, places = _factors(levels, piece)
+        factors, places = factors_of(levels, piece)
     except Refused as refused:
         d = refused.diagnostic
         return Refusal("finite", d.message, d.span)
@@ -60,20 +60,20 @@ def match(levels: Levels, piece: Piece) -> Match | Refusal:
     )
     if not coupled:
         return Match("finite", piece, summed)
-    weighted = _weighted(levels, factors, places)
-    if weighted is not None:
-        return weighted
+    refused_weights = weighted(levels, factors, places)
+    if refused_weights is not None:
+        return refused_weights
     given = tuple(factors)
     order = schedule(given, levels)
     if isinstance(order, Stuck):
-        return _circle(levels, piece, factors, places)
+        return circle(levels, piece, factors, places)
     return Match("finite", piece, summed, coupled=True)
 
 
 Places = list[dict[str, Ref]]  # for each factor, the reference that each axis is seen through
 
 
-def _factors(levels: Levels, piece: Piece) -> tuple[list[Factor], Places]:
+def factors_of(levels: Levels, piece: Piece) -> tuple[list[Factor], Places]:
     """One factor for each node: the latents that its density depends on."""
     model = levels.model
     factors: list[Factor] = []
@@ -93,7 +93,7 @@ def _factors(levels: Levels, piece: Piece) -> tuple[list[Factor], Places]:
     return factors, places
 
 
-def _weighted(levels: Levels, factors: list[Factor], places: Places) -> Refusal | None:
+def weighted(levels: Levels, factors: list[Factor], places: Places) -> Refusal | None:
     """Refuse counts of replicates where rows are tied to each other by more than nesting."""
     model = levels.model
     for f, seen in zip(factors, places, strict=True):
@@ -112,7 +112,7 @@ def _weighted(levels: Levels, factors: list[Factor], places: Places) -> Refusal 
     return None
 
 
-def _circle(levels: Levels, piece: Piece, factors: list[Factor], places: Places) -> Refusal:
+def circle(levels: Levels, piece: Piece, factors: list[Factor], places: Places) -> Refusal:
     """Show the dependences that tie rows in circles, and what enumeration would cost."""
     model = levels.model
     notes: list[Note] = []
@@ -193,4 +193,4 @@ def _finite(v: Variable) -> bool:
     )
 
 
-__all__ = ["Schedule", "match", "summed_of"]
+__all__ = ["Schedule", "circle", "factors_of", "match", "summed_of", "weighted"]

@@ -16,10 +16,12 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
+from emdsl.derive.atoms import Ind
 from emdsl.derive.levels import Level, Link
 from emdsl.derive.live import Live
 from emdsl.derive.moments import Moment
 from emdsl.derive.statistics import Derived, Feature, Given, Statistic, Term
+from emdsl.derive.table import Atoms
 from emdsl.diagnostics import Bug
 from emdsl.inference.continuous import link_of, posteriors_in
 from emdsl.inference.match import Match, Refusal
@@ -231,9 +233,7 @@ def _normals(derived: Derived, match: Match, level: Level) -> PiecePlan:
     plan = _direct(derived, match, level)
     bundles, clusters = _integrals(derived, match, level.axis, terms, at_home=False)
     seen = dict.fromkeys(t.statistic for t in terms if t.statistic is not None)
-    return replace(
-        plan, clusters=clusters, bundles=bundles, statistics=(*plan.statistics, *seen)
-    )
+    return replace(plan, clusters=clusters, bundles=bundles, statistics=(*plan.statistics, *seen))
 
 
 def _independent(derived: Derived, match: Match) -> Level:
@@ -254,15 +254,19 @@ def _independent(derived: Derived, match: Match) -> Level:
 def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
     """The terms of one level of coupled rows, grouped by the latents they depend on."""
     joint = derived.joint
-    terms = [t for t in derived.terms if t.statistic and t.statistic.plate == level.axis]
+    everything = [t for t in derived.terms if t.statistic and t.statistic.plate == level.axis]
+    terms = [t for t in everything if t.statistic and t.statistic.moment is None]
+    bundles, integrals = _integrals(derived, match, level.axis, [
+        t for t in everything if t.statistic and t.statistic.moment is not None])  # fmt: skip
     given = [g for g in derived.given if g.plate == level.axis]
     live = [x for x in derived.live if x.plate == level.axis]
-    where = {id(x): scope for x, scope in _whole_nodes(terms, live)}
+    where = {id(x): scope for x, scope in _whole_nodes(terms, live, joint.atoms)}
     every = [where[id(x)] for x in (*terms, *live)] + [g.scope for g in given]
     scopes = dict.fromkeys(scope for scope in every if scope)
     own = tuple(n for n in match.summed if joint.levels.of(joint.model.variable(n)) == level)
     for name in own:  # a latent that no term depends on is summed over nonetheless
         scopes.setdefault((joint.levels.axes[name],))
+    scopes |= dict.fromkeys(b.scope for b in bundles)  # which takes their log evidence
     groups = []
     for scope in scopes:
         mine = tuple(t for t in terms if where[id(t)] == scope)
@@ -276,6 +280,7 @@ def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
             )
         )
     direct = tuple(t for t in terms if t.statistic and not t.statistic.scope)
+    order = list(scopes)
     return PiecePlan(
         match,
         level,
@@ -283,29 +288,56 @@ def _rows(derived: Derived, match: Match, level: Level) -> PiecePlan:
         direct,
         tuple(g for g in given if not g.scope),
         _features(direct),
-        tuple(groups),
+        (*groups, *integrals),
         tuple(s for s in derived.statistics if s.plate == level.axis),
         tuple(x for x in live if not x.scope),
+        tuple(
+            replace(
+                b,
+                clusters=tuple(len(groups) + i for i in b.clusters),
+                parent=order.index(b.scope),
+            )
+            for b in bundles
+        ),
     )
 
 
-def _whole_nodes(terms: list[Term], live: list[Live]) -> list[tuple[Term | Live, tuple[str, ...]]]:
+def _whole_nodes(
+    terms: list[Term], live: list[Live], atoms: Atoms
+) -> list[tuple[Term | Live, tuple[str, ...]]]:
     """The latents of the group that each term is in: its own, or all of its node's.
 
     y eta - log(1 + e^eta) is a log probability, its parts are numbers of any size: in tables of
     their own one would overflow and the other vanish. So what a node with live terms has on some
-    of its latents goes where it has more on them and others.
+    of its latents goes where it has more on them and others, in the same rows: a chain's start and
+    its steps are two log probabilities.
     """
-    nodes = {x.node for x in live}
     out: list[tuple[Term | Live, tuple[str, ...]]] = []
     items: list[Term | Live] = [*terms, *live]
+    tests = {id(x): _tests(x, atoms) for x in items}
     for item in items:
         scope = _scope_of(item)
-        if scope and item.node in nodes:
-            wider = [_scope_of(x) for x in items if x.node == item.node]
-            scope = max((s for s in wider if set(scope) <= set(s)), key=len)
+        if scope:
+            mates = [
+                x for x in items
+                if x.node == item.node and sp.And(*tests[id(item)], *tests[id(x)]) != sp.false
+            ]  # fmt: skip
+            if any(isinstance(x, Live) for x in mates):
+                wider = (_scope_of(x) for x in mates)
+                scope = max((s for s in wider if set(scope) <= set(s)), key=len)
         out.append((item, scope))
     return out
+
+
+def _tests(item: Term | Live, atoms: Atoms) -> list[sp.Basic]:
+    """What must hold of a row for the term to be there."""
+    if isinstance(item, Live):
+        expr = item.expr
+    else:
+        assert item.statistic is not None
+        expr = item.statistic.feature.expr
+    found = (atoms.atom(f) for f in sp.Mul.make_args(expr) if isinstance(f, sp.Symbol))
+    return [a.condition for a in found if isinstance(a, Ind)]
 
 
 def _scope_of(item: Term | Live) -> tuple[str, ...]:
@@ -320,7 +352,7 @@ def _structure(
 ) -> tuple[Structure, list[PiecePlan]]:
     """Order the elimination of coupled rows; groups that a walk pairs are tables where they can."""
     levels = derived.joint.levels
-    clusters = [(first + i, j) for i, p in enumerate(pieces) for j in range(len(p.clusters))]
+    clusters = [(first + i, j) for i, p in enumerate(pieces) for j, _ in p.finite]
     factors = [Factor(pieces[i - first].level, pieces[i - first].clusters[j].latents)
                for i, j in clusters]  # fmt: skip
     order = schedule(factors, levels)
@@ -333,7 +365,11 @@ def _structure(
 
     def is_live(factor: int) -> bool:
         piece, cluster = clusters[factor]
-        return bool(pieces[piece - first].clusters[cluster].live)
+        plan = pieces[piece - first]
+        fed = any(b.parent == cluster for b in plan.bundles)
+        found = plan.clusters[cluster]
+        moved = any(_scope_of(t) != found.latents for t in found.terms)  # beside what is live
+        return fed or bool(found.live) or moved
 
     shared = {
         clusters[i]
@@ -357,7 +393,7 @@ def _direct(derived: Derived, match: Match, level: Level) -> PiecePlan:
         match, level, (), tuple(terms),
         tuple(g for g in derived.given if g.plate == level.axis),
         _features(tuple(terms)), (),
-        tuple(t.statistic for t in terms if t.statistic is not None),
+        tuple(dict.fromkeys(t.statistic for t in terms if t.statistic is not None)),
         tuple(x for x in derived.live if x.plate == level.axis),
     )  # fmt: skip
 

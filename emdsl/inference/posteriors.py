@@ -26,8 +26,10 @@ from emdsl.source import Span
 
 @dataclass(frozen=True)
 class Role:
-    """What a moment is to its posterior: of a normal's parts i and j ("linear", "product",
-    "along"), or a family's function number i."""
+    """What a moment is to its posterior.
+
+    Of a normal's parts i and j "linear", "product" or "along"; or a family's function number i.
+    """
 
     kind: str
     first: int
@@ -45,7 +47,7 @@ class Posterior:
     family: str
     latents: tuple[str, ...]
     roles: tuple[tuple[Moment, Role], ...]
-    power: sp.Expr = sp.Integer(1)
+    power: sp.Expr = sp.S.One
     sights: tuple[Sight, ...] = ()  # a normal's parts
 
     def role(self, moment: Moment) -> Role:
@@ -101,9 +103,11 @@ def _posterior(
     if len(names) > 1:
         tying, span = next((m, s) for m, s in moments if len({n for n, _ in m.sights}) > 1)
         both = " and ".join(f"`{n}`" for n, _ in tying.sights)
-        return Refusal(strategy, f"{both} are tied to each other, and not all of them are real", span)
+        return Refusal(
+            strategy, f"{both} are tied to each other, and not all of them are real", span
+        )
     (name,) = names
-    return _single(name, kinds.pop(), model, atoms, moments, strategy)
+    return _single(name, kinds.pop(), atoms, moments, strategy)
 
 
 def _normal(
@@ -136,7 +140,6 @@ def _normal(
 def _single(
     name: str,
     kind: str,
-    model: Model,
     atoms: Atoms,
     moments: tuple[tuple[Moment, Span], ...],
     strategy: str,
@@ -177,12 +180,13 @@ def _family(kind: str, functions: set[sp.Expr], u: sp.Symbol) -> Family | None:
         return None
     if len(powers) == 1:
         (p,) = powers
-        return ("gamma" if p > 0 else "inverse_gamma", (sp.log(u), u**p), abs(p))
+        if p == -1:
+            return "inverse_gamma", (sp.log(u), 1 / u), one
+        return "gamma", (sp.log(u), u**p), p
     if powers == [1, 2] and sp.log(u) not in functions:
         return "positive_normal", (u, u**2), one
-    if len(powers) == 2 and powers[0] == -powers[1]:
-        p = powers[1]
-        return "generalised_inverse_gaussian", (sp.log(u), u**p, u**-p), p
+    if powers == [-1, 1]:
+        return "generalised_inverse_gaussian", (sp.log(u), u, 1 / u), one
     return None
 
 
@@ -191,9 +195,7 @@ def _power(f: sp.Expr, u: sp.Symbol) -> sp.Expr | None:
     return power if base == u and power.is_Rational else None
 
 
-def _none(
-    name: str, kind: str, moments: tuple[tuple[Moment, Span], ...], strategy: str
-) -> Refusal:
+def _none(name: str, kind: str, moments: tuple[tuple[Moment, Span], ...], strategy: str) -> Refusal:
     shown = list(dict.fromkeys(show(m) for m, _ in moments))
     return Refusal(
         strategy,

@@ -158,6 +158,26 @@ class Elimination:
             tuple(body),
         )
 
+    def integrate(self) -> Function:
+        """Continuous latents of coupled rows: what they say of discrete ones, and their means."""
+        body = list(self._sizes())
+        messages, means = [], []
+        for bundle in self.plan.bundles:
+            body += self.integration.forward(bundle)
+            flat = len(bundle.scope) > 1
+            messages.append(f"message_{bundle.label}" + ".reshape(-1, B)" * flat)
+            means += [self.integration.flat(self.plan.clusters[i]) for i in bundle.clusters]
+        parts = (f"({', '.join(x)}{',' * (len(x) == 1)})" for x in (messages, means))
+        body.append(Return(tuple(parts)))
+        return Function(
+            f"integrate_{self.plan.label}",
+            (*_ARGS, ("how", "rt.How = rt.EXPECT"), ("bias", "rt.Bias | None = None")),
+            "rt.Integrated",
+            "Log evidence (states, B) of each group of continuous latents, and the means of their\n"
+            "functions given the discrete latents' values, (states, B).\n",
+            tuple(body),
+        )
+
     def marginals(self) -> Function:
         body: list[Stmt] = []
         found: list[tuple[str, str]] = []

@@ -67,6 +67,8 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
         if piece.clusters:
             elimination = Elimination(piece, joint.atoms, names, joint.levels)
             functions += [] if piece.match.coupled else [elimination.infer()]
+            if piece.match.coupled and piece.bundles and piece.finite:
+                functions.append(elimination.integrate())
             functions += [elimination.marginals()] if piece.latents else []
         functions.append(CollectLowering(*shared).collect(wanted))
     couplings = [Coupling(plan, structure, model, names) for structure in plan.structures]

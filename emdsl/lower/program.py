@@ -73,6 +73,7 @@ def _piece(
     by_axis = {axis: name for name, axis in joint.levels.axes.items()}
     latents = [quoted(by_axis[a]) for a in piece.latents]
     marginals = f"marginals_{piece.label}" if piece.latents else "rt.no_marginals"
+    unseen = [_integral(joint.levels, piece, b) for b in piece.bundles if b.posterior is not None]
     lines = [
         "        rt.Piece(",
         f"            plate={extent_literal(plates[-1].extent)},",
@@ -82,7 +83,9 @@ def _piece(
         f"            latents={tuple_literal(latents)},",
         *_listed("clusters", clusters),
     ]
-    if piece.match.coupled and not piece.bundles:
+    if piece.match.coupled and piece.bundles and piece.finite:
+        lines.append(f"            integrate=integrate_{piece.label},")
+    if piece.match.coupled and piece.finite:
         shared = [str(c.shared) for c in piece.clusters]
         lines += _listed("shared", shared)
         own = [
@@ -91,7 +94,7 @@ def _piece(
         ]
         lines.append(f"            own={tuple_literal(own)},")
     if any(len(c.latents) > 1 for _, c in piece.finite):
-        seen = ([_seen(joint.levels, piece.level, a) for a in c.latents] for c in piece.clusters)
+        seen = ([_seen(joint.levels, piece.level, a) for a in c.latents] for _, c in piece.finite)
         lines += _group("reads", [_long(items) for items in seen])
     lines += [
         f"            features=features_{piece.label},",
@@ -100,7 +103,6 @@ def _piece(
     if piece.is_live:
         lines.append(f"            potentials=potentials_{piece.label},")
         lines.append(f"            kept={tuple_literal([str(i) for i in kept])},")
-    own = [b for b in piece.bundles if b.posterior is not None]
     if not piece.match.coupled:
         infer = f"infer_{piece.label}" if piece.clusters else "rt.no_latents"
         lines.append(f"            infer={infer},")
@@ -114,7 +116,7 @@ def _piece(
             if piece.gaps
             else []
         ),
-        *(_group("integrals", [_integral(joint.levels, piece, b) for b in own]) if own else []),
+        *(_group("integrals", unseen) if unseen else []),
         "        ),",
     ]
 
@@ -171,17 +173,18 @@ def _integral(levels: Levels, piece: PiecePlan, bundle: Bundle) -> str:
             parts += [str(role.second), str(moment.widths[0])]
         shares.append(f"rt.Share({', '.join(parts)})")
     p = bundle.posterior
+    parent = "" if bundle.parent is None else f"{' ' * 20}parent={bundle.parent},\n"
     head = f"{quoted(p.family)}, {tuple_literal([quoted(n) for n in p.latents])}"
     inner = "".join(f"{' ' * 24}{s},\n" for s in shares)
     return (
         f"rt.Integral(\n{' ' * 20}{head}, {len(bundle.scope)},\n"
-        f"{' ' * 20}(\n{inner}{' ' * 20}),\n{_sights(levels, piece, p)}{' ' * 16})"
+        f"{' ' * 20}(\n{inner}{' ' * 20}),\n{_sights(levels, piece, p)}{parent}{' ' * 16})"
     )
 
 
 def _sights(levels: Levels, piece: PiecePlan, posterior: Posterior) -> str:
     """The parts of normal latents that are tied across rows, as each row sees them."""
-    if not piece.match.coupled:
+    if not piece.match.coupled or piece.finite:
         return ""
     lines = [f"{' ' * 20}("]
     for name, via in posterior.sights:

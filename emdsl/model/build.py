@@ -14,6 +14,7 @@ from emdsl.diagnostics import CompileError, Diagnostic, Severity
 from emdsl.model import graph as g
 from emdsl.model.check import verify_order, verify_prior, warn_unused
 from emdsl.model.constraints import resolve_constraints
+from emdsl.model.contradictions import verify_together
 from emdsl.model.declare import declare
 from emdsl.model.densities import resolve_densities
 from emdsl.model.distributions import resolve_distribution
@@ -23,6 +24,7 @@ from emdsl.model.extents import resolve_plates, resolve_types
 from emdsl.model.infer import resolve_infers
 from emdsl.model.infer_types import infer_types
 from emdsl.model.order import names_in, topological
+from emdsl.model.prior_bounds import prior_bounds
 from emdsl.model.references import Place
 from emdsl.model.sizes import read_sizes
 from emdsl.model.substitute import is_small
@@ -43,7 +45,8 @@ def build(tree: ast.File, source: Source) -> tuple[g.Model, tuple[Diagnostic, ..
     plates = _weighted_plates(table)
     dists = _resolve_distributions(table)
     infers = resolve_infers(tree.items, table)
-    constraints = resolve_constraints(tree.items, table)
+    constraints = (*resolve_constraints(tree.items, table), *prior_bounds(dists, table))
+    verify_together(constraints, table)
     sizes = read_sizes(table)
     verify_order(dists, table)
     if not any(d.role == "data" for d in table.names.values()):

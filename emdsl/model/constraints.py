@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 
 from emdsl import diagnoses
 from emdsl.model import graph as g
-from emdsl.model.contradictions import verify_together
 from emdsl.model.show import show_syntax
 from emdsl.model.table import A_ROLE, Table
 from emdsl.source import Span
@@ -54,7 +53,6 @@ def resolve_constraints(items: tuple[ast.Item, ...], table: Table) -> tuple[g.Co
                 found.append(_constraint(item, table))
             except _Wrong:
                 continue
-    verify_together(found, table)
     return tuple(found)
 
 

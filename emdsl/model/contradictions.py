@@ -7,7 +7,7 @@ sum to 1 at most. What only sizes decide is found when fitting.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations
 
 from emdsl import diagnoses
 from emdsl.model import graph as g
@@ -106,7 +106,7 @@ def _verify_bounds(constraints: Sequence[g.Constraint], table: Table) -> None:
         if c.kind in ("bound", "fixed"):
             by_key.setdefault(_keys(c)[0], []).append(c)
     for key, found in by_key.items():
-        for one, two in pairwise(found):
+        for one, two in combinations(found, 2):
             low = [_value(c) for c in (one, two) if c.relation != "<="]
             high = [_value(c) for c in (one, two) if c.relation != ">="]
             crossed = low and high and max(low) > min(high)
@@ -114,6 +114,7 @@ def _verify_bounds(constraints: Sequence[g.Constraint], table: Table) -> None:
                 table.report(
                     diagnoses.no_value_left(two.span, _shown(key), one.text, two.text, one.span)
                 )
+                break
 
 
 def _value(c: g.Constraint) -> float:

@@ -345,6 +345,7 @@ class Constraint:
     """The sum of the terms `relation` the value, for each entry; `text` as written.
 
     `kind` says what it comes to: an entry fixed, two that are tied, a linear equation, a bound.
+    `of_prior` are bounds that no line of the file says but a prior's support.
     """
 
     kind: ConstraintKind
@@ -353,6 +354,7 @@ class Constraint:
     value: float
     text: str
     span: Span
+    of_prior: bool = False
 
 
 @dataclass(frozen=True, slots=True)

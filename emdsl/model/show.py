@@ -145,7 +145,7 @@ def show(model: g.Model) -> str:
         args = ", ".join(show_expr(a) for a in infer.args)
         method = f"{infer.method}({args})" if args else infer.method
         lines.append(f"infer {', '.join(infer.targets)} using {method}")
-    lines += [f"constrain {constraint.text}" for constraint in model.constraints]
+    lines += [f"constrain {c.text}" for c in model.constraints if not c.of_prior]
     return "\n".join(lines) + "\n"
 
 

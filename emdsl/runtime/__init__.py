@@ -24,11 +24,11 @@ from emdsl.runtime.bind import bind as bind
 from emdsl.runtime.continuous import Along as Along
 from emdsl.runtime.continuous import Linear as Linear
 from emdsl.runtime.continuous import Product as Product
-from emdsl.runtime.continuous import positive_normal as positive_normal
-from emdsl.runtime.continuous import posterior_of_shares as posterior_of_shares
 from emdsl.runtime.continuous import jointly_normal as jointly_normal
 from emdsl.runtime.continuous import natural as natural
+from emdsl.runtime.continuous import positive_normal as positive_normal
 from emdsl.runtime.continuous import posterior_of_one as posterior_of_one
+from emdsl.runtime.continuous import posterior_of_shares as posterior_of_shares
 from emdsl.runtime.em import Iteration as Iteration
 from emdsl.runtime.engine import Chunk as Chunk
 from emdsl.runtime.engine import Engine as Engine
@@ -57,9 +57,9 @@ from emdsl.runtime.matrix_posteriors import inverse_wishart as inverse_wishart
 from emdsl.runtime.matrix_posteriors import inverse_wishart_summary as inverse_wishart_summary
 from emdsl.runtime.matrix_posteriors import wishart as wishart
 from emdsl.runtime.matrix_posteriors import wishart_summary as wishart_summary
+from emdsl.runtime.moments import Moments as Moments
 from emdsl.runtime.normal_posterior import normal as normal
 from emdsl.runtime.normal_posterior import normal_summary as normal_summary
-from emdsl.runtime.moments import Moments as Moments
 from emdsl.runtime.numeric import ALL as ALL
 from emdsl.runtime.numeric import FEW as FEW
 from emdsl.runtime.numeric import Numeric as Numeric

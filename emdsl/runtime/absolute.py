@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.bent import least_bent
 from emdsl.runtime.constraints import System
 from emdsl.runtime.diagnosis import diagnose
 from emdsl.runtime.held import Held
@@ -79,8 +80,12 @@ def least_deviations(
     if statistics.notes is not None:
         squares = _Squares(table, here.shape, bend)
         point = _split(here, block, own)
+        held = tuple(
+            np.transpose(values[n].fixed(), p) if isinstance(values[n], Held) else None
+            for n, p in zip(block.params, block.places, strict=True)
+        )
         statistics.notes.extend(
-            diagnose(squares, point, ("real",) * len(own), block.params, block.batch)
+            diagnose(squares, point, ("real",) * len(own), block.params, block.batch, held=held)
         )
     if any(isinstance(values[n], Held) for n in block.params):
         found = _restricted(block, values, table, slope, bend, here)
@@ -116,7 +121,8 @@ def _free(
         new: Floats | None
         if bend is not None:
             weight, target, design = _counted(table, at)
-            new = least_with_squares(design, target, weight, slope[at], bend[at], here[at])
+            least = least_with_squares if _apart(design) else least_bent
+            new = least(design, target, weight, slope[at], bend[at], here[at])
         elif here.shape[-1] == 1:
             new = _median(table, at, float(slope[*at, 0]), orders)
         else:
@@ -164,17 +170,19 @@ def _restricted(
         return system.offset.reshape(here.shape)
     free: Floats | None
     start = np.asarray(np.linalg.lstsq(system.matrix, flat - system.offset)[0], dtype=np.float64)
-    apart = bool(((design != 0.0).sum(axis=0) <= 1).all())
+    apart = _apart(design)
     if bend is not None:
         curve = np.zeros((here.size, here.size))
         for at in np.ndindex(*batch):
             curve[np.ix_(entries[at], entries[at])] = bend[at]
         tilt = tilt - system.matrix.T @ (curve @ system.offset)
         curve = system.matrix.T @ curve @ system.matrix
-        if not apart:
-            return here  # an equation ties the deviations together: no rule for squares beside
-        limits = _limits(system)
-        free = least_with_squares(design, target, weight, tilt, curve, start, limits)
+        if apart:
+            free = least_with_squares(design, target, weight, tilt, curve, start, _limits(system))
+        else:
+            free = least_bent(design, target, weight, tilt, curve, start, system)
+        if free is None or not np.isfinite(free).all():
+            return here
         return (system.offset + system.matrix @ free).reshape(here.shape)
     if apart:
         free = np.array([_one(d, target, weight, t, s)
@@ -318,6 +326,11 @@ def _one(design: Floats, target: Floats, weight: Floats, slope: float, start: fl
 
 
 # --- several --------------------------------------------------------------------------------------
+
+
+def _apart(design: Floats) -> bool:
+    """Whether each deviation is of one unknown."""
+    return bool(((design != 0.0).sum(axis=0) <= 1).all())
 
 
 def _regression(table: _Table, at: tuple[int, ...], slope: Floats, here: Floats) -> Floats | None:

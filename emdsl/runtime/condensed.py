@@ -3,11 +3,13 @@
 Where all rows' normal latents have the same precision, posterior means are linear in the features
 phi_n, and the log evidence and all statistics depend on them through one matrix alone:
 
-    G = sum_n w_n phi_n phi_n' = R'R       (Tipping and Bishop, J. R. Stat. Soc. B 61 (1999), for
-                                            probabilistic PCA: the sample covariance is sufficient)
+    G = sum_n w_n phi_n phi_n' = R'R
 
-The F rows of R, each counted W / F times with W the sum of the weights, have the same matrix and the
-same total weight: an E-step on them costs nothing that grows with the number of rows.
+(Tipping and Bishop, J. R. Stat. Soc. B 61 (1999), for probabilistic PCA: the sample covariance is
+sufficient.)
+
+The F rows of R, each counted W / F times with W the sum of the weights, have the same matrix and
+the same total weight: an E-step on them costs nothing that grows with the number of rows.
 """
 
 from __future__ import annotations
@@ -28,7 +30,11 @@ def condensed(data: PieceData, blocks: Blocks) -> tuple[Chunk, Features] | None:
     if len(piece.integrals) != 1 or piece.latents or piece.potentials is not None:
         return None
     (integral,) = piece.integrals
-    if integral.family != "normal" or integral.states or len(integral.shares) != len(piece.clusters):
+    if (
+        integral.family != "normal"
+        or integral.states
+        or len(integral.shares) != len(piece.clusters)
+    ):
         return None
     linear = [s.cluster for s in integral.shares if s.role == "linear"]
     first: dict[int, Floats] = {}
@@ -54,7 +60,7 @@ def condensed(data: PieceData, blocks: Blocks) -> tuple[Chunk, Features] | None:
             stacked = stacked * np.sqrt(chunk.weight)
         total += float(chunk.stop - chunk.start if chunk.weight is None else chunk.weight.sum())
         rows = stacked.T if triangle is None else np.concatenate([triangle, stacked.T])
-        triangle = np.linalg.qr(rows, mode="r")
+        triangle = np.asarray(np.linalg.qr(rows, mode="r"))
     if triangle is None or not len(triangle) or total <= 0.0:
         return None
     count = len(triangle)

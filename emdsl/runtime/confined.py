@@ -19,29 +19,23 @@ from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.held import Held
 from emdsl.runtime.newton import maximise
 from emdsl.runtime.objective import Floats, Mask, Point, Restriction, Slopes
+from emdsl.runtime.rules import bounds_of, fixed_of, linked, rules_of
 
 if TYPE_CHECKING:
     from emdsl.runtime.numeric import Share
+
+__all__ = ["climb_within", "rules_of"]
 
 _ROUNDS = 20  # of the active set, and two for each entry
 _HALVINGS = 40
 
 
-def rules_of(share: Share) -> Constraints | None:
-    """The constraints on a block's parameters, if there are any."""
-    for name in share.block.params:
-        value = share.values[name]
-        if isinstance(value, Held):
-            return value.rules()
-    return None
-
-
 def climb_within(share: Share, start: Point, steps: int, rules: Constraints) -> Point:
     """A point at least as high as the start, where the constraints hold."""
     block = share.block
-    held = tuple(_held(share, i) for i in range(len(block.params)))
-    if not _linked(share, rules):
-        lower, upper = _bounds(share, rules)
+    held = tuple(fixed_of(share, i) for i in range(len(block.params)))
+    if not linked(share, rules):
+        lower, upper = bounds_of(share, rules)
 
         def step(at: Point, kept: tuple[Mask, ...]) -> Point:
             return maximise(share, at, block.kinds, block.batch, steps=steps, held=kept,
@@ -56,38 +50,10 @@ def climb_within(share: Share, start: Point, steps: int, rules: Constraints) -> 
     def together(at: Point, now: tuple[Mask, ...]) -> Point:
         return maximise(whole, at, block.kinds, 0, steps=steps, held=now, restriction=restriction)
 
-    bounds = _bounds(share, rules)
+    bounds = bounds_of(share, rules)
     lower, upper = (tuple(share.declared(b, i) for i, b in enumerate(side)) for side in bounds)
     found = _active(whole, together, flat, kept, lower, upper, restriction.matrix)
     return whole.batched(found)
-
-
-def _held(share: Share, i: int) -> Mask:
-    value = share.values[share.block.params[i]]
-    mask = value.fixed() if isinstance(value, Held) else np.zeros(np.shape(value), dtype=bool)
-    return np.transpose(mask, share.block.places[i])
-
-
-def _bounds(share: Share, rules: Constraints) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
-    """Lower and upper bounds, batch axes first."""
-    sides: tuple[list[Floats], list[Floats]] = ([], [])
-    for name, places in zip(share.block.params, share.block.places, strict=True):
-        value = share.values[name]
-        shape = np.shape(value)
-        found = (np.full(shape, -np.inf), np.full(shape, np.inf))
-        if isinstance(value, Held):
-            low, high = rules.bounds(name)
-            found = (low - value.shifts(), high - value.shifts())
-        for side, bound in zip(sides, found, strict=True):
-            side.append(np.transpose(bound, places))
-    return tuple(sides[0]), tuple(sides[1])
-
-
-def _linked(share: Share, rules: Constraints) -> bool:
-    """Whether entries are tied or in equations."""
-    index = rules.index([n for n in share.block.params if n in rules.spans])
-    tied = (rules.classes[index] != index).any() or np.isin(rules.classes, index).sum() > len(index)
-    return bool(tied) or any(np.isin(r.entries, index).any() for r in rules.rows)
 
 
 def _restriction(share: Share, rules: Constraints, flat: Point) -> Restriction:
@@ -132,13 +98,14 @@ class _Whole:
     def slopes(self, point: Point, second: bool) -> Slopes:
         found = self.share.slopes(self.batched(point), second)
         gradient = self.stored(found.gradient)
+        value = None if found.value is None else np.asarray(found.value.sum())
         if found.hessian is None:
-            return Slopes(gradient)
+            return Slopes(gradient, value=value)
         rows = tuple(
             tuple(self._spread(block, i, j) for j, block in enumerate(row))
             for i, row in enumerate(found.hessian)
         )
-        return Slopes(gradient, rows)
+        return Slopes(gradient, rows, value)
 
     def _spread(self, block: Floats, i: int, j: int) -> Floats:
         """A block (batch..., own..., own'...) as (declared..., declared'...), zero across."""

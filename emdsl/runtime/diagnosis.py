@@ -19,6 +19,7 @@ import numpy as np
 from emdsl.runtime.coordinates import Coordinates
 from emdsl.runtime.naming import Naming
 from emdsl.runtime.objective import Floats, Mask, Objective, Point, Restriction
+from emdsl.runtime.rules import staying
 
 _FLAT = 1e-12  # a singular value, relative to the largest, after scaling to a unit diagonal
 _GONE = 1e-12  # a curvature relative to what it was at 0 that is none
@@ -64,6 +65,8 @@ def diagnose(
 
     Costs two evaluations of the Hessian. Problems of more than 1000 unknowns are not looked at.
     """
+    if held is None and restriction is None:
+        held = staying(objective, point)
     with np.errstate(all="ignore"):
         frame = Coordinates(point, kinds, batch, held, restriction, shift)
         if not frame.problems or not 0 < frame.unknowns <= _MOST:
@@ -144,6 +147,12 @@ def _of_one(problem: _Problem, frame: Coordinates, naming: Naming, b: int, far: 
     diagonal = np.maximum(np.abs(np.diagonal(a)), np.abs(np.diagonal(a0)))
     scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     a, a0 = a * scale[:, None] * scale, a0 * scale[:, None] * scale
+    gauge = (
+        np.zeros((frame.unknowns, 0)) if frame.gauge is None else frame.gauge[b % len(frame.gauge)]
+    )
+    known = gauge[left].T / scale
+    if _is_plain(a, a0, known):
+        return messages
     _, sizes, right = np.linalg.svd(np.concatenate([a, a0]))
     flat = sizes <= _FLAT * max(float(sizes.max()), 1e-300)
     if not diagonal.any():
@@ -155,15 +164,27 @@ def _of_one(problem: _Problem, frame: Coordinates, naming: Naming, b: int, far: 
         whole[left], weight[left] = scaled * scale, np.abs(scaled)
         return whole, weight
 
-    gauge = (
-        np.zeros((frame.unknowns, 0)) if frame.gauge is None else frame.gauge[b % len(frame.gauge)]
-    )
-    known = gauge[left].T / scale
     messages += [naming.collinear(b, *spread(v)) for v in _news(right[flat], known)]
     away = _escape(a, a0, gradient[left] * scale, problem.way[left] / scale, right[~flat].T)
     if away is not None:
         messages.append(naming.separated(b, *spread(away)))
     return messages
+
+
+def _is_plain(a: Floats, a0: Floats, known: Floats) -> bool:
+    """Whether nothing is flat and nothing has faded, but along directions that are known (rows).
+
+    Two factorisations tell, where to say what is flat takes a decomposition.
+    """
+    length = np.sqrt((known * known).sum(axis=-1, keepdims=True))
+    unit = known / np.where(length > 0.0, length, 1.0)
+    least = unit.T @ unit - 2.0 * _FLAT * len(a) * np.eye(len(a))
+    try:
+        np.linalg.cholesky(a + least)
+        np.linalg.cholesky(a - _LITTLE * a0 + least)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _news(flat: Floats, known: Floats) -> Floats:

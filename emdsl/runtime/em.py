@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from emdsl.runtime.alive import Gone
 from emdsl.runtime.converge import fell, has_converged, rounding
 from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
@@ -18,6 +19,7 @@ from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, stuck, undefined
 from emdsl.runtime.improper import ImproperError
 from emdsl.runtime.leap import Leaper
 from emdsl.runtime.outward import GAIN, Outward, is_unbounded
+from emdsl.runtime.peaks import Peaks
 from emdsl.runtime.program import Params, Statistics
 
 Status = Literal["converged", "max_iter", "degenerate", "decreased", "interrupted"]
@@ -40,7 +42,10 @@ class Iteration:
 
 @dataclass(slots=True)
 class Run:
-    """One run: its last good parameters and the objective there."""
+    """One run: its last good parameters and the objective there.
+
+    `settled` says that an M-step is known to leave the parameters it begins with as they are.
+    """
 
     restart: int
     attempt: int
@@ -52,6 +57,8 @@ class Run:
     status: Status = "max_iter"
     messages: list[str] = field(default_factory=list)
     impossible: ImpossibleError | None = None
+    gone: Gone = field(default_factory=dict)
+    settled: bool = False
 
     @property
     def n_iter(self) -> int:
@@ -67,6 +74,7 @@ class Rules:
     floor: float | None
     rows: float
     outward: Outward | None = None
+    peaks: Peaks | None = None
 
 
 def run_em(
@@ -105,8 +113,9 @@ def run_em(
 
 def _examine(engine: Engine, run: Run, rules: Rules, statistics: Statistics) -> None:
     """Look at where a run ended: for values without data, and variances without an update."""
-    texts, without = emptied(engine, run.params)
-    run.messages += [*texts, *identical(engine, run.params)]
+    empty = emptied(engine, run.params)
+    run.gone, without = empty.gone, empty.undetermined
+    run.messages += [*empty.texts, *identical(engine, run.params)]
     if not without:
         for place in undefined(engine.program, statistics, run.params):
             run.messages.append(f"collapsed: {place} has no variance left in its data")
@@ -115,6 +124,8 @@ def _examine(engine: Engine, run: Run, rules: Rules, statistics: Statistics) -> 
         notes: list[str] = []
         engine.program.m_step(replace(statistics, notes=notes), run.params)
         run.messages += notes
+    if rules.peaks is not None:
+        _look_for_peaks(engine, run, rules, rules.peaks)
     if without and rules.floor is None:
         run.status = "degenerate"
     for name in stuck(engine.program, statistics, run.params):
@@ -143,24 +154,20 @@ def _iterate(
     plain: Params | None = None  # what the iteration came to, where `params` are a leap from there
     for iteration in range(rules.max_iter + 1):
         if plain is not None:
-            kept = _is_worth(engine, guard, params, trace[-1])
-            leaper.judge(kept=kept)
-            params, plain = params if kept else plain, None
-            leaper.restart(params)
-            since = len(trace)
+            params = _landed(engine, guard, leaper, params, plain, trace[-1])
+            plain, since = None, len(trace)
         look = iteration % _CHECK == 0
         found = guard.tightest(params, cheap=not look)
         tightest = found.ratio if look else min(tightest, found.ratio)
         if _has_collapsed(found, run, rules, iteration):
             return None
-        statistics = engine.e_step(params)
+        if not (trace and run.settled):
+            statistics = engine.e_step(params)
         prior = program.log_prior(params, layout)
         objective = statistics.log_likelihood + prior
-        if not math.isfinite(objective):
-            run.status = "degenerate"
-            run.messages.append(f"the objective is {objective} at iteration {iteration}")
-            return None
-        if rules.outward is not None and _runs_away(engine, run, rules.outward, params, objective):
+        if _has_none(run, objective, iteration) or _runs_away(
+            engine, run, rules, params, objective
+        ):
             return None
         noise, worst = rounding(objective, rules.rows, tightest)
         if at_edge(program.meta, params) != edge:
@@ -184,23 +191,24 @@ def _iterate(
         if iteration == rules.max_iter:
             run.status = "max_iter"
             break
-        params, raised = _hold(guard, program.m_step(statistics, params), rules)
-        leaper.add(params)
-        if iteration >= _SLOW and not _nearly(trace[since:], rules.tol):
-            leap = leaper.propose()
-            if leap is not None:
-                plain, params = params, leap
+        if not run.settled:
+            params = program.m_step(statistics, params)
+        params, raised = _hold(guard, params, rules)
+        params, plain = _ahead(leaper, params, iteration, trace[since:], rules.tol)
         floored.update(dict.fromkeys(raised))
-    if (
-        rules.outward is not None
-        and rules.outward.lost(run.params)
-        and _has_drowned(engine, run, rules.outward, _shaken(engine, run.params))
-    ):
+    if _is_lost(engine, run, rules.outward):
         return None
     run.messages += edge_texts(program.meta, edge)
     for name in floored:
         run.messages.append(f"floored: {name} was held at {rules.floor:g} of the data's variance")
     return statistics
+
+
+def _is_lost(engine: Engine, run: Run, outward: Outward | None) -> bool:
+    """Whether a run ended where functions cancel, stopped by rounding alone."""
+    if outward is None or not outward.lost(run.params):
+        return False
+    return _has_drowned(engine, run, outward, _shaken(engine, run.params))
 
 
 def _leaper(engine: Engine, rules: Rules) -> Leaper:
@@ -211,20 +219,37 @@ def _leaper(engine: Engine, rules: Rules) -> Leaper:
     return leaper
 
 
-def _nearly(trace: list[float], tol: float) -> bool:
-    """Whether the last plain iteration changed so little that the next will tell if it is over."""
+def _ahead(
+    leaper: Leaper, params: Params, iteration: int, trace: list[float], tol: float
+) -> tuple[Params, Params | None]:
+    """Where to go on: from a leap, with what the iteration came to beside it, or from that."""
+    leaper.add(params)
+    leap = leaper.propose() if _is_slow(iteration, trace, tol) else None
+    return (params, None) if leap is None else (leap, params)
+
+
+def _is_slow(iteration: int, trace: list[float], tol: float) -> bool:
+    """Whether it is time to leap: not where the next iterations will tell that it is over."""
+    if iteration < _SLOW:
+        return False
     if not 1 < len(trace) < 4:
-        return False
-    return abs(trace[-1] - trace[-2]) <= tol * (1.0 + abs(trace[-1]))
+        return True
+    return abs(trace[-1] - trace[-2]) > tol * (1.0 + abs(trace[-1]))
 
 
-def _is_worth(engine: Engine, guard: Guard, params: Params, before: float) -> bool:
-    """Whether a leap is at least as good as where it began."""
+def _landed(
+    engine: Engine, guard: Guard, leaper: Leaper, leap: Params, plain: Params, before: float
+) -> Params:
+    """A leap, where it is at least as good as where it began, or what the iteration came to."""
     try:
-        collapsed = guard.tightest(params).ratio < COLLAPSED
+        sound = guard.tightest(leap).ratio >= COLLAPSED
     except np.linalg.LinAlgError:
-        return False
-    return not collapsed and _objective(engine, params) >= before
+        sound = False
+    kept = sound and _objective(engine, leap) >= before
+    leaper.judge(kept=kept)
+    params = leap if kept else plain
+    leaper.restart(params)
+    return params
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,17 +303,29 @@ def _has_collapsed(found: Tightest, run: Run, rules: Rules, iteration: int) -> b
     return True
 
 
-def _runs_away(
-    engine: Engine, run: Run, outward: Outward, params: Params, objective: float
-) -> bool:
+def _has_none(run: Run, objective: float, iteration: int) -> bool:
+    """Whether the objective is no number."""
+    if math.isfinite(objective):
+        return False
+    run.status = "degenerate"
+    run.messages.append(f"the objective is {objective} at iteration {iteration}")
+    return True
+
+
+def _runs_away(engine: Engine, run: Run, rules: Rules, params: Params, objective: float) -> bool:
     """Whether a parameter of a numeric block is on its way to where the objective has no bound."""
-    suspect = outward.suspect(params, run.params if run.trace else None)
-    if suspect is None or not is_unbounded(objective, suspect, partial(_objective, engine)):
+    if rules.outward is None:
+        return False
+    suspect = rules.outward.suspect(params, run.params if run.trace else None)
+    if suspect is None or not is_unbounded(
+        objective, run.objective, suspect, partial(_objective, engine)
+    ):
         return False
     run.status = "degenerate"
     run.messages.append(
         f"collapsed: {suspect.place} is {suspect.value:.1e} at iteration {run.n_iter + 1} and the "
         "objective grows without bound further out"
+        f"{_not_held(rules)}"
     )
     return True
 
@@ -306,6 +343,30 @@ def _has_drowned(engine: Engine, run: Run, outward: Outward | None, shaky: float
             )
             return True
     return False
+
+
+def _look_for_peaks(engine: Engine, run: Run, rules: Rules, peaks: Peaks) -> None:
+    """Whether coefficients make a row infinitely likely, or did until rounding stopped them."""
+    row = peaks.row(engine, run.params)
+    if row is None:
+        return
+    block = peaks.rising(run.params, partial(_objective, engine))
+    if block is None and not _shaken(engine, run.params) > _DROWNED:
+        return
+    names = ", ".join((block or peaks.blocks[0]).params)
+    run.status = "degenerate"
+    run.messages.append(
+        f"collapsed: {names} make row {row} ever more likely, without bound{_not_held(rules)}"
+    )
+
+
+def _not_held(rules: Rules) -> str:
+    """What to say to one who has asked for a floor that is none here."""
+    if rules.floor is None:
+        return ""
+    return (
+        "; no floor holds what Newton's method finds: bound it by `constrain`, or give it a prior"
+    )
 
 
 def _objective(engine: Engine, params: Params) -> float:

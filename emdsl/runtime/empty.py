@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from emdsl.runtime.alive import Gone
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.program import Floats, Meta, Params
 
@@ -28,31 +31,49 @@ def masses(engine: Engine, params: Params) -> dict[str, Floats]:
     return found
 
 
-def emptied(engine: Engine, params: Params) -> tuple[list[str], bool]:
-    """What to say of values that no data is left for, and whether one has its own parameters.
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """Values of latents that no data is left for.
 
-    Such parameters are left undetermined. Where there are none, as with a mixing probability
-    that ends at 0 or 1, an empty value is merely where the maximum is.
+    texts : what to say of them.
+    undetermined : whether one has parameters of its own. Where there are none, as with a mixing
+        probability that ends at 0 or 1, an empty value is merely where the maximum is.
+    gone : of a named size, the values that a prior took from every latent that has so many.
     """
+
+    texts: list[str]
+    undetermined: bool
+    gone: Gone
+
+
+def emptied(engine: Engine, params: Params) -> Emptied:
+    """The values that no data is left for."""
     meta = engine.program.meta
     try:
         counts = masses(engine, params)
     except np.linalg.LinAlgError:
-        return [], False
+        return Emptied([], False, {})
     texts, own = [], False
+    gone: dict[str, frozenset[int]] = {}
     for latent in meta.latents:
         count = counts.get(latent.name)
         if count is None:
+            if isinstance(latent.values, str):
+                gone[latent.values] = frozenset()
             continue
         mean_weight = float(count.sum()) / max(_elements(engine, latent.name), 1)
         taken = _taken(meta, params, latent.values)
-        for k in [k for k in np.flatnonzero(count < _EMPTY * mean_weight) if k not in taken][:3]:
+        empty = [int(k) for k in np.flatnonzero(count < _EMPTY * mean_weight)]
+        if isinstance(latent.values, str):
+            also = gone.get(latent.values, taken)
+            gone[latent.values] = frozenset(taken & also & set(empty))
+        for k in [k for k in empty if k not in taken][:3]:
             texts.append(f"emptied: {latent.name} = {k} has no data left "
                          f"(expected count {count[k]:.1e})")  # fmt: skip
             own |= isinstance(latent.values, str) and any(
                 latent.values in p.dims[: len(p.dims) - p.event] for p in meta.params
             )
-    return texts, own
+    return Emptied(texts, own, {size: values for size, values in gone.items() if values})
 
 
 def _taken(meta: Meta, params: Params, values: str | int) -> set[int]:

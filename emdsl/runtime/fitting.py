@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from emdsl.runtime.alive import counted
 from emdsl.runtime.bind import bind
 from emdsl.runtime.em import Iteration, Rules, Run, run_em
 from emdsl.runtime.engine import Engine
@@ -18,8 +19,10 @@ from emdsl.runtime.given import with_lengths
 from emdsl.runtime.guard import Guard
 from emdsl.runtime.initial import Start, starts_from
 from emdsl.runtime.levels import count_rows
+from emdsl.runtime.offsets import far_covariates
 from emdsl.runtime.outward import Outward
 from emdsl.runtime.params import free_params
+from emdsl.runtime.peaks import Peaks
 from emdsl.runtime.program import Bound, Layout, Meta, Params, Program
 from emdsl.runtime.progress import Bar
 from emdsl.runtime.queries import impossible_text
@@ -98,7 +101,9 @@ def fit(
             float(d.weight.sum()) if d.weight is not None else float(d.size) for d in engine.pieces
         )
         outward = Outward(program, reference) if program.numeric else None
-        rules = Rules(max_iter, tol, floor if degenerate == "floor" else None, rows, outward)
+        peaks = Peaks(engine, reference) if program.numeric else None
+        least = floor if degenerate == "floor" else None
+        rules = Rules(max_iter, tol, least, rows, outward, peaks)
         runs = _run_all(engine, guard, starts, rules, sequence, progress, on_iteration)
         return _stated(_choose(engine, runs, notes), program, held)
 
@@ -176,7 +181,7 @@ def _check_size(meta: Meta, layout: Layout) -> None:
 
 
 def _notes(program: Program, bound: Bound) -> list[str]:
-    """What is odd about the sizes, though no error."""
+    """What is odd about the sizes and covariates, though no error."""
     notes = []
     sizes = bound.layout.sizes
     for latent in program.meta.latents:
@@ -187,7 +192,7 @@ def _notes(program: Program, bound: Bound) -> list[str]:
                 shown = f"{latent.dims[0]} = {rows}" if len(latent.dims) == 1 else str(rows)
                 notes.append(f"{latent.values} = {values} is more than the number of elements, "
                              f"{shown}")  # fmt: skip
-    return notes
+    return [*notes, *far_covariates(program, bound)]
 
 
 # --- the runs ----------------------------------------------------------------------------------
@@ -217,6 +222,7 @@ def _run_all(
         for i, start in enumerate(starts):
             for attempt in range(_ATTEMPTS if start.drawn and rules.floor is None else 1):
                 run = Run(i, attempt, start.params(stream(sequence, i, attempt), i, attempt))
+                run.settled = start.is_reference and rules.floor is None and _is_maximum(engine)
                 runs.append(run)
                 run_em(engine, guard, run, rules, watched)
                 _LOG.info("restart %d.%d: %s, objective %.12g after %d iterations",
@@ -233,6 +239,16 @@ def _run_all(
     finally:
         bar.close()
     return runs
+
+
+def _is_maximum(engine: Engine) -> bool:
+    """Whether the reference is: nothing is latent, and one M-step finds it.
+
+    Where a parameter may run away, it is another M-step that tells.
+    """
+    program = engine.program
+    real = all(kind == "real" for b in program.numeric for kind in b.kinds)
+    return program.exact and real and not program.meta.latents and engine.constraints is None
 
 
 def _choose(engine: Engine, runs: list[Run], notes: list[str]) -> FitResult:
@@ -253,8 +269,10 @@ def _choose(engine: Engine, runs: list[Run], notes: list[str]) -> FitResult:
         messages += runs[-1].messages
     lost = [r for r in runs if r.status == "degenerate"]
     if not sound and program.meta.latents:
+        floor = any(p.collapse is not None for p in program.meta.params)
+        other = "degenerate='floor'" if floor else "a bound (`constrain`)"
         messages.append(f"all {len(runs)} starts were degenerate, see restarts: fewer components, "
-                        "a prior on the variance or degenerate='floor' would help")  # fmt: skip
+                        f"a prior on the variance or {other} would help")  # fmt: skip
     elif lost:
         messages.append(f"{len(lost)} of {len(runs)} starts were degenerate and left out, first "
                         f"restart {lost[0].restart}: {'; '.join(lost[0].messages)}")  # fmt: skip
@@ -300,7 +318,9 @@ def _result(
         status=status,
         messages=tuple(dict.fromkeys(messages)),
         sizes=dict(bound.layout.sizes),
-        n_params=free_params(program.meta, bound.layout.sizes, engine.constraints),
+        n_params=counted(
+            program.meta, bound.layout.sizes, engine.constraints, best.params, best.gone
+        ),
         n_obs=n_obs,
         bic_n=bic_n,
         bound=bound,

@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 
 _WIDE = 8  # from this size LAPACK, matrix by matrix, is quicker than steps over all items
 _MANY = 300  # the same for products, in multiplications
-_LOST = 1e-14  # a pivot this much smaller than the diagonal was holds no digit
+LOST = 1e-14  # a pivot this much smaller than the diagonal was holds no digit
 _ROWS = 500  # from so many items on, rows are better gone through one by one
 _CALL = 2000.0  # what one more call of NumPy costs, in multiplications
 _CHUNK = 131072  # numbers that stay in the cache
@@ -136,7 +136,7 @@ def inverse_factor(precision: Floats, scale: Floats) -> tuple[Floats, Floats]:
     """
     d, _, n = precision.shape
     lower = np.zeros((d, d, n))
-    floor = _LOST * np.abs(scale)
+    floor = LOST * np.abs(scale)
     if d >= _WIDE or (n == 1 and d > 1):
         rows = precision.transpose(2, 0, 1)
         try:

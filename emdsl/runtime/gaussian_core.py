@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from emdsl.runtime.gaussian_blocks import (
+    LOST,
     Floats,
     NotPositive,
     Scatter,
@@ -27,7 +28,6 @@ from emdsl.runtime.gaussian_seen import Pair
 from emdsl.runtime.gaussian_sharing import Index
 
 MOST_BYTES = 8 * 2**30
-_LOST = 1e-14  # a pivot this much smaller than the diagonal was holds no digit
 _PIECE = 4_000_000  # numbers of a dense piece of a sparse matrix
 _SPARSE = 10.0  # a multiplication in a sparse product takes this many times as long
 
@@ -72,6 +72,14 @@ class Core:
         self.start[self.rest] = ends - dims[self.rest]
         self.start[self.gone] = np.arange(len(self.gone))
         self.size = int(ends[-1]) if len(ends) else 0
+
+    @property
+    def cost(self) -> float:
+        """About how long it takes with all covariances, in nanoseconds."""
+        rows = float(self.layout.dims[self.nodes[self.gone]].sum())
+        across = float((self.out[self._low] | self.out[self._high]).sum())
+        dense = min(_SPARSE * across**2 / max(rows, 1.0), rows * float(self.size) ** 2)
+        return 0.12 * float(self.size) ** 3 + 0.5 * across * self.size + 0.1 * dense
 
     @property
     def bytes(self) -> int:
@@ -194,7 +202,7 @@ class CoreFactor:
 
         # LAPACK reads columns: the transpose of a symmetric matrix needs no copying
         self.lower, info = dpotrf(dense.T, lower=1, clean=1, overwrite_a=1)
-        good = np.diagonal(self.lower) ** 2 > _LOST * np.abs(scale)
+        good = np.diagonal(self.lower) ** 2 > LOST * np.abs(scale)
         row = info - 1 if info > 0 else -1
         if row < 0 and not good.all():
             row = int(np.argmin(good))

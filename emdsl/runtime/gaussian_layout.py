@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.gaussian_sharing import Index
 
-_BROAD = 64  # merged nodes are no larger than this
-
 
 @dataclass(frozen=True)
 class Family:
@@ -60,15 +58,15 @@ class Layout:
         return [int((self.kind == k).sum()) for k in range(len(self.kinds))]
 
 
-def lay(families: Sequence[Family], cliques: Sequence[Clique]) -> Layout:
-    """The nodes of a system."""
+def lay(families: Sequence[Family], cliques: Sequence[Clique], broad: int) -> Layout:
+    """The nodes of a system; merged ones hold at most `broad` numbers."""
     node: list[Index] = [np.empty(0, np.intp)] * len(families)
     offset = list(node)
     dims, filled, numbers, total = [], [], [], 0
     for number, stack in enumerate(_stacks(families, cliques)):
         size = families[stack[0]].count
         dim = sum(families[f].dim for f in stack)
-        block, slot, width = _merge(size, dim, _ties(stack, size, cliques))
+        block, slot, width = _merge(size, dim, _ties(stack, size, cliques), broad)
         inner = 0
         for f in stack:
             node[f] = total + block
@@ -134,7 +132,7 @@ def _ties(stack: list[int], size: int, cliques: Sequence[Clique]) -> tuple[Index
     return both // size, both % size
 
 
-def _merge(size: int, dim: int, ties: tuple[Index, Index]) -> tuple[Index, Index, int]:
+def _merge(size: int, dim: int, ties: tuple[Index, Index], broad: int) -> tuple[Index, Index, int]:
     """The node of each element, its slot there, and the slots a node has."""
     i, j = ties
     natural = np.arange(size), np.zeros(size, np.intp), 1
@@ -162,7 +160,7 @@ def _merge(size: int, dim: int, ties: tuple[Index, Index]) -> tuple[Index, Index
             rank, width = other, reach
     if width == 1:
         return rank, natural[1], 1
-    if acyclic or width * dim > _BROAD:
+    if acyclic or width * dim > broad:
         return natural
     order = np.argsort(rank)
     sorted_piece = piece[order]

@@ -12,6 +12,7 @@ tables, tied to nodes by equal tables, are of one class and matrices are worked 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import accumulate, combinations, pairwise
 
@@ -22,6 +23,9 @@ from emdsl.runtime.gaussian_blocks import Classes, Scatter
 from emdsl.runtime.gaussian_layout import Layout
 from emdsl.runtime.gaussian_seen import Pair
 from emdsl.runtime.gaussian_sharing import Index, bags, compact, label, share
+
+_MOST_PARTS = 20_000  # an order with more pieces of updates takes seconds to plan
+_MOST_PAIRS = 1e6  # and so does one that ties more pairs of neighbours together
 
 
 @dataclass
@@ -81,6 +85,7 @@ class Order:
     node_slots: list[int]  # how many blocks of each kind there are
     edge_slots: dict[Pair, int]
     edges: int  # how many edges there ever were
+    cost: float  # about how long it takes, in nanoseconds
 
 
 def find_order(
@@ -94,19 +99,31 @@ def find_order(
     most: int,
     *,
     fill: bool,
-) -> Order:
+    budget: float,
+) -> Order | None:
     """Eliminates nodes with up to `most` ties; `fill`: even where only few nodes have so few.
+
+    None where that would cost more than a finite budget (nanoseconds, about), or take long to plan.
 
     Edges low < high are sorted; classes are the blocks of nodes (N,) and edges (E,) in the store
     of their kind, of which so many are taken so far (brought up to date).
     """
     work = _Work(layout, low, high, node_class, edge_class, node_slots, edge_slots)
-    rounds = []
+    rounds: list[Round] = []
+    cost, parts, pairs = 0.0, 0, 0.0
     while len(work.alive):
         chosen = work.choose(most, fill=fill)
         if chosen is None:
             break
+        degree = work.degree[chosen].astype(float)
+        pairs += 0.5 * float((degree * (degree - 1.0)).sum())
+        if pairs > _MOST_PAIRS and budget < math.inf:
+            return None
         rounds.append(work.eliminate(chosen))
+        cost += _cost(rounds[-1], layout)
+        parts += _parts(rounds[-1])
+        if cost > budget or (parts > _MOST_PARTS and budget < math.inf):
+            return None
     return Order(
         rounds,
         work.alive,
@@ -115,7 +132,24 @@ def find_order(
         node_slots,
         edge_slots,
         work.edges,
+        cost,
     )
+
+
+def _parts(one: Round) -> int:
+    """How many pieces the updates of a round have."""
+    return sum(len(u.parts) for u in (*one.nodes.values(), *one.edges.values()))
+
+
+def _cost(one: Round, layout: Layout) -> float:
+    """About how long a round takes with all covariances, in nanoseconds."""
+    total = 5_000.0 * _parts(one)
+    for batch in one.batches:
+        d, e = layout.kinds[batch.kind], batch.width
+        rate = 1.0 if d * d * e < 300 else 0.2
+        each = batch.classes.count * (d + e) ** 2 * d + len(batch.nodes) * e * d * (d + e)
+        total += 100_000.0 + rate * each
+    return total
 
 
 class _Work:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,8 +15,11 @@ from emdsl.runtime.gaussian_order import Held, Order, find_held, find_order
 from emdsl.runtime.gaussian_seen import Assembly, Edges, Linears, Pair, Seen, find_edges, look
 from emdsl.runtime.gaussian_sharing import Index, compact, label
 
-# nodes with at most so many ties are eliminated in rounds, even where they are few
+# nodes with at most so many ties are eliminated in rounds, even where they are few; the cheapest
 _TIES = ((8, False), (8, True), (16, True), (32, True))
+_BROAD = (64, 512)  # elements tied along a path are merged into nodes with at most so many numbers
+_CHEAP = 2e8  # nanoseconds below which no cheaper way is looked for
+_DEAR = 1e9  # and from which very broad nodes are tried
 
 
 class Reader:
@@ -64,19 +68,11 @@ class Plan:
 
 def make_plan(families: Sequence[Family], cliques: Sequence[Clique]) -> Plan:
     """Raises TooLargeError where the dense matrix that is left doesn't fit in memory."""
-    layout = lay(families, cliques)
-    seen = look(layout, cliques)
-    edges = find_edges(seen, len(layout.dims))
-    node_sums, node_class, padded = _assemble_nodes(layout, cliques, seen)
-    edge_sums, edge_class = _assemble_edges(layout, cliques, seen, edges)
-    order, core = _order(
-        layout,
-        edges,
-        (node_class, [len(s.first) for s in node_sums]),
-        (edge_class, {pair: len(s.first) for pair, s in edge_sums.items()}),
-    )
+    way = _choose(families, cliques)
+    draft, order, core = way.draft, way.order, way.core
+    layout, seen = draft.layout, draft.seen
     held = find_held(layout, order)
-    core.finish(held, node_class)
+    core.finish(held, draft.node_class)
     where: dict[tuple[int, int, int], list[tuple[Seen, Index]]] = {}
     for one in seen:
         slots = held.edges[one.edge] if one.tie else held.nodes[one.left]
@@ -87,14 +83,41 @@ def make_plan(families: Sequence[Family], cliques: Sequence[Clique]) -> Plan:
         tuple(cliques),
         layout,
         Linears(layout, cliques),
-        node_sums,
-        edge_sums,
-        padded,
+        draft.node_sums,
+        draft.edge_sums,
+        draft.padded,
         order,
         core if len(core.nodes) else None,
         held,
         where,
         tuple(Reader(layout, f, family.dim) for f, family in enumerate(families)),
+    )
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """What is known before the order is."""
+
+    layout: Layout
+    seen: list[Seen]
+    edges: Edges
+    node_sums: list[Assembly]
+    node_class: Index
+    padded: list[list[tuple[int, Index]]]
+    edge_sums: dict[Pair, Assembly]
+    edge_class: Index
+
+
+def _draft(families: Sequence[Family], cliques: Sequence[Clique], broad: int) -> _Draft:
+    layout = lay(families, cliques, broad)
+    seen = look(layout, cliques)
+    edges = find_edges(seen, len(layout.dims))
+    return _Draft(
+        layout,
+        seen,
+        edges,
+        *_assemble_nodes(layout, cliques, seen),
+        *_assemble_edges(layout, cliques, seen, edges),
     )
 
 
@@ -132,30 +155,56 @@ def _assemble_edges(
     return sums, classes
 
 
-def _order(
-    layout: Layout,
-    edges: Edges,
-    nodes: tuple[Index, list[int]],
-    ties: tuple[Index, dict[Pair, int]],
-) -> tuple[Order, Core]:
-    """The order, with as many nodes left to the dense solver as fit."""
-    for most, fill in _TIES:
-        order = find_order(
-            layout,
-            edges.low,
-            edges.high,
-            nodes[0],
-            ties[0],
-            list(nodes[1]),
-            dict(ties[1]),
-            most,
-            fill=fill,
-        )
-        core = Core(layout, order)
-        if core.bytes <= MOST_BYTES:
-            return order, core
-    raise TooLargeError(
-        f"the latents are tied in such a way that a dense matrix of {core.size} x {core.size} "
-        f"numbers is left, which takes {core.bytes / 2**30:.1f} GiB with its inverse, more than "
-        f"{MOST_BYTES / 2**30:.0f} GiB: use fewer groups or fewer crossed effects"
+@dataclass(frozen=True)
+class _Way:
+    cost: float  # nanoseconds, about; infinite where it doesn't fit in memory
+    draft: _Draft
+    order: Order
+    core: Core
+
+
+def _cheaper(way: _Way | None, draft: _Draft, most: int, *, fill: bool) -> _Way:
+    """The way, or another order of a draft where that costs less."""
+    best = way.cost if way else math.inf
+    order = find_order(
+        draft.layout,
+        draft.edges.low,
+        draft.edges.high,
+        draft.node_class,
+        draft.edge_class,
+        [len(s.first) for s in draft.node_sums],
+        {pair: len(s.first) for pair, s in draft.edge_sums.items()},
+        most,
+        fill=fill,
+        budget=best,
     )
+    if order is None:
+        assert way is not None  # the first has no budget
+        return way
+    core = Core(draft.layout, order)
+    cost = order.cost + core.cost if core.bytes <= MOST_BYTES else math.inf
+    return _Way(cost, draft, order, core) if way is None or cost < best else way
+
+
+def _choose(families: Sequence[Family], cliques: Sequence[Clique]) -> _Way:
+    """The cheapest way. Raises TooLargeError where even that doesn't fit in memory."""
+    (most, fill), *others = _TIES
+    way = _cheaper(None, _draft(families, cliques, _BROAD[0]), most, fill=fill)
+    for broad in _BROAD[1:]:
+        if way.cost < _DEAR:
+            break
+        draft = _draft(families, cliques, broad)
+        if draft.layout.kinds != way.draft.layout.kinds:
+            way = _cheaper(way, draft, most, fill=fill)
+    for most, fill in others:
+        if way.cost < _CHEAP or not len(way.core.nodes):
+            break
+        way = _cheaper(way, way.draft, most, fill=fill)
+    if way.cost == math.inf:
+        core = way.core
+        raise TooLargeError(
+            f"the latents are tied in such a way that a dense matrix of {core.size} x {core.size} "
+            f"numbers is left, which takes {core.bytes / 2**30:.1f} GiB with its inverse, more "
+            f"than {MOST_BYTES / 2**30:.0f} GiB: use fewer groups or fewer crossed effects"
+        )
+    return way

@@ -9,10 +9,11 @@ in what rows see. The precision P is factored block by block (`gaussian_order` s
 order), which gives log of the integral, means, and the covariances of whatever some row sees
 together. Everything that depends on the structure alone is done once, in `GaussianSystem`.
 
-Accuracy: that of a Cholesky factorisation of P, that is errors grow with its condition. A chain
-with process noise q and observation noise r has condition about r/q: at 1e8, 8 of the 16 digits
-of the means are left; at 1e14, nothing is, and ImproperElementError says so. Model such a chain
-without noise as a latent that is shared instead.
+Accuracy: that of a Cholesky factorisation of P; different units don't matter, but a tie that is
+much more precise than what is known of the elements it ties costs digits. In a random walk with
+variance q of a step and r of an observation means and variances are right to about 1e-16 r/q,
+whatever its length: 8 digits are left at r/q = 1e8, 4 at 1e12. Beyond 1e14 precisions are lost
+altogether, and ImproperElementError says so. Where q is 0 in truth, all steps are one latent.
 """
 
 from __future__ import annotations

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.cells import CellError, read_cells
-from emdsl.runtime.engine import Engine
+from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.errors import ParamsError, near
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.params import check_params
 from emdsl.runtime.program import Floats, Latent, Params
 from emdsl.runtime.ragged import places_of
+from emdsl.runtime.reference import from_nothing
 from emdsl.runtime.start import Seeder, Steer, given_steer
 from emdsl.runtime.unseen import Points
 
@@ -44,8 +46,17 @@ class Start:
         self._full = full
         self._scale: float | None = None
 
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is at the reference: there is nothing to draw, and nothing was given."""
+        return not self._engine.program.meta.latents and not self._given
+
     def params(self, rng: np.random.Generator, restart: int, attempt: int = 0) -> Params:
-        """The parameters to start from: one M-step from drawn or given responsibilities."""
+        """The parameters to start from: one M-step from drawn or given responsibilities.
+
+        Newton's method begins where the parameters are, which at the reference may be a shape that
+        only all the data together have: then from neutral values, if that is better.
+        """
         if self._full:
             return {name: np.array(value) for name, value in self._given.items()}
         engine = self._engine
@@ -94,10 +105,24 @@ class Start:
     def _maximised(self, steer: Steer, rng: np.random.Generator) -> Params:
         """One M-step from what stands in for posteriors, within the constraints."""
         engine = self._engine
-        params = engine.program.m_step(engine.start(steer, rng), self._reference)
+        statistics = engine.start(steer, rng)
+        params = engine.program.m_step(statistics, self._reference)
+        if any("positive" in b.kinds for b in engine.program.numeric):
+            other = from_nothing(engine, statistics)
+            params = max((params, other), key=partial(_objective, engine))
         params = {**params, **{name: np.array(value) for name, value in self._given.items()}}
         rules = engine.constraints
         return params if rules is None or not rules.broken(params) else rules.impose(params)
+
+
+def _objective(engine: Engine, params: Params) -> float:
+    """The objective, or less than any where there is none."""
+    try:
+        found = engine.e_step(params).log_likelihood
+    except (np.linalg.LinAlgError, ImpossibleError):
+        return -math.inf
+    found += engine.program.log_prior(params, engine.layout)
+    return found if math.isfinite(found) else -math.inf
 
 
 def starts_from(engine: Engine, reference: Params, init: Any, restarts: int) -> list[Start]:

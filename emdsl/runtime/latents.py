@@ -226,7 +226,7 @@ def _impossible(engine: Engine, params: Params) -> dict[str, NDArray[np.bool_]]:
 def _in_form(engine: Engine, found: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """What each latent's rows have, in the form of the user's data."""
     meta = engine.program.meta
-    axes = {z.name: z.axes for z in (*meta.latents, *meta.continuous)}
+    axes = {z.name: z.axes for z in meta.latents} | {c.name: c.axes for c in meta.continuous}
     return {name: shaped(engine.bound, axes[name], rows) for name, rows in found.items()}
 
 

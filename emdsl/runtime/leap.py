@@ -1,10 +1,10 @@
 """Extrapolates slow EM: from three iterates in a row to about where they are heading.
 
-    r = phi_1 - phi_0,  v = (phi_2 - phi_1) - r,  phi = phi_0 + 2 s r + s^2 v  with  s = |r| / |v|
+    r = phi_1 - phi_0,  v = (phi_2 - phi_1) - r,  phi = phi_0 + 2 s r + s^2 v,  s = |r| / |v|
 
-(Varadhan and Roland, Scand. J. Stat. 35 (2008): SQUAREM, S3), in coordinates without bounds: logs of
-what is positive, log Cholesky factors of covariances. A variance on its way to zero, which plain EM
-approaches as slowly as 1 / iteration, is there in a few leaps. A leap is kept only where the
+(Varadhan and Roland, Scand. J. Stat. 35 (2008): SQUAREM, S3), in coordinates without bounds: logs
+of what is positive, log Cholesky factors of covariances. A variance on its way to zero, which plain
+EM approaches as slowly as 1 / iteration, is there in a few leaps. A leap is kept only where the
 objective is no lower than before it; s = 1 is two plain iterations.
 """
 
@@ -77,9 +77,7 @@ class Leaper:
         return {n: _free(np.asarray(x), self._kinds[n]) for n, x in params.items()}
 
     def _natural(self, free: dict[str, Floats], like: Params) -> Params:
-        return {
-            n: _bounded(x, self._kinds[n]).reshape(np.shape(like[n])) for n, x in free.items()
-        }
+        return {n: _bounded(x, self._kinds[n]).reshape(np.shape(like[n])) for n, x in free.items()}
 
 
 def _free(x: Floats, kind: str) -> Floats:
@@ -97,7 +95,7 @@ def _free(x: Floats, kind: str) -> Floats:
                 return np.full_like(x, np.nan)
             at = np.arange(x.shape[-1])
             factor[..., at, at] = np.log(factor[..., at, at])
-            return factor
+            return np.asarray(factor, dtype=np.float64)
         case _:
             return x
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from emdsl.runtime.engine import Engine
-from emdsl.runtime.how import Describe, DrawAll
+from emdsl.runtime.how import EXPECT, Describe, Draw, DrawAll
 from emdsl.runtime.jointly import JointlyNormalData
-from emdsl.runtime.pieces import PieceData, whole
+from emdsl.runtime.pieces import Known, PieceData, whole
 from emdsl.runtime.program import Floats, Integral, Params, Program
 from emdsl.runtime.queries import prepare
 from emdsl.runtime.ragged import shaped
@@ -67,8 +67,7 @@ def moments_of(engine: Engine, params: Params) -> dict[str, tuple[Floats, Floats
             for f, latent in enumerate(structure.latents):
                 out[latent.name] = (solution.means[f], solution.covariance(f))
     for data, parts in _integrals(engine, params, None):
-        for name, found in _described(data, parts).items():
-            out[name] = found
+        out |= _described(data, parts)
     return {c.name: _in_shape(engine, c.name, *out[c.name]) for c in engine.program.meta.continuous}
 
 
@@ -118,6 +117,13 @@ def _integrals(
 ) -> Iterator[tuple[PieceData, list[_Part]]]:
     """Every piece with continuous latents of independent rows, block by block."""
     known = engine.known(params)
+    for structure in engine.structures:
+        whose = [i for i in structure.pieces if engine.pieces[i].piece.integrate is not None]
+        if not whose:
+            continue
+        _, posteriors = structure.infer(known, EXPECT if rng is None else Draw(rng))
+        for index in whose:
+            yield engine.pieces[index], _tied(engine, index, params, known, posteriors[index], rng)
     for index, data in enumerate(engine.pieces):
         if index in engine.coupled or not data.piece.integrals:
             continue
@@ -136,6 +142,28 @@ def _integrals(
             discrete = dict(data.piece.marginals(clusters, engine.layout))
             parts.append(_Part(how.found, weights, discrete))
         yield data, parts
+
+
+def _tied(
+    engine: Engine,
+    index: int,
+    params: Params,
+    known: Known,
+    posteriors: tuple[Floats, ...],
+    rng: np.random.Generator | None,
+) -> list[_Part]:
+    """The blocks of a piece whose discrete latents are tied across rows."""
+    data = engine.pieces[index]
+    assert data.piece.integrate is not None
+    marginals = data.piece.marginals(posteriors, engine.layout)
+    parts = []
+    for chunk, features in engine.blocks(index, params):
+        how = Describe() if rng is None else DrawAll(rng)
+        data.piece.integrate(features, known[index], engine.layout, how, None)
+        here = slice(chunk.start, chunk.stop)
+        weights = [posteriors[g.parent][:, here] for g in data.piece.integrals]
+        parts.append(_Part(how.found, weights, {n: m[:, here] for n, m in marginals.items()}))
+    return parts
 
 
 def _described(data: PieceData, parts: list[_Part]) -> dict[str, tuple[Floats, Floats]]:
@@ -176,9 +204,7 @@ def _flat(integral: Integral, found: Any, place: int, states: int) -> Floats:
     return value.reshape(count, -1, value.shape[-1])
 
 
-def _in_shape(
-    engine: Engine, name: str, mean: Floats, spread: Floats
-) -> tuple[Floats, Floats]:
+def _in_shape(engine: Engine, name: str, mean: Floats, spread: Floats) -> tuple[Floats, Floats]:
     """Rows first, means in the latent's own shape; of scalars the covariance is a variance."""
     latent = next(c for c in engine.program.meta.continuous if c.name == name)
     rows = mean.shape[-1]

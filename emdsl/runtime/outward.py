@@ -122,15 +122,24 @@ class Outward:
         return out
 
 
-def is_unbounded(here: float, suspect: Suspect, objective: Callable[[Params], float]) -> bool:
+def is_unbounded(
+    here: float, before: float, suspect: Suspect, objective: Callable[[Params], float]
+) -> bool:
     """Whether the objective, `here` where it is, still rises so far out that it has no end.
 
+    before : the objective an iteration earlier.
+
     Others may have to move along with the entry, and finely, for it to rise further: then it is
-    what the entry's own last move has gained that tells.
+    what the entry's own last move has gained that tells. The iteration has to have gained as much:
+    on a ridge to a limit (a negative binomial's to a Poisson) two move together for nothing, and
+    each alone would lose much.
     """
     if objective(suspect.params) - here > GAIN:
         return True
-    return suspect.back is not None and here - objective(suspect.back) > _EACH * suspect.folds
+    least = _EACH * suspect.folds
+    if suspect.back is None or not here - before > least:
+        return False
+    return here - objective(suspect.back) > least
 
 
 def _with(values: Floats, at: tuple[int, ...], value: Any) -> Floats:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from emdsl.runtime.errors import InputError, ResultFileError
-from emdsl.runtime.params import check_params, free_params
+from emdsl.runtime.params import check_params
 from emdsl.runtime.program import Meta, Program
-from emdsl.runtime.restrict import read_fix, resolve
+from emdsl.runtime.restrict import read_fix
 from emdsl.runtime.results import FitResult, Restart, plain
 
 _FORMAT = "emdsl-fit"
@@ -44,6 +44,7 @@ def save(result: FitResult, path: str | Path) -> None:
         "log_prior": plain(result.log_prior),
         "n_iter": result.n_iter,
         "sizes": dict(result.sizes),
+        "n_params": result.n_params,
         "n_obs": result.n_obs,
         "bic_n": result.bic_n,
         "messages": list(result.messages),
@@ -152,7 +153,7 @@ def _rebuild(program: Program, manifest: dict[str, Any], arrays: dict[str, Any])
         status=status,
         messages=messages,
         sizes=sizes,
-        n_params=free_params(meta, sizes, resolve(meta, sizes, fix)),
+        n_params=int(manifest["n_params"]),
         n_obs=int(manifest["n_obs"]),
         bic_n=float(manifest["bic_n"]),
         fix=fix,

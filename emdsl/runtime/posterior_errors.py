@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from emdsl.runtime.improper import ImproperError as ImproperError
+from emdsl.runtime.improper import ImproperError
 
 
 class ImproperRowError(ImproperError):
@@ -26,6 +26,9 @@ class ImproperRowError(ImproperError):
 
     def __reduce__(self) -> tuple[type[ImproperError], tuple[Any, ...]]:
         return type(self), (self.family, self.why, self.row, self.state)
+
+
+__all__ = ["ImproperError", "ImproperRowError", "NoModeError", "improper", "no_mode", "require"]
 
 
 class NoModeError(ValueError):
@@ -64,7 +67,9 @@ def require(
     raise improper(family, why, at, proper.shape)
 
 
-def improper(family: str, why: str, at: tuple[int, ...], shape: tuple[int, ...]) -> ImproperRowError:
+def improper(
+    family: str, why: str, at: tuple[int, ...], shape: tuple[int, ...]
+) -> ImproperRowError:
     """The error about entry `at` of an array of shape (S..., B or 1)."""
     row = at[-1] if shape and shape[-1] != 1 else None
     return ImproperRowError(family, why, row, at[:-1])

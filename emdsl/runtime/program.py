@@ -221,8 +221,26 @@ class Features:
 Coefficients = tuple[Floats, ...]  # direct (F0,), then one (C, F) for each cluster
 Bias = Mapping[str, Floats]  # log potentials (values, B) added for a latent, to start EM from
 Blocks = Mapping[str, NDArray[Any]]
-Rows = tuple[Blocks, Floats | None]  # a block of data, and its rows' weights or posterior
+
+
+class Block(dict[str, NDArray[Any]]):
+    """A block's arrays, as generated functions take them; `along` are those that have rows."""
+
+    __slots__ = ("along",)
+
+    def __init__(self, arrays: Blocks, along: frozenset[str], width: int) -> None:
+        super().__init__(arrays)
+        self["block width"] = np.asarray(width)
+        self.along = along
+
+    @property
+    def width(self) -> int:
+        return int(self["block width"])
+
+
+Rows = tuple[Block, Floats | None]  # a block of data, and its rows' weights or posterior
 Inferred = tuple[Floats, tuple[Floats, ...]]  # log evidence (B,), each cluster's posterior (C, B)
+Integrated = tuple[tuple[Floats, ...], tuple[Floats, ...]]  # of each integral, of each function
 Coupled = tuple[Mapping[str, Floats], tuple[Floats, ...]]  # log evidence by level, posteriors
 Potential = tuple[Any, tuple[Any, ...]]  # (B,) or None; of each cluster (states..., B) or None
 Potentials = tuple[tuple[Floats, ...], ...]  # of each piece, each cluster: (C, rows or tables)
@@ -306,6 +324,7 @@ class Integral:
     states: int
     shares: tuple[Share, ...]
     sights: tuple[View, ...] = ()
+    parent: int = -1  # the cluster of discrete latents that takes their log evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +400,9 @@ class Piece:
     potentials: Callable[[Blocks, Params, Layout, Params], Potential] | None = None
     kept: tuple[int, ...] = ()  # clusters whose posteriors the M-step asks for; -1: no latent
     integrals: tuple[Integral, ...] = ()  # continuous latents, whose clusters come last
+    integrate: Callable[[Features, Coefficients, Layout, Any, Bias | None], Integrated] | None = (
+        None
+    )
     folds: tuple[Fold, ...] = ()  # other rows, of which some clusters' features are sums
     gaps: tuple[Gaps, ...] = ()  # data whose missing cells are integrated out
 
@@ -435,6 +457,10 @@ class Statistics:
 
     Additive over chunks of a plate: `e_step(a) + e_step(b)` are the statistics of both, where
     both were taken about the same pivot (by default the one the parameters imply).
+
+    `rows` are blocks of data for what is summed with parameters in it; `thin(first, step)` the
+    statistics of every so-many-th row from one on, weighted to stand for all; None where rows have
+    latents.
     """
 
     values: Mapping[str, Floats]
@@ -444,6 +470,7 @@ class Statistics:
     rows: Mapping[tuple[int, int], tuple[Rows, ...]] = field(default_factory=dict)
     thorough: bool = False
     notes: list[str] | None = None
+    thin: Callable[[int, int], Statistics] | None = None
 
     def __getitem__(self, name: str) -> Floats:
         return self.values[name]

@@ -45,8 +45,18 @@ def _even(_index: int, _chunk: Chunk) -> None:
 
 
 def _maximise(engine: Engine, params: Params) -> tuple[Params, Statistics]:
-    """A few M-steps on the statistics of uniform posteriors: blocks may depend on each other."""
+    """The parameters of uniform posteriors, and their statistics."""
     statistics = engine.start(_even)
+    return _settled(engine, statistics, params), statistics
+
+
+def from_nothing(engine: Engine, statistics: Statistics) -> Params:
+    """The parameters of these statistics, from values of no opinion."""
+    return _settled(engine, statistics, _neutral(engine))
+
+
+def _settled(engine: Engine, statistics: Statistics, params: Params) -> Params:
+    """A few M-steps on the same statistics: blocks may depend on each other."""
     for _ in range(1 if engine.program.exact else 3):
         try:
             new = engine.program.m_step(statistics, params)
@@ -55,7 +65,7 @@ def _maximise(engine: Engine, params: Params) -> tuple[Params, Statistics]:
         if all(np.array_equal(new[n], params[n]) for n in new):
             break
         params = new
-    return params, statistics
+    return params
 
 
 def flat_params(engine: Engine, reference: Params, statistics: Statistics) -> list[str]:

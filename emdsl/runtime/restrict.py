@@ -44,6 +44,11 @@ def resolve(
     return _Resolver(meta, sizes, read_fix(meta, sizes, fix)).found()
 
 
+def unconstrained(meta: Meta, sizes: Mapping[str, int]) -> Constraints:
+    """What holds of the parameters where only their types do."""
+    return _Resolver(meta, sizes, {}).found()
+
+
 def read_fix(meta: Meta, sizes: Mapping[str, int], fix: Any) -> Params:
     """What `fix` says, as arrays of the parameters' shapes. Raises ParamsError."""
     if fix is None:

@@ -16,6 +16,7 @@ from emdsl.runtime.errors import DataError
 from emdsl.runtime.feature_columns import at_columns, distinct_columns, joined, signature
 from emdsl.runtime.fused import Fused, Shape, shape_of
 from emdsl.runtime.how import EXPECT, How
+from emdsl.runtime.integrals import add_integrals, finite_states, weighed
 from emdsl.runtime.links import Levels, Tie, tie
 from emdsl.runtime.pieces import (
     Chunk,
@@ -299,12 +300,21 @@ class StructureData:
             )
             for i in self.pieces
         )
+        means = {}
+        for i, own in zip(self.pieces, given, strict=True):
+            if self.data[i].piece.integrate is not None:
+                layout, steer = self.levels.bound.layout, bias and partial(bias, i)
+                rows = self.blocks(i, known.params)
+                means[i] = add_integrals(self.data[i], known[i], layout, own, rows, steer)
         evidence, flat = self.structure.infer(given, self.ties, self.levels.bound.layout, how)
         posteriors = iter(flat)
-        return evidence, {
-            i: tuple(next(posteriors).reshape(states, -1) for states in self.data[i].states)
+        found = {
+            i: tuple(next(posteriors).reshape(n, -1) for n in finite_states(self.data[i]))
             for i in self.pieces
         }
+        for i, mean in means.items():
+            found[i] = (*found[i], *weighed(self.data[i], mean, found[i]))
+        return evidence, found
 
     def log_likelihood(self, evidence: Mapping[str, Floats], known: Known) -> float:
         """The log evidence of all rows with their weights.
@@ -401,14 +411,14 @@ def potentials(
     bias: Callable[[Chunk], Bias | None] | None,
 ) -> tuple[Floats, ...]:
     """Each cluster's log potentials: (states, rows), or (states, tables) where rows share them."""
-    piece, states = data.piece, data.states
+    piece, states = data.piece, finite_states(data)
     out = [
         np.empty((0, 0)) if c in shared else np.empty((n, data.size)) for c, n in enumerate(states)
     ]
     for chunk, features in blocks:
         steer = bias(chunk) if bias is not None else None
         for c, (rows, fixed) in enumerate(zip(features.rows, features.fixed, strict=True)):
-            if c in shared:
+            if c in shared or c >= len(states):
                 continue
             part = out[c][:, chunk.start : chunk.stop]
             if type(rows) is np.ndarray and type(known[c + 1]) is np.ndarray:

@@ -46,7 +46,7 @@ def steered(
 
 
 class Points:
-    """A steer that draws points for continuous latents too, `scale` being how far apart they are."""
+    """A steer that draws points for continuous latents too, `scale` apart."""
 
     def __init__(
         self, engine: Engine, steer: Steer, rng: np.random.Generator, scale: float

@@ -1,4 +1,8 @@
-"""Sites that no factor joins are independent: components by union-find, each solved exactly."""
+"""Sites that no factor joins are independent: components by union-find, each solved exactly.
+
+Continuous sites have been integrated out before: what is left of them are tables over the discrete
+ones, like any other factor's (`groups.py`).
+"""
 
 from __future__ import annotations
 
@@ -9,22 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from emdsl.verify import elimination as el
-from emdsl.verify.factors import Factor, Region, region_of
+from emdsl.verify.factors import Factor, Region, Term, region_of
+from emdsl.verify.groups import Group
 from emdsl.verify.world import Site, World
 
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A factor at values of the sites it reads, with its expected number of times."""
-
-    factor: Factor
-    values: Mapping[Site, int]
-    probability: float
+Part = Factor | Group
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """Sites that hang together, with what the data say of them.
+    """Discrete sites that hang together, with what the data say of them.
 
     weight       : how often all of it counts
     log_evidence : log p(data here), once
@@ -38,7 +36,7 @@ class Component:
     log_evidence: float
     roots: frozenset[tuple[str, int]]
     sites: tuple[Site, ...]
-    factors: tuple[Factor, ...]
+    factors: tuple[Part, ...]
     times: tuple[float, ...]
     beliefs: tuple[el.Floats, ...]
     best: Mapping[Site, int]
@@ -55,7 +53,7 @@ class Component:
 
 
 def components_of(
-    world: World, factors: Sequence[Factor], largest: int = el.LARGEST
+    world: World, factors: Sequence[Part], largest: int = el.LARGEST
 ) -> tuple[Component, ...]:
     """Every component, factors without sites one by one; in the order of their first factors."""
     parent: dict[Site, Site] = {s: s for s in world.random}
@@ -69,13 +67,13 @@ def components_of(
     for f in factors:
         for s in f.scope[1:]:
             parent[find(s)] = find(f.scope[0])
-    groups: dict[object, list[Factor]] = {}
+    groups: dict[object, list[Part]] = {}
     for i, f in enumerate(factors):
         groups.setdefault(find(f.scope[0]) if f.scope else i, []).append(f)
     return tuple(_component(world, tuple(group), largest) for group in groups.values())
 
 
-def _component(world: World, factors: tuple[Factor, ...], largest: int) -> Component:
+def _component(world: World, factors: tuple[Part, ...], largest: int) -> Component:
     sites = tuple(sorted({s for f in factors for s in f.scope}))
     number = {s: i for i, s in enumerate(sites)}
     counts = [world.random[s] for s in sites]
@@ -90,8 +88,7 @@ def _component(world: World, factors: tuple[Factor, ...], largest: int) -> Compo
     return Component(
         weight=_times(shared),
         log_evidence=evidence,
-        roots=frozenset((f.node.plates[0], f.places[f.node.plates[0]])
-                        for f in factors if f.node.plates),
+        roots=frozenset(root for f in factors for root in f.roots),
         sites=sites,
         factors=factors,
         times=tuple(_times(f.region[len(shared):]) for f in factors),
@@ -102,7 +99,7 @@ def _component(world: World, factors: tuple[Factor, ...], largest: int) -> Compo
     )  # fmt: skip
 
 
-def _table(f: Factor, number: Mapping[Site, int], counts: Sequence[int]) -> el.Table:
+def _table(f: Part, number: Mapping[Site, int], counts: Sequence[int]) -> el.Table:
     scope = tuple(number[s] for s in f.scope)  # sorted as the sites are
     values = np.full([counts[s] for s in scope], np.nan)
     for chosen, log_density in f.leaves:
@@ -110,18 +107,20 @@ def _table(f: Factor, number: Mapping[Site, int], counts: Sequence[int]) -> el.T
     return el.Table(scope, values)
 
 
-def _where(f: Factor, chosen: Mapping[Site, int]) -> tuple[int | slice, ...]:
+def _where(f: Part, chosen: Mapping[Site, int]) -> tuple[int | slice, ...]:
     return tuple(chosen.get(s, slice(None)) for s in f.scope)
 
 
-def _terms(f: Factor, belief: el.Floats) -> list[Term]:
+def _terms(f: Part, belief: el.Floats) -> list[Term]:
     times = _times(f.region)
     return [
-        Term(f, chosen, times * float(np.sum(belief[_where(f, chosen)]))) for chosen, _ in f.leaves
+        term
+        for chosen, _ in f.leaves
+        for term in f.terms(chosen, times * float(np.sum(belief[_where(f, chosen)])))
     ]
 
 
-def _at(f: Factor, values: Mapping[Site, int]) -> float:
+def _at(f: Part, values: Mapping[Site, int]) -> float:
     return next(p for chosen, p in f.leaves if all(values[s] == x for s, x in chosen.items()))
 
 
@@ -130,7 +129,7 @@ def _times(region: Region) -> float:
 
 
 def _regions(
-    world: World, factors: Sequence[Factor], sites: Sequence[Site]
+    world: World, factors: Sequence[Part], sites: Sequence[Site]
 ) -> tuple[Region, el.Region]:
     """The weighted elements around everything, and the tree of those further in.
 
@@ -141,9 +140,7 @@ def _regions(
     for f in factors:
         for s in f.scope:
             if own[s] != f.region[: len(own[s])]:
-                raise NotImplementedError(
-                    f"{f.node.name} at {dict(f.places)} reads {s} inside a weighted element"
-                )
+                raise NotImplementedError(f"{f.label} reads {s} inside a weighted element")
     every = [*own.values(), *(f.region for f in factors)]
     depth = 0
     while all(len(r) > depth and r[depth] == every[0][depth] for r in every):

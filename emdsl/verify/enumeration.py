@@ -1,8 +1,9 @@
-"""The exact E-step by brute force: every value of everything that is not seen.
+"""The exact E-step by brute force: every value of everything discrete that is not seen.
 
     log p(x) = log sum_z exp(log p(x, z)),   p(z | x) = p(x, z) / p(x)
 
-for data so few that all z can be written down, or summed out one after another by plain tables.
+for data so few that all z can be written down, or summed out one after another by plain tables,
+what is continuous having been integrated out given them.
 Latents may stand anywhere and refer to each other in any way: chains, trees, gathers. Missing
 discrete data that others depend on are latents; other missing cells count nothing. A weighted
 plate element's log evidence, given what is outside, counts as often as the weight says.
@@ -21,14 +22,8 @@ from emdsl.model.graph import Model
 from emdsl.verify.components import Component, components_of
 from emdsl.verify.elimination import LARGEST
 from emdsl.verify.evaluate import log_prior
-from emdsl.verify.factors import (
-    Factor,
-    factors_of,
-    is_summed,
-    names_in,
-    node_log_density,
-    with_sites,
-)
+from emdsl.verify.factors import Factor, factors_of, is_summed, names_in, with_sites
+from emdsl.verify.groups import grouped
 from emdsl.verify.ragged import Place
 from emdsl.verify.world import Arrays, Site, World, world_of
 
@@ -60,7 +55,7 @@ def elements(
 ) -> Exact:
     """Every independent component. `largest`: configurations to write down before summing."""
     world = with_sites(world_of(model, data, params, sizes))
-    return Exact(world, components_of(world, factors_of(world), largest))
+    return Exact(world, components_of(world, grouped(world, factors_of(world)), largest))
 
 
 def log_likelihood(found: Exact) -> float:
@@ -75,7 +70,7 @@ def by_element(found: Exact) -> dict[tuple[str, int], float]:
     for c in found.components:
         for root in c.roots:
             out.setdefault(root, []).append(c.weight * c.log_evidence if c.weight > 0 else 0.0)
-        if len(c.roots) > 1 or any(not f.node.plates for f in c.factors):
+        if len(c.roots) > 1 or any(f.in_no_plate for f in c.factors):
             shared |= c.roots
     return {root: math.fsum(parts) for root, parts in out.items() if root not in shared}
 
@@ -104,7 +99,7 @@ def marginals(found: Exact) -> dict[str, dict[Place, dict[int, float]]]:
     return {
         v.name: {place: known.get((v.name, place), {}) for place in world.each(v)}
         for v in world.model.variables
-        if v.role == "latent" or is_summed(v, world.model)
+        if (v.role == "latent" and v.type.discrete) or is_summed(v, world.model)
     }
 
 
@@ -150,8 +145,12 @@ def filtered(
     out: dict[str, dict[Place, dict[int, float]]] = {}
     for t in range(last + 1):
         kept = _up_to(axis, t, factors)
-        here = replace(world, random={s: world.random[s] for f in kept for s in f.scope})
-        for name, rows in marginals(Exact(here, components_of(here, kept))).items():
+        here = replace(
+            world,
+            random={s: world.random[s] for f in kept for s in f.scope},
+            continuous={s: world.continuous[s] for f in kept for s in f.continuous},
+        )
+        for name, rows in marginals(Exact(here, components_of(here, grouped(here, kept)))).items():
             plates = model.variable(name).plates
             if axis in plates:
                 now = {p: row for p, row in rows.items() if p[plates.index(axis)] == t}
@@ -163,16 +162,14 @@ def _up_to(axis: str, t: int, factors: tuple[Factor, ...]) -> tuple[Factor, ...]
     """The factors of nodes up to time t, without what hangs on a later one."""
     kept = tuple(f for f in factors if f.places.get(axis, t) <= t)
     while True:
-        drawn = {_site(f) for f in kept}
-        random = {_site(f) for f in factors if _site(f) in f.scope}
-        fewer = tuple(f for f in kept if all(s in drawn for s in f.scope if s in random))
+        drawn = {s for f in kept for s in f.drawn}
+        random = {s for f in factors for s in f.drawn & {*f.scope, *f.continuous}}
+        fewer = tuple(
+            f for f in kept if all(s in drawn for s in (*f.scope, *f.continuous) if s in random)
+        )
         if len(fewer) == len(kept):
             return kept
         kept = fewer
-
-
-def _site(f: Factor) -> Site:
-    return f.node.name, tuple(f.places[a] for a in f.node.plates)
 
 
 # --- Q -----------------------------------------------------------------------------------------
@@ -190,12 +187,13 @@ def expected(
 
     about : leave out the nodes that none of these parameters touches: constants, in a difference.
     """
-    world = replace(world_of(model, data, params, sizes), random=found.world.random)
+    here = world_of(model, data, params, sizes)
+    world = replace(here, random=found.world.random, continuous=found.world.continuous)
     wanted = {
         v.name for v in model.variables if about is None or (v.dist and about & names_in(v.dist))
     }
     parts = [
-        t.probability * node_log_density(t.factor.node, world.at(t.factor.places, t.values))
+        t.probability * t.factor.log_density(world, t.values)
         for c in found.components
         for t in c.terms
         if t.factor.node.name in wanted and t.probability > _NOTHING

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -182,10 +183,15 @@ def _log_mass(param: Param, world: World) -> float:
     if lower == upper or not isinstance(prior, Draw) or prior.family in own:
         return 0.0
     family = FAMILIES[prior.family]
-    if family.kind == param.type.kind or family.event or family.condition is not None:
+    if family.kind == param.type.kind or family.event:
         return 0.0
 
     def density(x: float) -> float:
         return math.exp(log_density(prior, x, world))
 
-    return math.log(integrate.quad(density, lower, upper, epsabs=1e-12, limit=500)[0])
+    jumps = []
+    if family.condition is not None:  # at its arguments, if anywhere
+        jumps = [float(value(a, world)) for _, a in prior.args]
+    edges = sorted({lower, *(x for x in jumps if lower < x < upper), upper})
+    parts = (integrate.quad(density, a, b, epsabs=1e-12, limit=500)[0] for a, b in pairwise(edges))
+    return math.log(math.fsum(parts))

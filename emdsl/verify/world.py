@@ -37,7 +37,8 @@ class World:
     """Numbers for everything.
 
     `places` are the plate indices in force; `arguments` the values inside a user's density;
-    `random` the sites that are not seen, with their number of values; `values` those chosen.
+    `random` the discrete sites that are not seen, with their number of values; `continuous` the
+    others, with their shape; `values` those chosen, a number or an array.
     """
 
     model: Model
@@ -47,9 +48,10 @@ class World:
     places: Mapping[str, int] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
     random: Mapping[Site, int] = field(default_factory=dict)
-    values: Mapping[Site, int] = field(default_factory=dict)
+    continuous: Mapping[Site, tuple[int, ...]] = field(default_factory=dict)
+    values: Mapping[Site, Any] = field(default_factory=dict)
 
-    def at(self, places: Mapping[str, int], values: Mapping[Site, int]) -> World:
+    def at(self, places: Mapping[str, int], values: Mapping[Site, Any]) -> World:
         """The same world at one place, with these values of random sites."""
         return replace(self, places=places, values=values, arguments={})
 
@@ -74,8 +76,10 @@ class World:
         count = len(variable.plates)
         site = (name, indices[:count])
         if site in self.values:
-            return float(self.values[site])
-        if site in self.random:
+            chosen = np.asarray(self.values[site], dtype=float)
+            self._verify(name, indices[count:], chosen.shape)
+            return chosen[indices[count:]]
+        if site in self.random or site in self.continuous:
             raise Needed(site)
         own = dict(zip(variable.plates, indices, strict=False))
         shape = tuple(

@@ -106,6 +106,9 @@ class Draft:
             self.latents.append((name, "2", 2))
         else:
             k = int(self.rng.integers(2, 4))
+            if self.chance(0.15):
+                self.gate(name, k)
+                return
             extent = f"K{i}" if self.chance(0.6) else str(k)
             if not extent.isdigit():
                 self.hyper[extent] = k
@@ -120,6 +123,13 @@ class Draft:
             seen[self.rng.random(N) < 0.5] = np.nan
             self.data[name] = seen
 
+    def gate(self, name: str, k: int) -> None:
+        """A latent whose odds depend on covariates, and perhaps on another latent."""
+        self.inputs(f"v_{name}", " : real[2]", self.rng.normal(size=(N, 2)))
+        scores = self.shrunk(f"gate_{name}", self.some(1), (k, 2))
+        self.body.append(f"latent {name}[n] ~ Categorical(softmax({scores} @ v_{name}[n]))")
+        self.latents.append((name, str(k), k))
+
     def _simplex(self, name: str, over: list[tuple[str, str, int]], extent: str, k: int) -> str:
         p = self.param(name, over, "simplex", (k,))
         head, kind = self.params[-1].split(" : ")
@@ -132,6 +142,20 @@ class Draft:
         scale = self.param(f"scale_{name}", self.some(), "positive")
         form = str(self.rng.choice(["{}", "var = {}", "precision = {}"]))
         return f"Normal({mean}, {form.format(scale)})"
+
+    def predictor(self, name: str) -> str:
+        """A location of data and coefficients, for what has no closed M-step."""
+        self.inputs(f"u_{name}", " : real[2]", self.rng.normal(size=(N, 2)))
+        slope = self.shrunk(f"slope_{name}", self.some(1), (2,))
+        level = self.shrunk(f"level_{name}", self.some(1), ())
+        return f"{level} + dot({slope}, u_{name}[n])"
+
+    def shrunk(self, name: str, over: list[tuple[str, str, int]], event: tuple[int, ...]) -> str:
+        """Coefficients whose maximum a prior keeps finite, however few the data."""
+        ref = self.param(name, over, "real", event)
+        if self.params[-1].startswith(f"param {name}") and " ~ " not in self.params[-1]:
+            self.params[-1] += " ~ Normal(0, 1)"
+        return ref
 
     def mean(self, name: str) -> str:
         """A location: an entry, a sum of effects, a regression, a choice, a gather."""
@@ -167,7 +191,8 @@ class Draft:
     def emission(self, i: int) -> None:
         name, rng = f"x{i}", self.rng
         kinds = ["normal", "poisson", "categorical", "mvnormal", "bernoulli", "choice", "delta",
-                 "vector", "items", "exponential", "binomial", "inflated", "turned"]  # fmt: skip
+                 "vector", "items", "exponential", "binomial", "inflated", "turned",
+                 "curved", "curved", "curved"]  # fmt: skip
         match str(rng.choice(kinds)):
             case "normal":
                 self.put(name, "", self.normal(name), rng.normal(size=N) * 2, gaps=True)
@@ -211,6 +236,8 @@ class Draft:
                 self.put(name, " : real[3]", f"Normal({mean}, {sd})", x, gaps=True)
             case "items":
                 self.items(name, i)
+            case "curved":
+                self.curved(name)
             case "inflated" if self.hidden():
                 z, _, k = self.hidden()[0]
                 rate = self.param(f"rate_{name}", self.some(), "positive")
@@ -227,6 +254,26 @@ class Draft:
                 self.delta(name)
             case _:
                 self.put(name, "", self.normal(name), rng.normal(size=N) * 2, gaps=True)
+
+    def curved(self, name: str) -> None:
+        """Data whose parameters have no closed M-step."""
+        rng = self.rng
+        match str(rng.choice(["logistic", "log-linear", "gamma", "scattered"])):
+            case "logistic":
+                dist = f"Bernoulli(logit = {self.predictor(name)})"
+                self.put(name, " : bool", dist, rng.integers(0, 2, N), gaps=True)
+            case "log-linear":
+                dist = f"Poisson(log = {self.predictor(name)})"
+                self.put(name, " : count", dist, rng.poisson(2.0, N), gaps=True)
+            case "gamma":
+                shape = self.param(f"shape_{name}", self.some(1), "positive")
+                rate = self.param(f"rate_{name}", self.some(), "positive")
+                x = rng.gamma(2.0, size=N)
+                self.put(name, "", f"Gamma({shape}, {rate})", x, gaps=True)
+            case _:
+                log_sd = self.predictor(name)
+                mean = self.param(f"mean_{name}", self.some(1), "real")
+                self.put(name, "", f"Normal({mean}, exp({log_sd}))", rng.normal(size=N), gaps=True)
 
     def items(self, name: str, i: int) -> None:
         """A plate of items inside the element, each with a table of its own."""

@@ -244,6 +244,8 @@ class Draft:
         extents = ([axis.extent] if axis else []) + [r.node.extent for r in over]
         places = ([axis.axis] if axis else []) + [r.text for r in over]
         typed = f"{kind}[{', '.join(event)}]" if event else kind
+        if kind == "score":  # of what has no closed M-step: a prior keeps its maximum finite
+            typed = f"{typed.replace(kind, 'real')} ~ Normal(0, 1)"
         same = [n for n, e, k in self.tables if e == tuple(extents) and k == typed]
         if same and self.chance(0.15):
             name = self.pick(same)  # tied

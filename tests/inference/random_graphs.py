@@ -217,6 +217,9 @@ class Graph(Draft):
         def draw(over: Sequence[Ref]) -> str:
             if kind == "bool":
                 return f"Bernoulli({self.table('unit', over)})"
+            if self.chance(0.1):
+                scores = self.table("score", over, (extent,))
+                return f"Categorical(softmax({scores} * {self.covariate(plate)}))"
             return f"Categorical({self.table('simplex', over, (extent,))})"
 
         start = draw(self.some(around, 1 if plate.kind != "plain" else 2))
@@ -293,6 +296,7 @@ class Graph(Draft):
         name = self.name("x")
         axis = plate if self.chance(0.12) and plate.outer and not plate.ragged else None
         kinds = ["categorical", "bernoulli", "normal", "poisson", "several", "exposure"]
+        kinds += ["log-linear", "logistic"]
         kinds += ["delta"] * all(r.node.extent.isdigit() for r in over) * bool(over)
         kinds += ["inflated", "choice", "sum"] * bool(over)
         kinds += ["lagged", "regressed"] * (plate.kind == "chain")
@@ -325,6 +329,12 @@ class Graph(Draft):
                 self.put(given, plate, lambda _: self.rng.uniform(0.5, 2))
                 rate = f"{self.table('positive', over)} * {given}[{plate.at()}]"
                 self.emit(name, plate, " : count", f"Poisson({rate})", self._whole)
+            case "log-linear":
+                rate = f"Poisson(log = {self.predictor(plate, over)})"
+                self.emit(name, plate, " : count", rate, self._whole)
+            case "logistic":
+                odds = f"Bernoulli(logit = {self.predictor(plate, over)})"
+                self.emit(name, plate, " : bool", odds, self._bit)
             case "delta":
                 self.mapped(name, plate, over)
             case "inflated":
@@ -348,6 +358,17 @@ class Graph(Draft):
                 mean = f"({level} if {self.starts(plate)} else {slope} * {back})"
                 plate.lines.append(f"data {name}[{plate.at()}] : real ~ Normal({mean}, 1)")
                 self.put(name, plate, self._real)
+
+    def predictor(self, plate: Plate, over: Sequence[Ref]) -> str:
+        """A regression on a covariate, its coefficients those of what is read."""
+        level = self.table("score", over[: self.choices.integer(0, 1)])
+        return f"{level} + {self.table('score', over)} * {self.covariate(plate)}"
+
+    def covariate(self, plate: Plate) -> str:
+        name = self.name("u")
+        plate.lines.append(f"input {name}[{plate.at()}] : real")
+        self.put(name, plate, lambda _: self.rng.normal())
+        return f"{name}[{plate.at()}]"
 
     def group(self, plate: Plate) -> Ref:
         """An input that says which group an element is of."""

@@ -146,6 +146,13 @@ CHOSEN = {
             latent z[n] ~ Bernoulli(p)
             data x[n] : real ~ Normal(a, precision = s) if z[n] == 1 else Normal(b, var = s)
         """,
+    "a scale that is a precision for some values and a variance for others": """
+        param p : simplex[3]
+        param s[3] : positive
+        for n in N:
+            latent z[n] ~ Categorical(p)
+            data x[n] : real ~ Normal(0, 1 / s[z[n]]) if z[n] == 1 else Normal(1, s[z[n]])
+        """,
     "matrices by one latent, means by another": """
         param p, q : simplex[2]
         param m[2] : real[2]

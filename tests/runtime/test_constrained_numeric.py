@@ -155,3 +155,39 @@ def test_absolute_deviations_of_what_is_not_held() -> None:
     assert fit.params["s"] == pytest.approx(found.fun / 300, abs=1e-9)
     again = load(text, "b[1] == 1.5").fit({"u": U, "y": y})
     assert again.params["b"] == pytest.approx(fit.params["b"], abs=1e-12)
+
+
+# --- what is said of a maximum -------------------------------------------------------------------
+
+COLLINEAR = """model M
+param a : real
+param b : real[P]{prior}
+for n in N:
+    input u[n] : real[P]
+    data y[n] {density}
+"""
+
+
+@pytest.mark.parametrize(
+    "density", [": bool ~ Bernoulli(logit = a + dot(b, u[n]))", "~ Laplace(a + dot(b, u[n]), 1)"]
+)
+def test_what_is_fixed_is_determined(density: str) -> None:
+    rng = np.random.default_rng(0)
+    u = rng.normal(size=(60, 2))
+    u = np.column_stack([u, 2.0 * u[:, 0]])
+    data = {"u": u, "y": (rng.random(60) < 1.0 / (1.0 + np.exp(-u[:, 0]))).astype(float)}
+    module = load(COLLINEAR.format(prior="", density=density))
+    assert "b[0], b[2] are not determined" in module.fit(data).messages[0]
+    for held in ([np.nan, np.nan, 0.5], [0.1, np.nan, 0.5]):
+        assert module.fit(data, fix={"b": held}).messages == ()
+    still = module.fit(data, fix={"b": [np.nan, 0.5, np.nan]})
+    assert "b[0], b[2] are not determined" in still.messages[0]
+
+
+def test_a_bound_is_no_separation() -> None:
+    u = np.linspace(-2, 2, 40)[:, None]
+    density = ": bool ~ Bernoulli(logit = a + dot(b, u[n]))"
+    text = COLLINEAR.format(prior=" ~ Uniform(-1, 1)", density=density)
+    found = load(text).fit({"u": u, "y": u[:, 0] > 0})
+    assert found.params["b"].tolist() == [1.0]
+    assert found.messages == ()

@@ -263,6 +263,47 @@ def test_panel_with_effects_of_groups():
     check(families, cliques, rng)
 
 
+@pytest.mark.parametrize("walks", [False, True])
+def test_panels_with_effects_of_time_find_a_cheap_order(monkeypatch, walks):
+    """All ways are tried, and few nodes are left to the dense solver."""
+    monkeypatch.setattr(gaussian_plan, "_CHEAP", 0.0)
+    monkeypatch.setattr(gaussian_plan, "_DEAR", 0.0)
+    rng = np.random.default_rng(10)
+    units, times = 12, 9
+    n = np.arange(units * times)
+    unit, time = np.divmod(n, times)
+    families = [Family(len(n), 2), Family(units, 1), Family(times, 1)]
+    cliques = [
+        Clique((0, 1, 2), (n, unit, time), n * 0),
+        Clique((0, 0), (n, np.where(time == 0, -1, n - 1)), np.minimum(time, 1)),
+        Clique((1,), (np.arange(units),), None),
+        Clique((2,), (np.arange(times),), None),
+    ]
+    if walks:
+        cliques.append(Clique((2, 2), (np.arange(times), np.arange(times) - 1), None))
+    core = check(families, cliques, rng)._plan.core
+    assert core is None or core.size <= units + times
+
+
+def test_broad_blocks_where_they_are_cheaper(monkeypatch):
+    rng = np.random.default_rng(13)
+    side = 12
+    i, j = np.divmod(np.arange(side * side), side)
+    right = np.where(j + 1 < side, i * side + j + 1, -1)
+    down = np.where(i + 1 < side, (i + 1) * side + j, -1)
+    cell = np.arange(side * side)
+    monkeypatch.setattr(gaussian_plan, "_BROAD", (8, 64))
+    monkeypatch.setattr(gaussian_plan, "_DEAR", 0.0)
+    monkeypatch.setattr(gaussian_plan, "_TIES", ((0, False),))  # all is left to the dense solver,
+    monkeypatch.setattr(gaussian_plan.Core, "cost", 1e15)  # as dear as at a hundred times the size
+    cliques = [Clique((0,), (cell,), None), Clique((0, 0, 0), (cell, right, down), cell * 0)]
+    families = [Family(side * side, 1)]
+    assert check(families, cliques, rng)._plan.layout.kinds == (1,)
+    monkeypatch.setattr(gaussian_plan, "_TIES", ((8, False),))
+    monkeypatch.setattr(gaussian_plan.Core, "cost", property(lambda core: 1e15 * core.size))
+    assert check(families, cliques, rng)._plan.layout.kinds == (side,)
+
+
 def test_a_ring_and_a_grid():
     rng = np.random.default_rng(7)
     n = np.arange(37)

@@ -214,6 +214,26 @@ def test_a_prior_below_one_prunes_a_mixture() -> None:
     np.testing.assert_allclose(sparse.params["weight"].sum(), 1)
 
 
+def test_what_is_gone_is_not_counted() -> None:
+    """A mixture of which a prior left some components counts as one of so many does."""
+    sparse = mixture(0.01, GROUPS[::15], 8, restarts=5)
+    alive = int(np.sum(sparse.params["weight"] > 0))
+    assert alive < 8
+    assert sparse.n_params == mixture(2, GROUPS, alive).n_params == (alive - 1) + alive + 1
+    fixed = mixture(0.01, GROUPS[::15], 8, restarts=5, fix={"sd": 1.0})
+    assert fixed.n_params == 2 * int(np.sum(fixed.params["weight"] > 0)) - 1
+
+
+def test_shares_without_data_are_not_counted() -> None:
+    text = (
+        "param p[G] : simplex[3] ~ Dirichlet(0.5 * ones[3])\nfor n in N:\n"
+        "    input g[n] : index[G]\n    data x[n] : category[3] ~ Categorical(p[g[n]])"
+    )
+    found = fit(text, {"g": [0] * 6 + [1] * 6, "x": [0, 1, 2] * 2 + [0, 1] * 3})
+    assert found.params["p"][1, 2] == 0.0
+    assert found.n_params == 3
+
+
 def test_the_objective_rises_between_entries_that_go() -> None:
     found = mixture(0.01, GROUPS[::15], 8, restarts=1)
     steps = np.diff(found.objective_trace)

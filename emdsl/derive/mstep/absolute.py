@@ -7,9 +7,10 @@ there are unknowns are zero:
     several        a weighted least absolute deviations regression, which is a linear program
                    (Bloomfield and Steiger 1983; Koenker 2005, chapter 6)
 
-Terms linear in the block are allowed too: they tilt the median to another quantile. So are squares
-where there is one unknown, or where each deviation is of one entry alone (the lasso's): then one
-entry after the other is put where Q is highest, which ends at the maximum (Tseng 2001).
+Terms linear in the block are allowed too: they tilt the median to another quantile. So are squares,
+as of a normal prior. Where each deviation is of one entry alone (the lasso's) one entry after the
+other is put where Q is highest, which ends at the maximum (Tseng 2001); else it is a quadratic
+program, in which some deviations are zero and the rest is a system of equations.
 """
 
 from __future__ import annotations
@@ -88,8 +89,6 @@ def solve(group: tuple[str, ...], derived: Derived) -> Update | None:
     thirds = [tuple(atoms.fresh(e) for e in p.shape) for p in params]
     curve: list[list[sp.Expr]] = []
     if any(s.degree > 1 for s in found):
-        if not _is_apart(found, cells, batch, atoms):
-            return None
         curve = [[sp.Integer(0)] * len(group) for _ in group]
     deviations: list[Deviation] = []
     tilt: list[sp.Expr] = [sp.Integer(0)] * len(group)
@@ -114,6 +113,7 @@ def solve(group: tuple[str, ...], derived: Derived) -> Update | None:
         tuple(tilt),
         tuple(own_axes(c, b) for c, b in zip(thirds, batch, strict=True)),
         tuple(map(tuple, curve)),
+        not curve or _is_apart(found, cells, batch, atoms),
     )  # fmt: skip
     needs = _needs(form, atoms) - names
     if not names.isdisjoint(_needs(form, atoms)):
@@ -151,8 +151,6 @@ def obstacle(name: str, derived: Derived) -> str | None:
                 f"`{shown}` is neither an absolute value of what is linear in `{name}`, its factor "
                 f"nonpositive, nor linear or quadratic in `{name}` itself"
             )
-        if found.degree > 1:
-            return f"the square `{shown}` stands beside deviations of several entries together"
     return f"`{name}` is positive and not alone in them"
 
 
@@ -379,6 +377,11 @@ def _record(form: Absolute, common: sp.Expr, atoms: Atoms) -> tuple[str, ...]:
         how = "one entry after the other is put where it is highest (Tseng 2001)"
         if form.is_median:
             how = "highest at one of them, or between two where the slope is zero"
+        elif not form.apart:
+            how = (
+                "a quadratic program; deviations that are zero are held there while what is left "
+                "is a linear system, and let go or joined by others until no way leads up"
+            )
         return (*lines, f"concave, with corners at which it has no derivative: {how}")
     lines.append(
         "concave and piecewise linear: no derivative at its corners, one of which is highest"

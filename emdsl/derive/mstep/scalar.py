@@ -10,11 +10,13 @@ most shapes that close at once, the log being the power -1 of the derivative.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 
 import sympy as sp
 
+from emdsl.derive.atoms import Ind
 from emdsl.derive.live import params_in
 from emdsl.derive.mstep.block import (
     BestOf,
@@ -240,8 +242,12 @@ def _two_waves(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None
 _KNOWN = (sp.log, sp.exp)
 
 
-def _roots(top: sp.Expr, t: sp.Symbol) -> list[sp.Expr] | None:
-    """The roots of a polynomial of degree one or two in some power of t; None where it is none."""
+def _roots(top: sp.Expr, t: sp.Symbol, zero: Callable[[sp.Expr], bool]) -> list[sp.Expr] | None:
+    """The roots of a polynomial of degree one or two in some power of t; None where it is none.
+
+    Where the square's coefficient may be `zero` in some entries, the roots are written in two
+    ways, (-b +- s) / 2a and 2c / (-b -+ s): one of them isn't 0 / 0.
+    """
     powers: list[sp.Expr] = []
     for term in sp.Add.make_args(sp.expand(top)):
         _, power = _as_power(term, t)
@@ -258,6 +264,11 @@ def _roots(top: sp.Expr, t: sp.Symbol) -> list[sp.Expr] | None:
     if not reduced.is_polynomial(u) or not 1 <= sp.Poly(reduced, u).degree() <= 2:
         return None
     found = sp.solve(reduced, u)
+    first, *others = sp.Poly(reduced, u).all_coeffs()
+    if len(others) == 2 and zero(first):
+        b, c = others
+        s = sp.sqrt(b**2 - 4 * first * c)
+        found += [2 * c / (-b - s), 2 * c / (-b + s)]
     return [r ** (1 / step) for r in found if sp.simplify(reduced.subs(u, r)) == 0]
 
 
@@ -268,16 +279,20 @@ def _algebraic(groups: dict[sp.Expr, list[Piece]], block: Block) -> Found | None
         return None
     names = {sp.Symbol(f"A{i}", real=True): b for i, b in enumerate(groups)}
     objective = sp.Add(*(a * b for a, b in names.items()))
+    values = {a: coefficient(groups[b], block.cell, atoms) for a, b in names.items()}
+
+    def zero(expr: sp.Expr) -> bool:
+        return any(isinstance(a, Ind) for a in atoms.deep(expr.xreplace(values)))
+
     slope = sp.together(sp.diff(objective, t))
     top = sp.expand(sp.fraction(slope)[0])
-    roots = _roots(top, t)
+    roots = _roots(top, t, zero)
     if roots is None and block.param.type.kind == "real":
         u = sp.Symbol("u", positive=True)  # a function of e^t: solve for that
-        powers = _roots(sp.expand(sp.powsimp(top).subs(t, sp.log(u))), u)
+        powers = _roots(sp.expand(sp.powsimp(top).subs(t, sp.log(u))), u, zero)
         roots = [sp.log(r) for r in powers] if powers is not None else None
     if not roots:
         return None
-    values = {a: coefficient(groups[b], block.cell, atoms) for a, b in names.items()}
     real = [r for r in roots if not r.xreplace(values).has(sp.I)]  # whatever the statistics
     if not real:
         return None

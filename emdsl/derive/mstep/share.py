@@ -102,6 +102,7 @@ class Absolute:
     slope: tuple[sp.Expr, ...]
     twins: tuple[tuple[str, ...], ...] = ()
     curve: tuple[tuple[sp.Expr, ...], ...] = ()  # second derivatives of squares, by cells and twins
+    apart: bool = True  # whether each deviation is of one entry
 
     @property
     def is_median(self) -> bool:

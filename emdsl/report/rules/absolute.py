@@ -12,6 +12,12 @@ from emdsl.report.style import Math
 
 _MIDPOINT = "between two that are as good, their midpoint (Koenker 2005, section 1.3)"
 
+_PROGRAM = (
+    "Where it is highest some deviations are zero. They are held there while Q, quadratic until "
+    "another deviation changes its sign, is raised to the top of that piece by one linear system; "
+    "one is let go where Q rises on one of its sides, another joins where it stops the rise."
+)
+
 
 def write(c: Context, form: Absolute) -> bool:
     """Q in the parameters, and how the highest of its corners is found."""
@@ -40,7 +46,7 @@ def write(c: Context, form: Absolute) -> bool:
         page.say(
             "It is concave, with corners at which it has no derivative. "
             + ("Its maximum is at one of them, or between two where the slope is zero."
-               if form.is_median else
+               if form.is_median else _PROGRAM if not form.apart else
                "One entry after the other is put where it is highest: at a corner, which may be "
                "exactly zero, or where the slope is; until none moves, which is the maximum "
                "(Tseng 2001).")

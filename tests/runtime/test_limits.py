@@ -1,0 +1,56 @@
+"""Shapes on their way to a limit, and shapes whose start at all the data's would lead nowhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from emdsl.compiler import load
+from emdsl.source import Source
+
+COUNTS = """model Counts(K = 2)
+param w : simplex[K]
+param a[K], b[K] : positive
+for n in N:
+    latent z[n] ~ Categorical(w)
+    data x[n] : count ~ NegativeBinomial(alpha = a[z[n]], beta = b[z[n]])
+"""
+PEAKS = """model Peaks(K = 2)
+param w : simplex[K]
+param m[K] : real
+param s[K], p[K] : positive
+for n in N:
+    latent z[n] ~ Categorical(w)
+    data x[n] ~ GeneralizedNormal(m[z[n]], s[z[n]], p[z[n]])
+"""
+
+
+def fit(text: str, x: Any, **options: Any) -> Any:
+    return load(Source(text, "m.em")).fit(x, progress=False, **options)
+
+
+@pytest.mark.parametrize("means", [(4, 15), (300, 3000)])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_poisson_limit_is_no_collapse(seed: int, means: tuple[int, int]) -> None:
+    """alpha and beta go to infinity together, and nothing grows on that way."""
+    rng = np.random.default_rng(seed)
+    x = np.concatenate([rng.poisson(mean, 100) for mean in means])
+    found = fit(COUNTS, x, seed=seed, restarts=3)
+    assert found.status == "converged"
+    assert all(r.status == "converged" for r in found.restarts)
+    parts = [np.log(0.5) + stats.poisson(mean).logpmf(x) for mean in means]
+    assert found.objective >= np.logaddexp(*parts).sum() - 1e-6
+
+
+@pytest.mark.parametrize(("seed", "apart"), [(0, 3.0), (1, 6.0), (2, 6.0), (3, 10.0)])
+def test_two_peaks_are_found_without_a_prior(seed: int, apart: float) -> None:
+    """The shape that fits both together is flat, and no place to start from."""
+    one, two = stats.gennorm(1.5), stats.gennorm(3.0, apart, 2.0)
+    x = np.concatenate([one.rvs(100, random_state=seed), two.rvs(100, random_state=seed + 10)])
+    found = fit(PEAKS, x, seed=seed, restarts=5)
+    parts = [np.log(0.5) + part.logpdf(x) for part in (one, two)]
+    assert found.status == "converged"
+    assert found.objective >= np.logaddexp(*parts).sum()
