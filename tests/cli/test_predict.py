@@ -138,9 +138,8 @@ def test_impute(models: Path, tmp_path: Path, emdsl: Run) -> None:
     header, rows = table(emdsl("predict", model, path, data, "--impute").out)
     assert header == ["s", "x[0]", "x[1]", "x_sd[0]", "x_sd[1]"]
     assert [row[0] for row in rows] == list("abaacbb")
-    filled = load(model).load(path).impute(
-        {"x": [[[0.1, 1], [None, 1.5], [1.9, 0.2]], [[2.0, None], [2.2, 3], [1.5, 2.5]], [[0.4, 0.9]]]}
-    )["x"]
+    a, b = [[0.1, 1], [None, 1.5], [1.9, 0.2]], [[2.0, None], [2.2, 3], [1.5, 2.5]]
+    filled = load(model).load(path).impute({"x": [a, b, [[0.4, 0.9]]]})["x"]
     at = [0, 2, 3, 1, 5, 6, 4]
     for column, values in ((1, filled.values), (3, filled.sd)):
         given = np.stack([numbers(rows, column), numbers(rows, column + 1)], axis=1)
