@@ -32,6 +32,7 @@ from emdsl.families.family import Family
 from emdsl.inference.augmentation import Augmentation, Chosen, chosen
 from emdsl.inference.cautions import cautions_of
 from emdsl.inference.derivation import Derivation, derive
+from emdsl.inference.gaps import with_gaps
 from emdsl.inference.plan import Plan, plan_of
 from emdsl.ir.nodes import Module
 from emdsl.lower.module import module_of
@@ -72,7 +73,7 @@ def compile_source(
     """
     try:
         found, warnings = derived_of(source, augment)
-        plan = plan_of(found.derivation.derived, found.matches)
+        plan = with_gaps(plan_of(found.derivation.derived, found.matches))
         warnings = (*warnings, *cautions_of(plan))
         ir = module_of(plan, found.derivation.m_step, families_of(found.model), __version__)
         text = print_module(ir)

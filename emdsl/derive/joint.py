@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
+from emdsl.derive.apart import entry_by_entry
 from emdsl.derive.atoms import Elem, Ix, LogInd, Seen, SumOf
 from emdsl.derive.densities import DensityOf, Variate, branches
 from emdsl.derive.levels import Level, Levels
@@ -267,6 +268,8 @@ class _Deriver:
     ) -> tuple[sp.Expr, tuple[str, ...]]:
         s = self._scalarizer()
         draws = branches(dist, s, self.limited)
+        if observed and axis is None:
+            draws = entry_by_entry(draws, self.families, s)
         event = max(self.families[d.family].event for _, d in draws)
         leading = ref.shape[: len(ref.shape) - event]
         places = tuple(self.atoms.fresh(e) for e in leading)

@@ -96,7 +96,8 @@ class Family:
     2) or a SymPy expression of the parameters (`Dim(p)`, `n + 1`).
     `log_cdf` and `log_survival` are log P(X <= x) and log P(X > x), in the canonical parameters;
     None where they have no form here. `representations` are mixtures over a latent that give the
-    same density, one for each way of writing the arguments.
+    same density, one for each way of writing the arguments. `apart` is the family of each entry of
+    a vector where its matrix argument is diagonal, with the arguments' names there.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Family:
     values: sp.Expr | None = None
     log_cdf: sp.Expr | None = None
     log_survival: sp.Expr | None = None
+    apart: tuple[str, tuple[tuple[str, str], ...]] | None = None
     representations: tuple[Representation, ...] = ()
 
     def representation(self, names: Collection[str]) -> Representation | None:

@@ -7,6 +7,7 @@ import hashlib
 from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.inference.continuous import is_continuous
+from emdsl.inference.gaps import missing_of
 from emdsl.inference.plan import Plan
 from emdsl.lower.names import quoted
 from emdsl.lower.open_limits import open_limits
@@ -153,7 +154,7 @@ def _shifts(m_step: MStep) -> dict[str, int]:
 
 
 def _arrays(model: Model, plan: Plan) -> list[str]:
-    summed = {name for piece in plan.pieces for name in piece.match.summed}
+    missing = missing_of(plan)
     weights = {p.weight.name for p in model.plates if p.weight is not None}
     limits = open_limits(model)
     out = []
@@ -161,26 +162,12 @@ def _arrays(model: Model, plan: Plan) -> list[str]:
         if v.role == "latent":
             continue
         role = "weight" if v.name in weights else v.role
-        missing = _missing(v, plan, v.name in summed)
-        out.append(_array(v, role, model, missing, limits.get(v.name, "")))
+        here = missing[v.name] if v.role == "data" else "no"
+        out.append(_array(v, role, model, here, limits.get(v.name, "")))
     for c in model.consts:
         dims = tuple_literal([extent_literal(e) for e in c.shape])
         out.append(f'rt.Array({quoted(c.name)}, "const", {dims}, 0, {quoted(c.type.kind)})')
     return out
-
-
-def _missing(v: Variable, plan: Plan, summed: bool) -> str:
-    """What a missing cell of a data array means, from the density's event rank."""
-    if v.role != "data":
-        return "no"
-    if summed:
-        return "sum"
-    joint = plan.derived.joint
-    node = next(n for n in joint.nodes if n.name == v.name)
-    rows = len(joint.levels.of(v).plates) - 1  # plates that are one axis of rows
-    ranks = [len(a) + rows for a in joint.seen_places(node)]
-    rank = max(ranks, default=len(v.plates))
-    return "cell" if rank == len(v.plates) + len(v.type.shape) else "row"
 
 
 def _array(v: Variable, role: str, model: Model, missing: str, limit: str) -> str:

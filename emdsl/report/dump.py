@@ -9,6 +9,7 @@ import sympy as sp
 
 from emdsl.compiler import STAGES, Derivation, compile_source, derived_of
 from emdsl.diagnostics import Bug, CompileError
+from emdsl.inference.gaps import with_gaps
 from emdsl.inference.plan import Bundle, Cluster, Plan, plan_of
 from emdsl.inference.schedule import Send, Step, SumOut, Walk
 from emdsl.model.build import build
@@ -101,7 +102,8 @@ def _derivation_lines(d: Derivation) -> Iterator[str]:
 
 def _plan(source: Source) -> str:
     found = derived_of(source)[0]
-    return "\n".join(_plan_lines(plan_of(found.derivation.derived, found.matches)))
+    plan = with_gaps(plan_of(found.derivation.derived, found.matches))
+    return "\n".join(_plan_lines(plan))
 
 
 def _plan_lines(plan: Plan) -> Iterator[str]:
@@ -123,6 +125,9 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
         for fold in piece.folds:
             fed = ", ".join(map(str, fold.clusters))
             yield f"  rows of {fold.link.source.axis} added up at ({fold.link}), for clusters {fed}"
+        for g in piece.gaps:
+            factor = f"a factor of cluster {g.host}" if g.host >= 0 else "a term without a latent"
+            yield f"  missing cells of {', '.join(g.arrays)} integrated out: {factor}"
         for s in piece.statistics:
             yield f"  statistic {s.name}[{', '.join(s.axes)}]"
     for structure in plan.structures:

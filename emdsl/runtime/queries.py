@@ -43,7 +43,11 @@ def prepare(
     bound = data if isinstance(data, Bound) else bind(program.meta, data, known, purpose=purpose)
     checked = check_params(program.meta, params, bound.layout.sizes)
     about = pivot if pivot is not None else program.pivot(checked)
-    return Engine(program, bound, about), checked
+    engine = Engine(program, bound, about)
+    if engine.has_gaps:
+        with np.errstate(all="ignore"):
+            engine.settle(checked)
+    return engine, checked
 
 
 def e_step(

@@ -168,7 +168,8 @@ class StructureData:
 
         The rows are those that an M-step asks for, with their posteriors.
         """
-        if bias is None and self._lone is not None:
+        whole = not any(self.data[i].gaps for i in self.pieces)
+        if bias is None and self._lone is not None and whole:
             (index,) = self.pieces
             barred = isinstance(known[index][1], Barred)  # its rows are looked at one by one
             fused = None if barred else self._fuse()
@@ -378,7 +379,14 @@ class StructureData:
                     part = part * chunk.weight
                 new = expected(part, features.rows[c])
                 sums[c] = sums[c] + new if c in sums else new
-        return tuple(sums[c] for c in sorted(sums))
+        found = tuple(sums[c] for c in sorted(sums))
+        for gaps in self.data[index].gaps:
+            if gaps.gaps.host >= 0:
+                weight = posteriors[gaps.gaps.host]
+                own = self.data[index].weight
+                weight = weight if own is None else weight * own
+                found = gaps.added(found, 0, self.data[index].size, weight)
+        return found
 
     def _locate(self, evidence: Floats, axis: str, known: Known) -> NoReturn:
         """Raise ImpossibleError at the first row that can't be, as near as can be told."""

@@ -595,4 +595,40 @@ REGRESSIONS = (
     regressions("co2gnp_mixreg2_eq", co2, restarts=20),
 )
 
-CASES = (*COUNTS, *NORMALS, *POSITIVE, *TABLES, *CATEGORIES, *CHAINS, *REGRESSIONS, *GLMS, *SHAPES)
+# --- missing cells ---------------------------------------------------------------------------
+
+
+def murray(r: Answer) -> Params:
+    """One of the two maxima: the other has the correlation's sign turned."""
+    cross = r["abs_rho"] * np.sqrt(r["var1"] * r["var2"])
+    return {"cov": array([[r["var1"], cross], [cross, r["var2"]]])}
+
+
+GAPS = (
+    Case(
+        "apple_mvn",
+        "multivariate_normal",
+        lambda: {"x": matrix("apple")},
+        lambda r: {"mean": array(r["mean"]), "cov": array(r["cov"])},
+    ),
+    Case(
+        "murray",
+        "murray",
+        lambda: {"x": matrix("murray")},
+        murray,
+        view=lambda p: {"cov": np.abs(p["cov"])},
+    ),
+)
+
+CASES = (
+    *COUNTS,
+    *NORMALS,
+    *POSITIVE,
+    *TABLES,
+    *CATEGORIES,
+    *CHAINS,
+    *REGRESSIONS,
+    *GLMS,
+    *SHAPES,
+    *GAPS,
+)
