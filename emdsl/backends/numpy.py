@@ -7,6 +7,7 @@ make it broadcast there; a sum of products becomes `@`, `.sum`, or an einsum.
 from __future__ import annotations
 
 import math
+import re
 from functools import singledispatchmethod
 
 from emdsl.backends.layout import wrapped
@@ -38,6 +39,26 @@ _FUNCTIONS = {
     "trigamma_rise": "nm.trigamma_rise", "log1p": "np.log1p", "log1pexp": "nm.log1pexp",
     "abs_power": "nm.abs_power", "log_i0": "nm.log_i0", "bessel_ratio": "nm.bessel_ratio",
     "bessel_slope": "nm.bessel_slope", "xlogy": "special.xlogy", "log_inside": "nm.log_inside",
+    "log_ndtr": "nm.log_ndtr",
+    "inverse_mills": "nm.inverse_mills",
+    "mills_slope": "nm.mills_slope",
+    "log_one_less": "nm.log_one_less",
+    "over_expm1": "nm.over_expm1",
+    "log_between": "nm.log_between",
+    "between_share": "nm.between_share",
+    "log_add": "nm.log_add",
+    "log_gamma_p": "nm.log_gamma_p",
+    "log_gamma_q": "nm.log_gamma_q",
+    "gamma_ratio_p": "nm.gamma_ratio_p",
+    "gamma_ratio_q": "nm.gamma_ratio_q",
+    "log_deficit": "nm.log_deficit",
+    "log_excess": "nm.log_excess",
+    "log_deficit_spread": "nm.log_deficit_spread",
+    "log_excess_spread": "nm.log_excess_spread",
+    "log_laplace": "nm.log_laplace",
+    "laplace_slope": "nm.laplace_slope",
+    "laplace_bend": "nm.laplace_bend",
+    "inside": "nm.inside",
 }  # fmt: skip
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _KERNELS = {
@@ -261,10 +282,12 @@ class Printer:
         return f"{left.name} @ {right.name}"
 
     def _letters(self, axes: Target) -> dict[Axis, str]:
-        """A letter for each axis: its own first letter where free."""
+        """A letter for each axis: its own first letter where free; of f_l1 over L it is l."""
         used: dict[Axis, str] = {}
         for axis in axes:
-            wanted = [c for c in axis.name.lower() if "a" <= c <= "z"]
+            size = str(axis.dim).lower()
+            of_entries = re.fullmatch(rf".+_{re.escape(size)}\d+", axis.name)
+            wanted = [c for c in (size if of_entries else axis.name.lower()) if "a" <= c <= "z"]
             pool = [*wanted, *"defghijklmnopqrstuvwxyzabc"]
             used[axis] = next(c for c in pool if c not in used.values())
         return used

@@ -10,6 +10,26 @@ from numpy.typing import NDArray
 
 from emdsl.runtime import special
 from emdsl.runtime.constraints import shared_out
+from emdsl.runtime.cumulative import between_share as between_share
+from emdsl.runtime.cumulative import gamma_ratio_p as gamma_ratio_p
+from emdsl.runtime.cumulative import gamma_ratio_q as gamma_ratio_q
+from emdsl.runtime.cumulative import inside as inside
+from emdsl.runtime.cumulative import inverse_mills as inverse_mills
+from emdsl.runtime.cumulative import laplace_bend as laplace_bend
+from emdsl.runtime.cumulative import laplace_slope as laplace_slope
+from emdsl.runtime.cumulative import log_add as log_add
+from emdsl.runtime.cumulative import log_between as log_between
+from emdsl.runtime.cumulative import log_gamma_p as log_gamma_p
+from emdsl.runtime.cumulative import log_gamma_q as log_gamma_q
+from emdsl.runtime.cumulative import log_laplace as log_laplace
+from emdsl.runtime.cumulative import log_ndtr as log_ndtr
+from emdsl.runtime.cumulative import log_one_less as log_one_less
+from emdsl.runtime.cumulative import mills_slope as mills_slope
+from emdsl.runtime.cumulative import over_expm1 as over_expm1
+from emdsl.runtime.gamma_tails import log_deficit as log_deficit
+from emdsl.runtime.gamma_tails import log_deficit_spread as log_deficit_spread
+from emdsl.runtime.gamma_tails import log_excess as log_excess
+from emdsl.runtime.gamma_tails import log_excess_spread as log_excess_spread
 from emdsl.runtime.held import Held
 from emdsl.runtime.linear import inverse as inverse
 from emdsl.runtime.linear import logdet as logdet
@@ -38,6 +58,8 @@ from emdsl.runtime.rows import cut as cut
 from emdsl.runtime.rows import expected as expected
 from emdsl.runtime.rows import ready as ready
 from emdsl.runtime.rows import rows as rows
+from emdsl.runtime.scaled import Scaled as Scaled
+from emdsl.runtime.scaled import scaled as scaled
 from emdsl.runtime.shapes import unit_product as unit_product
 from emdsl.runtime.special import abs_power as abs_power
 from emdsl.runtime.special import bessel_ratio as bessel_ratio
@@ -186,7 +208,7 @@ def masked(value: Any, observed: NDArray[np.bool_] | None, new: tuple[int, ...] 
     """
     if observed is None:
         return value
-    if isinstance(value, OneHot):
+    if isinstance(value, (OneHot, Scaled)):
         return value.masked(observed)
     if isinstance(value, Pairs):
         if observed.ndim == 1:
@@ -202,7 +224,7 @@ def mask_rows(observed: NDArray[np.bool_] | None) -> Floats | None:
 
 def known(observed: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> Floats:
     """The mask as an array of 1 and 0, all 1 where the data are complete."""
-    return np.ones(shape) if observed is None else observed.astype(np.float64)
+    return np.broadcast_to(1.0, shape) if observed is None else observed.astype(np.float64)
 
 
 def indicator(condition: Any) -> Any:
@@ -275,8 +297,20 @@ def over_rows(terms: Floats, count: int) -> Floats:
 
 def weighted(terms: Floats, weights: Floats) -> Floats:
     """terms * weights, zero where the weight is, whatever the term is there."""
+    if _all_one(weights):
+        return terms
     found: Floats = np.where(weights > 0.0, terms, 0.0) * weights
     return found
+
+
+def counted(weights: Floats, known: Floats) -> Floats:
+    """weights (..., B) * known (B,)."""
+    return weights if _all_one(known) else weights * known
+
+
+def _all_one(x: Floats) -> bool:
+    """Whether it is one number for all entries, and that is 1: it is known without a look."""
+    return not any(x.strides) and x.size > 0 and x.flat[0] == 1.0
 
 
 def gram(left: Floats, right: Floats, count: int, shared: int) -> Floats:
@@ -318,3 +352,8 @@ def weighted_gram(weights: Floats, values: Floats) -> Floats:
 def logsumexp(x: Floats, count: int) -> Floats:
     """log of the sum of exp(x) over the first `count` axes, without overflow."""
     return special.logsumexp(x, tuple(range(count)))
+
+
+def softmax(x: Floats, count: int) -> tuple[Floats, Floats]:
+    """`logsumexp`, and the shares exp(x - logsumexp(x))."""
+    return special.softmax(x, tuple(range(count)))

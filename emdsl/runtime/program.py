@@ -77,8 +77,11 @@ class Array:
 
     The first `plates` dimensions are plates, whose axes are `axes`. `values` bounds a category or
     index. `missing` says what a missing cell means: "cell" drops it, "row" drops an element whose
-    cells are all missing (some missing is an error), "sum" sums over a discrete variable's
-    values, "no" is an error.
+    cells are all missing (some missing is an error), "part" does so and integrates out cells
+    missing beside others, "any" integrates out whatever is missing, "sum" sums over a discrete
+    variable's values, "no" is an error. `open` marks limits, which may be infinite or missing
+    where there is none: "lower" and "upper" ones, or both "ends" of an interval, which are the last
+    dimension.
     """
 
     name: str
@@ -87,8 +90,9 @@ class Array:
     plates: int
     kind: str
     values: Dim | None = None
-    missing: Literal["cell", "row", "sum", "no"] = "no"
+    missing: Literal["cell", "row", "part", "any", "sum", "no"] = "no"
     axes: tuple[str, ...] = ()
+    open: Literal["", "lower", "upper", "ends"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +111,17 @@ class Latent:
 
 @dataclass(frozen=True, slots=True)
 class Continuous:
-    """A continuous latent: its dimensions, the last `event` of which belong to one value."""
+    """A continuous latent: its dimensions, the last `event` of which belong to one value.
+
+    `added` says that the model's file doesn't have it: data are written with it for EM's sake.
+    """
 
     name: str
     dims: tuple[Dim, ...]
     kind: str
     event: int = 0
     axes: tuple[str, ...] = ()  # the plates it is in
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +189,8 @@ class Bound:
     """The user's data after checking: arrays in their declared dimension order.
 
     Missing cells hold a harmless value of the array's own support and are False in `observed`
-    (None: complete); for missing="row" the mask has the plate dimensions only.
+    (None: complete); for missing="row" the mask has the plate dimensions only. Cells that are to be
+    integrated out are True in `gaps`, of the arrays that have such, and count as observed.
 
     Where a plate axis of an array is ragged, its plate dimensions up to the deepest ragged one
     are one leading dimension of rows, of `arrays` and `observed` alike.
@@ -197,6 +206,7 @@ class Bound:
     form: Literal["rows", "list", "array"] = "rows"
     plates: tuple[Plate, ...] = ()
     order: NDArray[np.intp] | None = None
+    gaps: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +228,24 @@ class Features:
 Coefficients = tuple[Floats, ...]  # direct (F0,), then one (C, F) for each cluster
 Bias = Mapping[str, Floats]  # log potentials (values, B) added for a latent, to start EM from
 Blocks = Mapping[str, NDArray[Any]]
-Rows = tuple[Blocks, Floats | None]  # a block of data, and its rows' weights or posterior
+
+
+class Block(dict[str, NDArray[Any]]):
+    """A block's arrays, as generated functions take them; `along` are those that have rows."""
+
+    __slots__ = ("along",)
+
+    def __init__(self, arrays: Blocks, along: frozenset[str], width: int) -> None:
+        super().__init__(arrays)
+        self["block width"] = np.asarray(width)
+        self.along = along
+
+    @property
+    def width(self) -> int:
+        return int(self["block width"])
+
+
+Rows = tuple[Block, Floats | None]  # a block of data, and its rows' weights or posterior
 Inferred = tuple[Floats, tuple[Floats, ...]]  # log evidence (B,), each cluster's posterior (C, B)
 Integrated = tuple[tuple[Floats, ...], tuple[Floats, ...]]  # of each integral, of each function
 Coupled = tuple[Mapping[str, Floats], tuple[Floats, ...]]  # log evidence by level, posteriors
@@ -335,6 +362,19 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True)
+class Gaps:
+    """Data arrays whose missing cells are integrated out together: see `emdsl.runtime.gaps`.
+
+    Cluster `host` takes the log of the integral, -1 stands for the direct terms. `clusters` are
+    those with features of the arrays, each with the places of its latents among the host's.
+    """
+
+    arrays: tuple[str, ...]
+    host: int
+    clusters: tuple[tuple[int, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A level of rows: a plate's elements, or those of nested plates (`axes`).
 
@@ -371,6 +411,7 @@ class Piece:
         None
     )
     folds: tuple[Fold, ...] = ()  # other rows, of which some clusters' features are sums
+    gaps: tuple[Gaps, ...] = ()  # data whose missing cells are integrated out
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,6 +464,10 @@ class Statistics:
 
     Additive over chunks of a plate: `e_step(a) + e_step(b)` are the statistics of both, where
     both were taken about the same pivot (by default the one the parameters imply).
+
+    `rows` are blocks of data for what is summed with parameters in it; `thin(first, step)` the
+    statistics of every so-many-th row from one on, weighted to stand for all; None where rows have
+    latents.
     """
 
     values: Mapping[str, Floats]
@@ -432,6 +477,7 @@ class Statistics:
     rows: Mapping[tuple[int, int], tuple[Rows, ...]] = field(default_factory=dict)
     thorough: bool = False
     notes: list[str] | None = None
+    thin: Callable[[int, int], Statistics] | None = None
 
     def __getitem__(self, name: str) -> Floats:
         return self.values[name]

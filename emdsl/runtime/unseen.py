@@ -7,7 +7,7 @@ about that scale, chances about a half.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,11 +34,13 @@ def steered(
     rng: np.random.Generator | None,
     scale: float,
     centre: float = 0.0,
+    added: Collection[str] = (),
 ) -> dict[str, Floats]:
     """Natural parameters about points drawn anew for every row, {function: (entries..., rows)}.
 
     Normal latents are drawn about `centre`. Without `rng` nothing is drawn: they are at the centre,
-    others at one.
+    others at one. Latents that the model's file doesn't have are not drawn: they start at what
+    changes nothing.
     """
     out: dict[str, Floats] = {}
     for integral in piece.integrals:
@@ -49,12 +51,15 @@ def steered(
             )
             for s in integral.shares
         }
+        own = not set(integral.latents) <= set(added)
+        point = rng if own else None
         if integral.family == "normal":
-            out |= _normal(integral, dims, rows, rng, scale, centre)
-        else:
-            out |= _FAMILIES[integral.family](
-                integral, dims, rows, rng, 1.0 if rng is None else scale
+            out |= _normal(
+                integral, dims, rows, point, scale if own else 1.0, centre if own else 0.0
             )
+        else:
+            unit = 1.0 if point is None else scale
+            out |= _FAMILIES[integral.family](integral, dims, rows, point, unit)
     return out
 
 
@@ -81,8 +86,9 @@ class Points:
         drawn = dict(self.steer(index, chunk) or {})
         if piece.integrals:
             rows = chunk.stop - chunk.start
+            added = {c.name for c in self.engine.program.meta.continuous if c.added}
             layout = self.engine.layout
-            drawn |= steered(piece, rows, layout, self.rng, self.scale, self.centre)
+            drawn |= steered(piece, rows, layout, self.rng, self.scale, self.centre, added)
         return drawn
 
 
