@@ -39,7 +39,7 @@ def test_dumps_every_stage(path: Path) -> None:
         ("tokens", "model M\n\nparam p : simplex[3\n", None),
         ("tree", "model M\n\nparam : unit\n", None),
         ("model", "model M\n\nparam p : unit\nfor n in N:\n    data x[n] ~ Nope(p)\n", None),
-        ("plan", (ROOT / "models" / "student_t.em").read_text(encoding="utf-8"), "no-strategy"),
+        ("plan", (ROOT / "models" / "rasch.em").read_text(encoding="utf-8"), "no-strategy"),
         ("module", (ROOT / "models" / "rasch.em").read_text(encoding="utf-8"), None),
     ],
 )
@@ -53,7 +53,7 @@ def test_raises_as_the_stage_does(stage: str, text: str, code: str | None) -> No
 
 def test_a_stage_stops_before_what_comes_after() -> None:
     """A model that no strategy takes has a tree and a graph all the same."""
-    source = read(ROOT / "models" / "student_t.em")
+    source = read(ROOT / "models" / "rasch.em")
     assert dump(source, "model").startswith("model ")
 
 
