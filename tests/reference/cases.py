@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from tests.reference.case import Answer, Case, Data, Params, array
+from tests.reference.continuous import CONTINUOUS
 from tests.reference.glms import GLMS
 from tests.reference.shapes import SHAPES
 from tests.reference.tables import Floats, column, columns, design, matrix
@@ -595,4 +596,7 @@ REGRESSIONS = (
     regressions("co2gnp_mixreg2_eq", co2, restarts=20),
 )
 
-CASES = (*COUNTS, *NORMALS, *POSITIVE, *TABLES, *CATEGORIES, *CHAINS, *REGRESSIONS, *GLMS, *SHAPES)
+CASES = (
+    *COUNTS, *NORMALS, *POSITIVE, *TABLES, *CATEGORIES, *CHAINS, *REGRESSIONS, *GLMS, *SHAPES,
+    *CONTINUOUS,
+)  # fmt: skip
