@@ -7,6 +7,7 @@ make it broadcast there; a sum of products becomes `@`, `.sum`, or an einsum.
 from __future__ import annotations
 
 import math
+import re
 from functools import singledispatchmethod
 
 from emdsl.backends.layout import wrapped
@@ -261,10 +262,12 @@ class Printer:
         return f"{left.name} @ {right.name}"
 
     def _letters(self, axes: Target) -> dict[Axis, str]:
-        """A letter for each axis: its own first letter where free."""
+        """A letter for each axis: its own first letter where free; of f_l1 over L it is l."""
         used: dict[Axis, str] = {}
         for axis in axes:
-            wanted = [c for c in axis.name.lower() if "a" <= c <= "z"]
+            size = str(axis.dim).lower()
+            of_entries = re.fullmatch(rf".+_{re.escape(size)}\d+", axis.name)
+            wanted = [c for c in (size if of_entries else axis.name.lower()) if "a" <= c <= "z"]
             pool = [*wanted, *"defghijklmnopqrstuvwxyzabc"]
             used[axis] = next(c for c in pool if c not in used.values())
         return used

@@ -21,6 +21,9 @@ def tidy_axes(texts: Iterable[str], atoms: Atoms) -> tuple[str, ...]:
             return axis
         if axis not in names:
             stem = re.sub(r"(_|~|(?<=\D))\d+$", "", axis) or axis
+            base = str(atoms.axes[axis].extent).lower()
+            if stem.endswith(f"_{base}"):  # f_l1: of the entries of a latent f
+                stem = base
             while stem in names.values():
                 stem += "'"
             names[axis] = stem

@@ -378,7 +378,7 @@ def _direct(derived: Derived, match: Match, level: Level) -> PiecePlan:
         match, level, (), tuple(terms),
         tuple(g for g in derived.given if g.plate == level.axis),
         _features(tuple(terms)), (),
-        tuple(t.statistic for t in terms if t.statistic is not None),
+        tuple(dict.fromkeys(t.statistic for t in terms if t.statistic is not None)),
         tuple(x for x in derived.live if x.plate == level.axis),
     )  # fmt: skip
 

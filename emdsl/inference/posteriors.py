@@ -180,12 +180,13 @@ def _family(kind: str, functions: set[sp.Expr], u: sp.Symbol) -> Family | None:
         return None
     if len(powers) == 1:
         (p,) = powers
-        return ("gamma" if p > 0 else "inverse_gamma", (sp.log(u), u**p), abs(p))
+        if p == -1:
+            return "inverse_gamma", (sp.log(u), 1 / u), one
+        return "gamma", (sp.log(u), u**p), p
     if powers == [1, 2] and sp.log(u) not in functions:
         return "positive_normal", (u, u**2), one
-    if len(powers) == 2 and powers[0] == -powers[1]:
-        p = powers[1]
-        return "generalised_inverse_gaussian", (sp.log(u), u**p, u**-p), p
+    if powers == [-1, 1]:
+        return "generalised_inverse_gaussian", (sp.log(u), u, 1 / u), one
     return None
 
 

@@ -9,6 +9,7 @@ from emdsl.lower.live import LiveLowering
 from emdsl.lower.meta import tuple_literal
 from emdsl.lower.names import quoted
 from emdsl.lower.numeric import NumericLowering, Written
+from emdsl.lower.rowwise import RowScalars
 from emdsl.lower.scalar import ScalarLowering
 
 
@@ -62,11 +63,17 @@ _DOC = "Each deviation's weight, target and design, the block's parameters taken
 
 
 def _of_rows(name: str, d: Deviation, form: Absolute, live: LiveLowering) -> Function:
-    s = live.rows()
-    lead = tuple(s.axis(a) for a in form.batch)
-    tail = (*(s.axis(a) for a in d.sums), s.axis(d.plate))
-    weight = Whole(s.times_weight(d.weight, (*lead, *tail)), (*lead, *tail))
-    body, names = _parts(d, form, s, weight)
+    names: tuple[str, ...] = ()
+
+    def written(s: RowScalars) -> list[Stmt]:
+        nonlocal names
+        lead = tuple(s.axis(a) for a in form.batch)
+        tail = (*(s.axis(a) for a in d.sums), s.axis(d.plate))
+        weight = Whole(s.times_weight(d.weight, (*lead, *tail)), (*lead, *tail))
+        body, names = _parts(d, form, s, weight)
+        return body
+
+    s, body = live.twice(written)
     return live.summing(name, "Any", _DOC, body, names, s)
 
 

@@ -9,6 +9,7 @@ from emdsl.derive.display import tidy_axes
 from emdsl.derive.joint import Node
 from emdsl.derive.statistics import Feature, Statistic, Term
 from emdsl.derive.words import words
+from emdsl.inference.plan import Cluster
 from emdsl.ir.nodes import (
     Assign,
     Axis,
@@ -41,10 +42,21 @@ class CoefficientLowering(PieceContext):
         text = f"log p({node.name}[{given}] | its parents) = {density}"
         return mathematics(tidy_axes([text], self.atoms)[0])
 
+    def _purpose(self, cluster: Cluster) -> list[Comment]:
+        """What a cluster's coefficients are: of log p, or of a function of continuous latents."""
+        above = f", given {', '.join(cluster.latents)}" if cluster.latents else ""
+        if cluster.moment is None:
+            return [Comment(f"log p{above}: the coefficient of each feature")]
+        (shown,) = tidy_axes([words(cluster.moment.expr, self.atoms)], self.atoms)
+        text = f"natural parameter of {shown}{above}: the coefficient of each feature"
+        return [Comment(line.strip()) for line in mathematics(text)]
+
     def coefficients(self) -> Function:
         s = self.scalars()
         body: list[Stmt] = []
         results: list[str] = []
+        if self.plan.direct_features:
+            body.append(Comment("terms without a latent: the coefficient of each feature"))
         results.append(
             self._coefficients(
                 "0",
@@ -57,6 +69,8 @@ class CoefficientLowering(PieceContext):
             )
         )
         for label, cluster in zip(self.labels(), self.plan.clusters, strict=True):
+            if cluster.features:
+                body += self._purpose(cluster)
             results.append(
                 self._coefficients(label, cluster.states, cluster.terms, cluster.features, s, body)
             )
@@ -90,9 +104,6 @@ class CoefficientLowering(PieceContext):
         parts: list[str] = []
         masks: list[tuple[Feature, str]] = []
         one = None
-        if features:
-            what = f"log p, given {', '.join(latents)}" if latents else "terms without a latent"
-            body.append(Comment(f"{what}: the coefficient of each feature"))
         for f in features:
             own = tuple(s.axis(a) for a in f.axes)
             value = self._coefficient([t for t in terms if _of(t).feature == f], s)

@@ -43,6 +43,7 @@ class FeatureLowering(BlockContext):
         body: list[Stmt] = []
         groups: list[list[str]] = []
         made: dict[Feature, str] = {}
+        again = {f for c in self.plan.clusters for f in c.features}  # summed at every iteration
         everything = [
             self.plan.direct_features,
             *(() if self._elsewhere(c) else c.features for c in self.plan.clusters),
@@ -52,7 +53,7 @@ class FeatureLowering(BlockContext):
             for f in features:
                 if f not in made:
                     made[f] = self._feature_name(f)
-                    body += self._feature(f, made[f], s)
+                    body += self._feature(f, made[f], s, once=f not in again)
                 groups[-1].append(made[f])
         fixed: list[str] = []
         for i, cluster in enumerate(self.plan.clusters):
@@ -88,7 +89,7 @@ class FeatureLowering(BlockContext):
     def _feature_name(self, f: Feature) -> str:
         return f"f_{f.name}" if f.expr != 1 else "1.0"
 
-    def _feature(self, f: Feature, name: str, s: ScalarLowering) -> list[Stmt]:
+    def _feature(self, f: Feature, name: str, s: ScalarLowering, *, once: bool) -> list[Stmt]:
         if f.expr == 1:
             return []
         if f.seen is not None:
@@ -116,11 +117,30 @@ class FeatureLowering(BlockContext):
                                (Axis("pairs", "..."), self.plate))  # fmt: skip
                 axes = (Axis("pairs", "..."),)
         else:
-            value = s.lower(self._with_sums(rest, f.sums))
+            halves = self._halves(rest, f) if once else None
+            if halves is None:
+                value = s.lower(self._with_sums(rest, f.sums))
+            else:
+                column, scale = (s.lower(x) for x in halves)
+                value = Kernel(
+                    "scaled",
+                    (Whole(column, (*axes, self.plate)), Whole(scale, (self.plate,), full=True)),
+                    (*axes, self.plate),
+                )
         for atom in seen:
             value = self._masked(value, atom, (*axes, self.plate), s)
         full = set(axes_of(value)) != {*axes, self.plate}
         return [Assign(name, Whole(value, (*axes, self.plate), full=full))]
+
+    def _halves(self, rest: sp.Expr, f: Feature) -> tuple[sp.Expr, sp.Expr] | None:
+        """A product of an array of the data and of one number for each row; None for others."""
+        if len(f.axes) != 1 or f.sums:
+            return None
+        wide = [x for x in sp.Mul.make_args(rest) if f.axes[0] in self.atoms.axes_of(x)]
+        atom = self.atoms.atom(wide[0]) if len(wide) == 1 and wide[0].is_Symbol else None
+        if not isinstance(atom, Elem) or self.atoms.axes_of(wide[0]) != {*f.axes, self.plan.plate}:
+            return None
+        return (wide[0], rest / wide[0]) if rest != wide[0] else None
 
     def _places(self, rest: sp.Expr, f: Feature) -> dict[str, tuple[sp.Expr, sp.Expr]]:
         """The axes that an entry of the element's own data or inputs is a place on.

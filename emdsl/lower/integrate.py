@@ -60,7 +60,7 @@ class Integration:
         names = ", ".join(bundle.posterior.latents)
         word = _WORDS[bundle.posterior.family]
         body: list[Stmt] = [
-            Comment(f"{names}{given}: {word}, by the coefficients of its functions")
+            Comment(f"{names}{given}: {word}; what its functions in log p are multiplied by")
         ]
         for i in bundle.clusters:
             cluster = self.plan.clusters[i]
@@ -77,19 +77,21 @@ class Integration:
         posts = ", ".join(self.post(self.plan.clusters[i]) for i in bundle.clusters)
         posts += "," * (len(bundle.clusters) == 1)
         targets = f"message_{bundle.label}, ({posts})"
+        body.append(Comment(f"the log of the integral over {names}, the means of these functions"))
         body.append(Bind((targets,), "", (self._call(bundle),)))
         return body
 
     def _said_elsewhere(self, bundle: Bundle) -> list[Stmt]:
         """What the rows that point here say of discrete latents, added up."""
         (i,) = bundle.clusters
+        above = ", ".join(bundle.scope)
         cluster = self.plan.clusters[i]
         axes = self.axes(cluster)
         value = f"coefficients[{i + 1}] @ features.rows[{i}]"
         if len(axes) != 2:
             value = f"({value}).reshape({', '.join([*(str(a.dim) for a in axes[:-1]), '-1'])})"
         return [
-            Comment(f"{', '.join(bundle.scope)}: what rows of {cluster.source} say"),
+            Comment(f"log p of the rows {cluster.source} that see them, at each {above}"),
             Bind((f"message_{bundle.label}",), "", (value,)),
         ]
 
@@ -104,7 +106,7 @@ class Integration:
         extra = tuple(a for a, n in zip(above, parent.latents, strict=False) if n not in kept)
         if extra:
             marginal = Contract((marginal,), extra)
-        body: list[Stmt] = [Comment(f"weighed with p({', '.join(bundle.scope)})")]
+        body: list[Stmt] = [Comment(self._weighed(bundle))]
         for i in bundle.clusters:
             cluster = self.plan.clusters[i]
             axes = self.axes(cluster)
@@ -113,6 +115,13 @@ class Integration:
                 return [Assign(name, Whole(marginal, axes))]
             body.append(Assign(name, Whole(Map("mul", (Array(name, axes), marginal)), axes)))
         return body
+
+    def _weighed(self, bundle: Bundle) -> str:
+        above = ", ".join(bundle.scope)
+        if bundle.posterior is None:
+            return f"p({above}), for the rows that see it"
+        inner = f"h({', '.join(bundle.posterior.latents)})"
+        return f"E[[{above} = k] {inner}] = p({above} = k) E[{inner} | {above} = k]"
 
     def post(self, cluster: Cluster) -> str:
         name = cluster.label if cluster.moment is None else cluster.moment.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sympy as sp
@@ -15,7 +15,7 @@ from emdsl.ir.nodes import Assign, Bind, Function, Map, Return, Stmt, When, Whol
 from emdsl.ir.used import without_unused
 from emdsl.lower.blocks import BlockContext
 from emdsl.lower.fetch import fetch_params, sizes_of
-from emdsl.lower.rowwise import RowScalars
+from emdsl.lower.rowwise import RowScalars, Uses
 
 _POTENTIALS = (
     ("block", "rt.Blocks"), ("params", "rt.Params"), ("layout", "rt.Layout"), ("pivot", "rt.Params")
@@ -43,24 +43,34 @@ class LiveLowering(BlockContext):
         """Of the names of functions that sum over rows: the rows and the latents."""
         return "_".join([self.plan.label, *(["given"] if self.scope else []), *self.scope])
 
-    def rows(self) -> RowScalars:
-        s = RowScalars(self.atoms, self.names, frozenset({self.plan.plate}))
+    def rows(self, known: Uses | None = None) -> RowScalars:
+        s = RowScalars(self.atoms, self.names, frozenset({self.plan.plate}), known=known)
         self.wanted.append(s.wants)
         return s
+
+    def twice(self, written: Callable[[RowScalars], list[Stmt]]) -> tuple[RowScalars, list[Stmt]]:
+        """Statements written with what a first writing has found to be needed more than once."""
+        first = RowScalars(self.atoms, self.names.copy(), frozenset({self.plan.plate}))
+        written(first)
+        s = self.rows(first.uses)
+        return s, written(s)
 
     # -- the E-step --
 
     def potentials(self) -> Function:
-        s = self.rows()
-        body: list[Stmt] = []
-        direct = self._added("live", self.plan.direct_live, (), s, body)
-        clusters = [
-            self._added(f"live_{label}", cluster.live, cluster.latents, s, body)
-            for label, cluster in zip(self.labels(), self.plan.clusters, strict=True)
-        ]
-        found = f"({', '.join(clusters)}{',' * (len(clusters) == 1)})"
+        def written(s: RowScalars) -> list[Stmt]:
+            body: list[Stmt] = []
+            direct = self._added("live", self.plan.direct_live, (), s, body)
+            clusters = [
+                self._added(f"live_{label}", cluster.live, cluster.latents, s, body)
+                for label, cluster in zip(self.labels(), self.plan.clusters, strict=True)
+            ]
+            found = f"({', '.join(clusters)}{',' * (len(clusters) == 1)})"
+            return [*body, Return((direct, found))]
+
+        s, body = self.twice(written)
         fetched = fetch_params(s, self.model, self.names, self.pivots)
-        whole = [*self.data_arrays(s), *fetched, *body, Return((direct, found))]
+        whole = [*self.data_arrays(s), *fetched, *body]
         return Function(
             f"potentials_{self.plan.label}",
             _POTENTIALS,
@@ -91,37 +101,38 @@ class LiveLowering(BlockContext):
 
     def objective(self, label: str, share: Share, batch: tuple[str, ...]) -> Function:
         """The share of Q in these rows, for each problem of a batch."""
-        s = self.rows()
-        axes = tuple(s.axis(a) for a in batch)
-        value = s.over_rows(self._terms(share), batch, batch)
-        body = [*s.flush(), Assign("total", Whole(value, axes, full=True))]
+        s, body = self.twice(lambda s: self._outputs("q", [((), share)], batch, s))
         return self.summing(
             f"objective_{label}_{self.suffix}", "Any",
-            "This block's share of Q: what data and parameters together add.", body, "total", s,
+            "This block's share of Q: what data and parameters together add.", body, "q_0", s,
         )  # fmt: skip
 
     def slopes(
         self,
         label: str,
+        share: Share,
         gradient: Sequence[tuple[tuple[str, ...], Share]],
         hessian: Sequence[tuple[tuple[str, ...], Share]],
         batch: tuple[str, ...],
     ) -> Function:
-        """The derivatives of the same, in the parameters' own coordinates."""
-        s = self.rows()
-        first = self._outputs("g", gradient, batch, s)
-        lead = [*s.flush(), *first]
-        second = self._outputs("h", hessian, batch, s)
-        body = [
-            *lead,
-            When("not second", (Return((_tuple("g", len(gradient)), "None")),)),
-            *s.flush(),
-            *second,
-        ]
+        """The same with its derivatives, in the parameters' own coordinates."""
+
+        def written(s: RowScalars) -> list[Stmt]:
+            first = [
+                *self._outputs("q", [((), share)], batch, s),
+                *self._outputs("g", gradient, batch, s),
+            ]
+            lead = [*s.flush(), *first]
+            second = self._outputs("h", hessian, batch, s)
+            found = ("q_0", _tuple("g", len(gradient)), "None")
+            return [*lead, When("not second", (Return(found),)), *s.flush(), *second]
+
+        s, body = self.twice(written)
         return self.summing(
             f"slopes_{label}_{self.suffix}", "Any",
-            "Its gradient, and the Hessian's upper blocks row by row where `second`.",
-            body, (_tuple("g", len(gradient)), _tuple("h", len(hessian))), s, ("second", "bool"),
+            "The same with its gradient, and the Hessian's upper blocks row by row where `second`.",
+            body, ("q_0", _tuple("g", len(gradient)), _tuple("h", len(hessian))), s,
+            ("second", "bool"),
         )  # fmt: skip
 
     def _outputs(
@@ -144,16 +155,17 @@ class LiveLowering(BlockContext):
 
     def live_sum(self, statistic: Statistic) -> Function:
         """A live statistic: the sum over these rows."""
-        s = self.rows()
-        atoms = self.atoms
-        weight = atoms.symbol(Weight((*statistic.scope, statistic.plate)))
-        axes = (*statistic.scope, *statistic.feature.axes)
-        value = s.over_rows(
-            [(weight * statistic.feature.expr, frozenset(statistic.feature.sums))], axes,
-            statistic.scope,
-        )  # fmt: skip
-        whole = Whole(value, tuple(s.axis(a) for a in axes), full=True)
-        body = [*s.flush(), Assign("total", whole)]
+        feature = statistic.feature
+        weight = self.atoms.symbol(Weight((*statistic.scope, statistic.plate)))
+        axes = (*statistic.scope, *feature.axes)
+
+        def written(s: RowScalars) -> list[Stmt]:
+            terms = [(weight * feature.expr, frozenset(feature.sums))]
+            value = s.over_rows(terms, axes, statistic.scope)
+            whole = Whole(value, tuple(s.axis(a) for a in axes), full=True)
+            return [*s.flush(), Assign("total", whole)]
+
+        s, body = self.twice(written)
         return self.summing(
             f"live_{statistic.name}", "Any", "A statistic with parameters in it.", body, "total", s
         )

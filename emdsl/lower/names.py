@@ -84,6 +84,12 @@ class Names:
     def __getitem__(self, name: str) -> str:
         return self._python[name]
 
+    def copy(self) -> Names:
+        """The same, to try out names with."""
+        other = Names(())
+        other._python, other._used = self._python, set(self._used)
+        return other
+
     def local(self, stem: str, taken: Collection[str]) -> str:
         """A variable's name in one function: `stem`, or with a number after it."""
         name, count = stem, 1

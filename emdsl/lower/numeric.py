@@ -88,7 +88,7 @@ class NumericLowering:
             index = next(i for i, p in enumerate(self.pieces) if p.plate == plate)
             live = self.live[index].given(latents)
             value = live.objective(label, form.value, form.batch)
-            slopes = live.slopes(label, gradient, upper, form.batch)
+            slopes = live.slopes(label, form.value, gradient, upper, form.batch)
             functions += [value, slopes]
             rows.append(self.row_literal(index, latents, (value.name, slopes.name)))
         return Written(

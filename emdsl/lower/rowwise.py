@@ -1,20 +1,23 @@
 """Functions of rows and parameters together, computed block by block at each of their values.
 
-What takes time, a function of a whole block or a predictor, gets a variable and is computed once.
-Sums over rows of products become matrix products where they can:
+What takes time, a function of a whole block or a predictor, gets a variable and is computed once,
+and so does anything else of a row that is needed twice: a function is lowered to count, and then
+again with what was found. Sums over rows of products become matrix products where they can:
 
     sum_n w[k, n] f(eta[k, n]) u[p, n] u[q, n]  =  ((w f u)[k, p] , n) @ (n, u[q])
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import sympy as sp
 
-from emdsl.derive.atoms import AxisInfo, Elem, Ix, LogSumExp, SumOf, Weight
-from emdsl.ir.nodes import Array, Assign, Axis, Expr, Kernel, Map, Stmt, Whole, axes_of
+from emdsl.derive.atoms import AxisInfo, Elem, Ix, LogSumExp, Seen, SumOf, Weight
+from emdsl.derive.smooth import Expit, Softplus
+from emdsl.ir.nodes import Array, Assign, Axis, Bind, Expr, Kernel, Map, Stmt, Whole
 from emdsl.lower.scalar import ScalarLowering
 
 _STEMS = {
@@ -26,12 +29,29 @@ _STEMS = {
 
 
 @dataclass
+class Uses:
+    """What a function of rows computes, by key: how often each part is needed.
+
+    `shares` are the softmaxes it needs, by the key of their logsumexp: their own.
+    """
+
+    count: Counter[str] = field(default_factory=Counter)
+    shares: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class RowScalars(ScalarLowering):
-    """Lowers scalars of rows; `body` are the variables made on the way, in order."""
+    """Lowers scalars of rows; `body` are the variables made on the way, in order.
+
+    `known` is what an earlier lowering of the same has found (None: this is the first), `uses` what
+    this one finds.
+    """
 
     body: list[Stmt] = field(default_factory=list)
     made: dict[str, tuple[str, int]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    known: Uses | None = None
+    uses: Uses = field(default_factory=Uses)
 
     def flush(self) -> list[Stmt]:
         made, self.body = self.body, []
@@ -43,9 +63,19 @@ class RowScalars(ScalarLowering):
         return super()._log(arg)
 
     def lower(self, expr: sp.Basic) -> Expr:
-        if not self._costs(expr):
+        if not self._costs(expr) and not self._recurs(expr):
             return super().lower(expr)
         axes = self._ordered(expr)
+        key = self._key(expr, axes)
+        if key not in self.made and not self._made_with_shares(expr, key, axes):
+            whole = Whole(self._value(expr), tuple(self.axis(a) for a in axes))
+            name = self.temporary(self._stem(expr))
+            self.made[key] = name, len(axes)
+            self.body.append(Assign(name, whole))
+        return Array(self.made[key][0], tuple(self.axis(a) for a in axes))
+
+    def _key(self, expr: sp.Basic, axes: tuple[str, ...]) -> str:
+        """The expression, whatever its axes are called."""
         names: dict[str, Ix] = {}
         for i, axis in enumerate(axes):
             if axis not in self.plates:
@@ -53,13 +83,72 @@ class RowScalars(ScalarLowering):
                 place = f"#{i}{extent}"
                 self.atoms.axes.setdefault(place, AxisInfo(place, "event", extent))
                 names[axis] = place
-        key = str(self.atoms.rename(expr, names))
+        return str(self.atoms.rename(expr, names))
+
+    # -- what is needed more than once --
+
+    def _recurs(self, expr: sp.Basic) -> bool:
+        """Whether something that costs little by itself is needed again; it is counted here."""
+        if not isinstance(expr, sp.Add | sp.Mul | sp.Pow) or expr.as_coeff_Mul()[1].is_Symbol:
+            return False
+        if not self.atoms.axes_of(expr) & self.plates:
+            return False
+        key = self._key(expr, self._ordered(expr))
+        self.uses.count[key] += 1
+        if self.known is None:
+            return self.uses.count[key] > 1  # what it is made of is counted once
+        return self.known.count[key] > 1
+
+    def _logistic(self, name: str, arg: sp.Expr) -> Expr:
+        """A function of x, with exp(-|x|) where several of x or -x are made of that."""
+        flipped = arg.could_extract_minus_sign()
+        x = -arg if flipped else arg
+        axes = self._ordered(x)
+        key = f"tail {self._key(x, axes)}"
+        self.uses.count[key] += 1
+        inner = self.lower(x)
+        given: Expr = Map("neg", (inner,)) if flipped else inner
+        if self.known is None or self.known.count[key] < 2:
+            return Map(name, (given,))
+        own = tuple(self.axis(a) for a in axes)
         if key not in self.made:
-            whole = Whole(self._value(expr), tuple(self.axis(a) for a in axes))
-            name = self.temporary(self._stem(expr))
-            self.made[key] = name, len(axes)
-            self.body.append(Assign(name, whole))
-        return Array(self.made[key][0], tuple(self.axis(a) for a in axes))
+            tail = Map("exp", (Map("neg", (Map("abs", (inner,)),)),))
+            self.made[key] = self.temporary("tail"), len(axes)
+            self.body.append(Assign(self.made[key][0], Whole(tail, own)))
+        return Map(name, (given, Array(self.made[key][0], own)))
+
+    def _made_with_shares(self, expr: sp.Basic, key: str, axes: tuple[str, ...]) -> bool:
+        """Make the log of a sum of exponentials together with their shares of it, if both are
+        needed; that they are is noted here.
+        """
+        if isinstance(expr, sp.exp):
+            total = self._total_of(expr, axes)
+            if total is not None:
+                self.uses.shares[self._key(total, self._ordered(total))] = key
+            return False
+        atom = self.atoms.atom(expr) if isinstance(expr, sp.Symbol) else None
+        if self.known is None or not isinstance(atom, LogSumExp) or key not in self.known.shares:
+            return False
+        bound, free = (tuple(self.axis(a) for a in x) for x in (atom.axes, axes))
+        body = Whole(self.lower(atom.body), (*bound, *free), True)
+        names = self.temporary("log_total"), self.temporary("share")
+        self.made[key] = names[0], len(free)
+        self.made[self.known.shares[key]] = names[1], len(bound) + len(free)
+        self.body.append(Bind(names, "nm.softmax", (body, len(bound))))
+        return True
+
+    def _total_of(self, expr: sp.exp, axes: tuple[str, ...]) -> sp.Symbol | None:
+        """The log total of which e^(x - total) is the share, where its axes come first."""
+        for symbol in expr.args[0].free_symbols:
+            atom = self.atoms.atom(symbol)
+            if not isinstance(atom, LogSumExp) or len(atom.axes) > len(axes):
+                continue
+            if self._ordered(symbol) != axes[len(atom.axes) :]:
+                continue
+            names: dict[str, Ix] = dict(zip(atom.axes, axes, strict=False))
+            if self.atoms.rename(atom.body, names) - symbol == expr.args[0]:
+                return symbol
+        return None
 
     def temporary(self, stem: str) -> str:
         """A variable's name that nothing in the function has."""
@@ -80,6 +169,8 @@ class RowScalars(ScalarLowering):
     def _stem(self, expr: sp.Basic) -> str:
         if isinstance(expr, sp.Symbol):
             return "eta" if isinstance(self.atoms.atom(expr), SumOf) else "log_total"
+        if isinstance(expr, sp.Pow) and expr.exp.is_Integer:
+            return "part"
         return _STEMS.get(type(expr).__name__, "part")
 
     def _ordered(self, expr: sp.Basic) -> tuple[str, ...]:
@@ -90,6 +181,9 @@ class RowScalars(ScalarLowering):
         return (*rest, *sorted(free & self.plates))
 
     def _value(self, expr: sp.Basic) -> Expr:
+        if isinstance(expr, Softplus | Expit):
+            name = "log1pexp" if isinstance(expr, Softplus) else "expit"
+            return self._logistic(name, expr.args[0])
         if isinstance(expr, sp.Symbol):
             match self.atoms.atom(expr):
                 case SumOf(axes=(axis,), body=body):
@@ -240,20 +334,44 @@ class RowScalars(ScalarLowering):
         """f w, which is 0 where the weight is, whatever f is there."""
         if len(weights) != 1:
             return self.lower(total)
-        rest = sp.Add(*(t / weights[0] for t in sp.Add.make_args(sp.expand_mul(total))))
-        if rest.has(weights[0]):
+        terms = [t / weights[0] for t in sp.Add.make_args(sp.expand_mul(total))]
+        if sp.Add(*terms).has(weights[0]):
             return self.lower(total)
-        weight = self.lower(weights[0])
+        seen = [x for x in terms[0].free_symbols if self._is_mask_of(x, terms)]
+        seen.sort(key=self.atoms.text)
+        rest = sp.Add(*(t / sp.Mul(*seen) for t in terms))
+        weight = self._counted(weights[0], seen)
         if not rest.free_symbols:
             return Map("mul", (self.lower(rest), weight)) if rest != 1 else weight
-        inner = self.lower(rest)
-        kept = tuple(a for a in axes if a in (*axes_of(inner), *axes_of(weight)))
-        key = f"weighted {rest} {kept}"
+        own = self.atoms.axes_of(rest * weights[0])
+        kept = tuple(a for a in axes if a.name in own)
+        key = f"weighted {rest} {seen} {kept}"
         if key not in self.made:
+            inner = self.lower(rest)
             made = Kernel("weighted", (Whole(inner, kept, True), Whole(weight, kept, True)), kept)
             self.made[key] = self.temporary("weighed"), len(kept)
             self.body.append(Assign(self.made[key][0], Whole(made, kept)))
         return Array(self.made[key][0], kept)
+
+    def _is_mask_of(self, symbol: sp.Symbol, terms: list[sp.Expr]) -> bool:
+        """Whether it is a row's own mask, and a factor of all terms: such rows weigh nothing."""
+        atom = self.atoms.atom(symbol)
+        own = isinstance(atom, Seen) and self.atoms.axes_of(symbol) <= self.plates
+        return own and all(symbol in sp.Mul.make_args(t) for t in terms)
+
+    def _counted(self, weights: sp.Symbol, seen: list[sp.Symbol]) -> Expr:
+        """Weights that are zero in rows where something is missing."""
+        found = self.lower(weights)
+        for mask in seen:
+            axes = tuple(self.axis(a) for a in self._ordered(weights))
+            key = f"counted {weights} {seen[: seen.index(mask) + 1]}"
+            if key not in self.made:
+                plate = tuple(a for a in axes if a.name in self.plates)
+                made = Kernel("counted", (Whole(found, axes), Whole(self.lower(mask), plate)), axes)
+                self.made[key] = self.temporary("counted"), len(axes)
+                self.body.append(Assign(self.made[key][0], Whole(made, axes)))
+            found = Array(self.made[key][0], axes)
+        return found
 
 
 @dataclass

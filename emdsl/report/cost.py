@@ -76,8 +76,9 @@ def features_cost(style: Style, joint: Joint, piece: PiecePlan, walked: list[Cou
     n, rows = rows_of(joint, piece.level)
     found: dict[tuple[tuple[str, ...], tuple[Counted, ...]], int] = {}
     parts: list[tuple[Counted, tuple[Feature, ...]]] = [
-        (count(joint, _in_order(piece, c)), c.features) for c in piece.clusters if not c.shared
-    ]
+        (count(joint, (*_in_order(piece, c), *c.states[len(c.latents) :])), c.features)
+        for c in piece.clusters if not c.shared
+    ]  # fmt: skip
     every = [f for _, features in parts for f in features] + list(piece.direct_features)
     once = tuple(replace(f, axes=(*f.axes, *f.sums)) for f in every if f.sums)
     if piece.direct_features or once or not parts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from emdsl.derive.joint import Joint
-from emdsl.derive.levels import Level, Link
+from emdsl.derive.levels import Level
 from emdsl.inference.plan import Plan, Structure
 from emdsl.inference.schedule import Send, Step, SumOut, Walk
 from emdsl.report.axes import declared
@@ -28,6 +28,7 @@ from emdsl.report.cost import (
 from emdsl.report.joint import row_sum
 from emdsl.report.live import kept, write_potentials
 from emdsl.report.page import Page
+from emdsl.report.pointing import pointing
 from emdsl.report.printer import Printer
 from emdsl.report.shares import Shares
 from emdsl.report.style import Math, Style
@@ -163,24 +164,8 @@ class _Writer:
         inner = " + ".join(self.inputs(source, step.inputs))
         inner = f"({inner})" if len(step.inputs) > 1 or " + " in inner else inner
         self.page.formula(
-            self._of(target, step.output, tuple(shown)), self._added(source, target, link) + inner
+            self._of(target, step.output, tuple(shown)), pointing(source, target, link) + inner
         )
-
-    def _added(self, source: Printer, target: Printer, link: Link) -> str:
-        """The sum over the rows that point to a row."""
-        conditions, kept = [], set()
-        for plate, shown in zip(link.target.plates, source.through(link), strict=True):
-            if shown == target.plate(plate):
-                kept.add(plate)
-            else:
-                conditions.append(f"{shown} {source.style.equals} {target.plate(plate)}")
-        over = [p for p in link.source.plates if p not in kept]
-        if not conditions and link.up:
-            return row_sum(source, self.joint, link.source.axis, len(link.target.plates))
-        if not over:
-            return ""
-        inner = ",".join(source.plate(p) for p in over)
-        return source.style.sum([f"{inner}: {', '.join(conditions)}"]) + " "
 
     def _sum_out(self, number: int, step: SumOut) -> None:
         p = self.printer(step.level)

@@ -9,7 +9,7 @@ import sympy as sp
 
 from emdsl.compiler import STAGES, Derivation, compile_source, derive
 from emdsl.diagnostics import Bug, CompileError
-from emdsl.inference.plan import Plan, plan_of
+from emdsl.inference.plan import Bundle, Cluster, Plan, plan_of
 from emdsl.inference.schedule import Send, Step, SumOut, Walk
 from emdsl.inference.strategy import choose
 from emdsl.model.build import build
@@ -83,7 +83,8 @@ def _derivation_lines(d: Derivation) -> Iterator[str]:
         f = s.feature
         sums = f", summed over {', '.join(f.sums)}" if f.sums else ""
         same = ", symmetric" if f.symmetric else ""
-        yield f"  {s.name}[{', '.join(s.axes)}] over {s.plate}: {f.expr}{sums}{same}"
+        mean = f"E[{s.moment.expr}] * " if s.moment is not None else ""
+        yield f"  {s.name}[{', '.join(s.axes)}] over {s.plate}: {mean}{f.expr}{sums}{same}"
     for g in d.derived.given:
         yield f"given {', '.join(g.scope) or 'nothing'} over {g.plate}: {g.expr}"
     yield "terms of Q"
@@ -114,13 +115,18 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
         yield f"  summed {', '.join(piece.match.summed) or 'nothing'}"
         yield f"  direct features {', '.join(f.name for f in piece.direct_features) or 'none'}"
         for i, c in enumerate(piece.clusters):
-            rest = f" given {', '.join(c.latents[1:])}" if c.latents[1:] else ""
-            yield f"  cluster {i}: sum out {c.latents[0]}{rest}"
+            yield f"  cluster {i}: {_purpose(c)}"
             yield f"    features {', '.join(f.name for f in c.features) or 'none'}"
             yield f"    nodes {', '.join(dict.fromkeys(t.node for t in c.terms)) or 'none'}"
             yield f"    given {', '.join(str(g.expr) for g in c.given) or 'nothing'}"
             children = ", ".join(map(str, c.children))
-            yield f"    messages from {children or 'none'}, to {c.parent}"
+            if c.moment is None and not c.source:
+                yield f"    messages from {children or 'none'}, to {c.parent}"
+        for i, b in enumerate(piece.bundles):
+            yield from (f"  {line}" for line in _bundle(-1 - i, b))
+        for fold in piece.folds:
+            fed = ", ".join(map(str, fold.clusters))
+            yield f"  rows of {fold.link.source.axis} added up at ({fold.link}), for clusters {fed}"
         for s in piece.statistics:
             yield f"  statistic {s.name}[{', '.join(s.axes)}]"
     for structure in plan.structures:
@@ -132,6 +138,42 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
                 of = f", cluster {cluster} of {plan.pieces[where].plate}"
             yield f"  factor {i}: ({', '.join(f.axes)}) on {f.level.axis or 'no rows'}{of}"
         yield from (f"  {_step(step)}" for step in structure.schedule.steps)
+    for one in plan.together:
+        plates = "; ".join(plan.pieces[i].plate for i in one.pieces)
+        yield f"conditioned on together: plates {plates}"
+        yield f"  independent for each of {one.independent.axis or 'no rows'}"
+
+
+def _purpose(c: Cluster) -> str:
+    """What a cluster's terms are for."""
+    where = f", rows of {c.source}" if c.source else ""
+    if c.moment is not None:
+        given = f" given {', '.join(c.latents)}" if c.latents else ""
+        over = f"[{', '.join(c.moment.axes)}]" if c.moment.axes else ""
+        return f"coefficients of {c.moment.name}{over} = {c.moment.expr}{given}{where}"
+    if c.source:
+        return f"terms on {', '.join(c.latents)}{where}"
+    rest = f" given {', '.join(c.latents[1:])}" if c.latents[1:] else ""
+    return f"sum out {c.latents[0]}{rest}"
+
+
+def _bundle(number: int, b: Bundle) -> Iterator[str]:
+    """Latents integrated out, by the number of the message it leaves."""
+    of = ", ".join(map(str, b.clusters))
+    p = b.posterior
+    if p is None:
+        yield f"message {number}: of other rows, clusters {of}"
+        return
+    given = f" given {', '.join(b.scope)}" if b.scope else ""
+    to = f", to {b.parent}" if b.parent is not None else ""
+    yield f"message {number}: integrate out {', '.join(p.latents)}{given}, clusters {of}{to}"
+    power = f" of powers {p.power}" if p.power != 1 else ""
+    yield f"  posterior {p.family}{power}"
+    for i, (name, via) in enumerate(p.sights):
+        yield f"  part {i}: {name}[{via}]" if via else f"  part {i}: {name}"
+    for moment, role in p.roles:
+        places = str(role.first) + (f", {role.second}" if role.second >= 0 else "")
+        yield f"  {moment.name} is its {role.kind} {places}"
 
 
 def _step(step: Step) -> str:

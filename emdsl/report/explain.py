@@ -22,6 +22,6 @@ def explain(compiled: Compiled, *, latex: bool = False) -> str:
     write_statistics(page, d.derived, d.m_step)
     write_live(page, d.derived, d.m_step)
     write_plan(page, compiled.plan, cyclic=bool(d.m_step.cyclic))
-    iterated = any(piece.latents for piece in compiled.plan.pieces)
+    iterated = any(piece.clusters for piece in compiled.plan.pieces)
     write_updates(page, d.derived, d.m_step, iterated=iterated)
     return page.finish()

@@ -9,6 +9,7 @@ from emdsl.derive.joint import Joint, Node
 from emdsl.derive.levels import Level
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived, Statistic
+from emdsl.inference.continuous import is_continuous
 from emdsl.report.forms import expressions
 from emdsl.report.model import parents_of
 from emdsl.report.page import Page
@@ -166,11 +167,14 @@ def _listed(parts: list[Math]) -> list[str]:
 def write_objective(page: Page, joint: Joint) -> None:
     """The section on what is maximised."""
     page.section("Objective")
-    latents = [v.name for v in joint.model.variables if v.role == "latent"]
+    latents = [v for v in joint.model.variables if v.role == "latent"]
     about = "the log likelihood of the data"
-    if latents:
-        listed = " and ".join([*([", ".join(latents[:-1])] if latents[1:] else []), latents[-1]])
-        about += f", with {listed} summed out"
+    counted = [v.name for v in latents if not is_continuous(v)]
+    others = [v.name for v in latents if is_continuous(v)]
+    done = [f"{_and(names)} {how} out" for names, how in ((counted, "summed"),
+            (others, "integrated")) if names]  # fmt: skip
+    if done:
+        about += f", with {' and '.join(done)}"
     if not joint.priors:
         page.say(f"EM maximises {about}.")
         return
@@ -182,6 +186,10 @@ def write_objective(page: Page, joint: Joint) -> None:
         left = p.style.function("log p", p.style.name(node.name), bare=False)
         body = plain_logs(_whole(node.log_density, joint))
         page.formula(left, head + p.show(body, PRODUCT if head else SUM))
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
 
 
 def _whole(expr: sp.Expr, joint: Joint) -> sp.Expr:
@@ -206,6 +214,13 @@ def write_statistics(page: Page, derived: Derived, m_step: MStep) -> None:
         " under the posterior of the latents, but for some terms that no sum over the data is"
         " enough for; they are below."
     )
+    if any(s.moment is not None for s in derived.statistics):
+        style = page.style
+        page.say(
+            Math(style.mean(f"{style.dot}{style.bar}{style.word('data')}")),
+            " is a posterior expectation: continuous latents enter through those of functions of"
+            " them.",
+        )
     used = {", ".join((u.param, *u.also)): _statistics_in(u.form, derived) for u in m_step.updates}
     rows = []
     only_constant = []
@@ -250,12 +265,17 @@ def definition(page: Page, joint: Joint, s: Statistic) -> tuple[str, str]:
     if s.feature.sums:
         inner = style.sum([p.index(a) for a in s.feature.sums]) + " "
     feature = "" if s.feature.expr == 1 else p.show(s.feature.expr, PRODUCT)
-    if not s.scope:
+    if not s.scope and s.moment is None:
         return left, out + inner + (feature or ("" if weighted else "1"))
     places = ", ".join(f"{p.latent(a)} = {p.index(a)}" for a in s.scope)
-    given = r" \mid " if not p.inline else " | "
-    bar = style.function("P", f"{places}{given}{style.word('data')}", bare=False)
-    return left, out + bar + (f" {inner}{feature}" if feature else "")
+    data = style.word("data")
+    means = []
+    if s.scope:
+        means.append(style.function("P", f"{places}{style.bar}{data}", bare=False))
+    if s.moment is not None:
+        known = f"{places}, {data}" if s.scope else data
+        means.append(style.mean(f"{p.show(s.moment.expr)}{style.bar}{known}"))
+    return left, out + " ".join(means) + (f" {inner}{feature}" if feature else "")
 
 
 def _shape(joint: Joint, s: Statistic) -> str:

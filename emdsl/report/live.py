@@ -83,7 +83,7 @@ def kept(style: Style, joint: Joint, pieces: Iterable[PiecePlan]) -> list[str]:
     for piece in pieces:
         for scope in {x.scope for c in piece.clusters for x in c.live}:
             cluster = min(
-                (c for c in piece.clusters if set(scope) <= set(c.latents)),
+                (c for _, c in piece.finite if set(scope) <= set(c.latents)),
                 key=lambda c: len(c.latents),
             )
             found.append(times(rows_of(joint, piece.level), count(joint, cluster.latents)))

@@ -11,6 +11,7 @@ from emdsl.derive.joint import Joint, Node
 from emdsl.inference.plan import Cluster
 from emdsl.report.joint import event_sum
 from emdsl.report.model import parents_of
+from emdsl.report.naturals import added, summand
 from emdsl.report.printer import PRODUCT, Printer
 from emdsl.report.tidy import plain_logs
 
@@ -36,7 +37,9 @@ class Shares:
             mine = [w for w in have if w in taken]
             if not mine:
                 continue
-            if len(mine) == len(have):
+            if any(self.clusters[w].moment is not None for w in have):
+                out.append(self._without_moments(p, node, mine))
+            elif len(mine) == len(have):
                 inner = "".join(f"{p.style.sum([p.index(a)])} " for a in node.plates[1:])
                 density = p.style.function("log p", conditional(p, node.name), bare=False)
                 out.append(inner + density)
@@ -63,6 +66,15 @@ class Shares:
                 text = p.show(plain_logs(part), PRODUCT)
                 shown.append(event_sum(p, self.joint, node) + text)
         return shown
+
+    def _without_moments(self, p: Printer, node: Node, mine: list[Where]) -> str:
+        """The terms of a density that has continuous latents which these are not in."""
+        atoms = self.joint.atoms
+        found = [
+            summand(t, self.clusters[w].states, atoms)
+            for w in mine for t in self.clusters[w].terms if t.node == node.name
+        ]  # fmt: skip
+        return p.show(added(found, atoms), PRODUCT)
 
     def _monomials(self, p: Printer, node: Node, mine: list[Where]) -> list[str] | None:
         """The same of a density that is a quotient: log(e^x / sum e^x) is x less the log of it."""

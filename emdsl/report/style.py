@@ -24,6 +24,8 @@ class Style(Protocol):
     tilde: str
     infinity: str
     pi: str
+    bar: str  # of P(a | b), spaces and all
+    dot: str  # for an argument that is left open
 
     def name(self, name: str) -> str:
         """An identifier of the model."""
@@ -87,6 +89,16 @@ class Style(Protocol):
         """1 where the condition holds, else 0."""
         ...
 
+    def mean(self, inner: str) -> str:
+        """A posterior expectation, E[f | data]."""
+        ...
+
+    def integral(self, body: str, over: str) -> str:
+        """The integral of a formula over a variable."""
+        ...
+
+    def transpose(self, vector: str) -> str: ...
+
     def relation(self, op: str) -> str: ...
 
     def word(self, text: str) -> str:
@@ -105,6 +117,8 @@ class TextStyle:
     tilde = "~"
     infinity = "∞"
     pi = "π"
+    bar = " | "
+    dot = "·"
 
     def name(self, name: str) -> str:
         return name
@@ -168,6 +182,15 @@ class TextStyle:
 
     def bracket(self, inner: str) -> str:
         return f"[{inner}]"
+
+    def mean(self, inner: str) -> str:
+        return f"E[{inner}]"
+
+    def integral(self, body: str, over: str) -> str:
+        return f"∫ {body} d{over}"
+
+    def transpose(self, vector: str) -> str:
+        return f"{vector}ᵀ"
 
     def relation(self, op: str) -> str:
         return {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥"}[op]
@@ -234,6 +257,8 @@ class LatexStyle:
     tilde = r"\sim"
     infinity = r"\infty"
     pi = r"\pi"
+    bar = r" \mid "
+    dot = r"\cdot"
 
     def name(self, name: str) -> str:
         if name in _GREEK:
@@ -307,6 +332,15 @@ class LatexStyle:
 
     def bracket(self, inner: str) -> str:
         return f"[{inner}]"
+
+    def mean(self, inner: str) -> str:
+        return f"\\operatorname{{E}}[{inner}]"
+
+    def integral(self, body: str, over: str) -> str:
+        return f"\\int {body}\\, d {over}"
+
+    def transpose(self, vector: str) -> str:
+        return f"{{{vector}}}^{{\\top}}"
 
     def relation(self, op: str) -> str:
         return {"eq": "=", "ne": r"\neq", "lt": "<", "le": r"\leq", "gt": ">", "ge": r"\geq"}[op]

@@ -113,7 +113,7 @@ def gathered(
     groups: dict[tuple[str, ...], list[sp.Expr]] = {}
     for term in terms:
         expr = canonical(term.weight(atoms) * term.basis, atoms, symmetric)
-        axes, best = _least(expr, tuple(sorted(term.axes)), atoms, symmetric)
+        axes, best = least(expr, tuple(sorted(term.axes)), atoms, symmetric)
         groups.setdefault(axes, []).append(best)
     out = []
     for axes, parts in groups.items():
@@ -123,7 +123,7 @@ def gathered(
     return out
 
 
-def _least(
+def least(
     expr: sp.Expr, axes: tuple[str, ...], atoms: Atoms, symmetric: frozenset[str]
 ) -> tuple[tuple[str, ...], sp.Expr]:
     """Of the ways to exchange axes of one extent, the one that reads least."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from emdsl.runtime.objective import Floats
@@ -18,40 +20,68 @@ def scaling(curvature: Floats) -> Floats:
 
 
 def direction(curvature: Floats, gradient: Floats) -> Floats:
-    """Steps uphill, (B, n), of B problems.
+    """Steps uphill, (B, n), of B problems; see `Uphill`."""
+    return Uphill(curvature).step(gradient)
 
-    curvature : the negative Hessians, (B, n, n), finite; gradient : (B, n), finite.
+
+class Uphill:
+    """Newton's directions by one curvature, for one gradient after another.
+
+    curvature : the negative Hessians, (B, n, n), finite.
 
     Newton's step where the curvature is positive definite. Elsewhere, in the basis of the scaled
     curvature's eigenvectors: a negative eigenvalue counts by its size, so that a saddle is left
     uphill; along a flat direction there is no step where there is no gradient either (least
     norm), and one along the gradient otherwise.
     """
-    scale = scaling(curvature)
-    a = curvature * scale[:, :, None] * scale[:, None, :]
-    g = gradient * scale
-    empty = np.diagonal(a, axis1=-2, axis2=-1) == 0.0
-    if empty.any():  # frozen entries, and ones the problem doesn't depend on
-        where, entry = np.nonzero(empty)
-        blank = np.logical_not(a[where, entry].any(axis=-1))
-        a[where[blank], entry[blank], entry[blank]] = 1.0
-    if a.shape[-1] == 1 and (a > 0.0).all():
-        return g / a[..., 0] * scale
-    try:
-        factor = np.linalg.cholesky(a)
+
+    def __init__(self, curvature: Floats) -> None:
+        scale = self.scale = scaling(curvature)
+        a = self.scaled = curvature * scale[:, :, None] * scale[:, None, :]
+        empty = np.diagonal(a, axis1=-2, axis2=-1) == 0.0
+        if empty.any():  # frozen entries, and ones the problem doesn't depend on
+            where, entry = np.nonzero(empty)
+            blank = np.logical_not(a[where, entry].any(axis=-1))
+            a[where[blank], entry[blank], entry[blank]] = 1.0
+        self.definite = self._is_definite()
+        self.inverse: Floats | None = None
+        self.used = False
+        self.eigen = None if self.definite else np.linalg.eigh(a)
+
+    def _is_definite(self) -> bool:
+        if self.scaled.shape[-1] == 1:
+            return bool((self.scaled > 0.0).all())
+        try:
+            factor = np.linalg.cholesky(self.scaled)
+        except np.linalg.LinAlgError:
+            return False
         least = np.diagonal(factor, axis1=-2, axis2=-1).min(axis=-1, initial=1.0) ** 2
-        if least.min(initial=1.0) > 100.0 * _SINGULAR:
-            return np.linalg.solve(a, g[..., None])[..., 0] * scale
-    except np.linalg.LinAlgError:
-        pass
-    return _by_eigenvalues(a, g) * scale
+        return bool(least.min(initial=1.0) > 100.0 * _SINGULAR)
+
+    def step(self, gradient: Floats) -> Floats:
+        """The steps (B, n) along a gradient (B, n), finite."""
+        g = gradient * self.scale
+        a = self.scaled
+        found: Any
+        if self.eigen is not None:
+            found = _by_eigenvalues(*self.eigen, g)
+        elif a.shape[-1] == 1:
+            found = g / a[..., 0]
+        elif not self.used:
+            self.used = True
+            found = np.linalg.solve(a, g[..., None])[..., 0]
+        else:
+            if self.inverse is None:
+                self.inverse = np.asarray(np.linalg.inv(a), dtype=np.float64)
+            found = (self.inverse @ g[..., None])[..., 0]
+        return np.asarray(found * self.scale)
 
 
-def _by_eigenvalues(a: Floats, g: Floats) -> Floats:
-    values, vectors = np.linalg.eigh(a)
+def _by_eigenvalues(values: Floats, vectors: Floats, g: Floats) -> Floats:
     along = (np.swapaxes(vectors, -1, -2) @ g[..., None])[..., 0]
     size = np.abs(values)
-    flat = size <= _SINGULAR * a.shape[-1] * size.max(axis=-1, keepdims=True)
+    flat = size <= _SINGULAR * values.shape[-1] * size.max(axis=-1, keepdims=True)
     step = along / np.where(flat, 1.0, size)
     step = np.where(flat & (np.abs(along) <= _STILL), 0.0, step)
-    return (vectors @ step[..., None])[..., 0]
+    found: Floats = (vectors @ step[..., None])[..., 0]
+    return found

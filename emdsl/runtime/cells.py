@@ -119,8 +119,10 @@ def _from_array(array: NDArray[Any], original: Any) -> Cells:
     if kind in ("b", "i", "u"):
         return Cells(array.astype(np.float64), None)
     if kind == "f":
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             values = array.astype(np.float64, copy=False)
+            if math.isfinite(values.sum()):  # at once, for all of them
+                return Cells(values, None)
         missing = np.isnan(values)
         return Cells(values, missing if missing.any() else None)
     if kind in ("U", "S"):

@@ -98,13 +98,14 @@ class _Whole:
     def slopes(self, point: Point, second: bool) -> Slopes:
         found = self.share.slopes(self.batched(point), second)
         gradient = self.stored(found.gradient)
+        value = None if found.value is None else np.asarray(found.value.sum())
         if found.hessian is None:
-            return Slopes(gradient)
+            return Slopes(gradient, value=value)
         rows = tuple(
             tuple(self._spread(block, i, j) for j, block in enumerate(row))
             for i, row in enumerate(found.hessian)
         )
-        return Slopes(gradient, rows)
+        return Slopes(gradient, rows, value)
 
     def _spread(self, block: Floats, i: int, j: int) -> Floats:
         """A block (batch..., own..., own'...) as (declared..., declared'...), zero across."""

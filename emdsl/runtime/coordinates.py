@@ -97,7 +97,16 @@ class Coordinates:
 
     def values(self, objective: Objective, flat: Floats) -> Floats:
         """The objective, (B,); minus infinity where an ordered with held entries is in disorder."""
-        found = np.reshape(objective.value(self.point(flat)), self.problems)
+        return self._in_order(objective.value(self.point(flat)), flat)
+
+    def valued(self, objective: Objective, flat: Floats, slopes: Slopes) -> Floats:
+        """`values` where the slopes are known, which may have them."""
+        if slopes.value is None:
+            return self.values(objective, flat)
+        return self._in_order(slopes.value, flat)
+
+    def _in_order(self, values: Floats, flat: Floats) -> Floats:
+        found = np.reshape(values, self.problems)
         for chart, at in self._ordered:
             found = np.where(chart.valid(flat[:, at]), found, -np.inf)
         return found

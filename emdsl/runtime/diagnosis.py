@@ -147,6 +147,12 @@ def _of_one(problem: _Problem, frame: Coordinates, naming: Naming, b: int, far: 
     diagonal = np.maximum(np.abs(np.diagonal(a)), np.abs(np.diagonal(a0)))
     scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     a, a0 = a * scale[:, None] * scale, a0 * scale[:, None] * scale
+    gauge = (
+        np.zeros((frame.unknowns, 0)) if frame.gauge is None else frame.gauge[b % len(frame.gauge)]
+    )
+    known = gauge[left].T / scale
+    if _is_plain(a, a0, known):
+        return messages
     _, sizes, right = np.linalg.svd(np.concatenate([a, a0]))
     flat = sizes <= _FLAT * max(float(sizes.max()), 1e-300)
     if not diagonal.any():
@@ -158,15 +164,27 @@ def _of_one(problem: _Problem, frame: Coordinates, naming: Naming, b: int, far: 
         whole[left], weight[left] = scaled * scale, np.abs(scaled)
         return whole, weight
 
-    gauge = (
-        np.zeros((frame.unknowns, 0)) if frame.gauge is None else frame.gauge[b % len(frame.gauge)]
-    )
-    known = gauge[left].T / scale
     messages += [naming.collinear(b, *spread(v)) for v in _news(right[flat], known)]
     away = _escape(a, a0, gradient[left] * scale, problem.way[left] / scale, right[~flat].T)
     if away is not None:
         messages.append(naming.separated(b, *spread(away)))
     return messages
+
+
+def _is_plain(a: Floats, a0: Floats, known: Floats) -> bool:
+    """Whether nothing is flat and nothing has faded, but along directions that are known (rows).
+
+    Two factorisations tell, where to say what is flat takes a decomposition.
+    """
+    length = np.sqrt((known * known).sum(axis=-1, keepdims=True))
+    unit = known / np.where(length > 0.0, length, 1.0)
+    least = unit.T @ unit - 2.0 * _FLAT * len(a) * np.eye(len(a))
+    try:
+        np.linalg.cholesky(a + least)
+        np.linalg.cholesky(a - _LITTLE * a0 + least)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _news(flat: Floats, known: Floats) -> Floats:

@@ -42,7 +42,10 @@ class Iteration:
 
 @dataclass(slots=True)
 class Run:
-    """One run: its last good parameters and the objective there."""
+    """One run: its last good parameters and the objective there.
+
+    `settled` says that an M-step is known to leave the parameters it begins with as they are.
+    """
 
     restart: int
     attempt: int
@@ -55,6 +58,7 @@ class Run:
     messages: list[str] = field(default_factory=list)
     impossible: ImpossibleError | None = None
     gone: Gone = field(default_factory=dict)
+    settled: bool = False
 
     @property
     def n_iter(self) -> int:
@@ -157,15 +161,12 @@ def _iterate(
         tightest = found.ratio if look else min(tightest, found.ratio)
         if _has_collapsed(found, run, rules, iteration):
             return None
-        statistics = engine.e_step(params)
+        if not (trace and run.settled):
+            statistics = engine.e_step(params)
         prior = program.log_prior(params, layout)
         objective = statistics.log_likelihood + prior
-        if not math.isfinite(objective):
-            run.status = "degenerate"
-            run.messages.append(f"the objective is {objective} at iteration {iteration}")
-            return None
-        if rules.outward is not None and _runs_away(
-            engine, run, rules, rules.outward, params, objective
+        if _has_none(run, objective, iteration) or _runs_away(
+            engine, run, rules, params, objective
         ):
             return None
         noise, worst = rounding(objective, rules.rows, tightest)
@@ -190,22 +191,24 @@ def _iterate(
         if iteration == rules.max_iter:
             run.status = "max_iter"
             break
-        params, raised = _hold(guard, program.m_step(statistics, params), rules)
-        leaper.add(params)
-        leap = leaper.propose() if _is_slow(iteration, trace[since:], rules.tol) else None
-        if leap is not None:
-            plain, params = params, leap
+        if not run.settled:
+            params = program.m_step(statistics, params)
+        params, raised = _hold(guard, params, rules)
+        params, plain = _ahead(leaper, params, iteration, trace[since:], rules.tol)
         floored.update(dict.fromkeys(raised))
-    if (
-        rules.outward is not None
-        and rules.outward.lost(run.params)
-        and _has_drowned(engine, run, rules.outward, _shaken(engine, run.params))
-    ):
+    if _is_lost(engine, run, rules.outward):
         return None
     run.messages += edge_texts(program.meta, edge)
     for name in floored:
         run.messages.append(f"floored: {name} was held at {rules.floor:g} of the data's variance")
     return statistics
+
+
+def _is_lost(engine: Engine, run: Run, outward: Outward | None) -> bool:
+    """Whether a run ended where functions cancel, stopped by rounding alone."""
+    if outward is None or not outward.lost(run.params):
+        return False
+    return _has_drowned(engine, run, outward, _shaken(engine, run.params))
 
 
 def _leaper(engine: Engine, rules: Rules) -> Leaper:
@@ -214,6 +217,15 @@ def _leaper(engine: Engine, rules: Rules) -> Leaper:
     leaper.able &= bool(engine.program.meta.continuous)
     leaper.able &= engine.constraints is None and rules.floor is None
     return leaper
+
+
+def _ahead(
+    leaper: Leaper, params: Params, iteration: int, trace: list[float], tol: float
+) -> tuple[Params, Params | None]:
+    """Where to go on: from a leap, with what the iteration came to beside it, or from that."""
+    leaper.add(params)
+    leap = leaper.propose() if _is_slow(iteration, trace, tol) else None
+    return (params, None) if leap is None else (leap, params)
 
 
 def _is_slow(iteration: int, trace: list[float], tol: float) -> bool:
@@ -291,11 +303,20 @@ def _has_collapsed(found: Tightest, run: Run, rules: Rules, iteration: int) -> b
     return True
 
 
-def _runs_away(
-    engine: Engine, run: Run, rules: Rules, outward: Outward, params: Params, objective: float
-) -> bool:
+def _has_none(run: Run, objective: float, iteration: int) -> bool:
+    """Whether the objective is no number."""
+    if math.isfinite(objective):
+        return False
+    run.status = "degenerate"
+    run.messages.append(f"the objective is {objective} at iteration {iteration}")
+    return True
+
+
+def _runs_away(engine: Engine, run: Run, rules: Rules, params: Params, objective: float) -> bool:
     """Whether a parameter of a numeric block is on its way to where the objective has no bound."""
-    suspect = outward.suspect(params, run.params if run.trace else None)
+    if rules.outward is None:
+        return False
+    suspect = rules.outward.suspect(params, run.params if run.trace else None)
     if suspect is None or not is_unbounded(
         objective, run.objective, suspect, partial(_objective, engine)
     ):

@@ -32,6 +32,7 @@ from emdsl.runtime.pieces import (
     PieceData,
     Steer,
     block_of,
+    live_block,
     load_piece,
     weighted_sum,
     whole,
@@ -111,6 +112,8 @@ class Engine:
             data.kinds = probe.rows
             least = _LEAST_ROWS if data.piece.integrals else 256
             wide, data.block = block_of(probe, data.states, least)
+            if data.piece.potentials is not None and not data.piece.latents:
+                data.block = live_block(data)
             data.cached = 8 * wide * data.size <= _CACHED
         self._direct = [None] * len(self.pieces)
         self._few: dict[int, tuple[Chunk, Features] | None] = {}
@@ -204,7 +207,26 @@ class Engine:
             self.pivot,
             {key: tuple(rows) for key, rows in kept.items()},
             thorough=params is None,
+            thin=self._thinned if not self.program.meta.latents else None,
         )
+
+    def _thinned(self, first: int, step: int) -> Statistics:
+        """The statistics of every so-many-th row, weighted to stand for all: there is no latent."""
+        values: dict[str, Floats] = {}
+        rows: Kept = {}
+        for index, data in enumerate(self.pieces):
+            some = data.thinned(first, step)
+            direct: Floats | None = None
+            for chunk in some.chunks():
+                features = self._features(some, chunk)
+                part = weighted_sum(features.direct, chunk.weight)
+                direct = part if direct is None else direct + part
+                for cluster in data.piece.kept:
+                    rows.setdefault((index, cluster), []).append(some.kept(chunk, None))
+            assert direct is not None
+            values.update(data.piece.collect(direct, (), self.layout))
+        blocks = {key: tuple(found) for key, found in rows.items()}
+        return Statistics(values, np.nan, self.layout, self.pivot, blocks)
 
     def _live_evidence(self, index: int, params: Params | None, kept: Kept) -> float:
         """The log likelihood that no latent of these rows touches, where data and params mix."""

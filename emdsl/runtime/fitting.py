@@ -222,6 +222,7 @@ def _run_all(
         for i, start in enumerate(starts):
             for attempt in range(_ATTEMPTS if start.drawn and rules.floor is None else 1):
                 run = Run(i, attempt, start.params(stream(sequence, i, attempt), i, attempt))
+                run.settled = start.is_reference and rules.floor is None and _is_maximum(engine)
                 runs.append(run)
                 run_em(engine, guard, run, rules, watched)
                 _LOG.info("restart %d.%d: %s, objective %.12g after %d iterations",
@@ -238,6 +239,16 @@ def _run_all(
     finally:
         bar.close()
     return runs
+
+
+def _is_maximum(engine: Engine) -> bool:
+    """Whether the reference is: nothing is latent, and one M-step finds it.
+
+    Where a parameter may run away, it is another M-step that tells.
+    """
+    program = engine.program
+    real = all(kind == "real" for b in program.numeric for kind in b.kinds)
+    return program.exact and real and not program.meta.latents and engine.constraints is None
 
 
 def _choose(engine: Engine, runs: list[Run], notes: list[str]) -> FitResult:

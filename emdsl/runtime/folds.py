@@ -14,7 +14,7 @@ import numpy as np
 
 from emdsl.runtime.links import Levels, tie
 from emdsl.runtime.pieces import Chunk, load_arrays
-from emdsl.runtime.program import Features, Floats, Fold, Layout, Meta, Params
+from emdsl.runtime.program import Block, Features, Floats, Fold, Layout, Meta, Params
 
 _BLOCK = 2**16  # rows
 
@@ -32,8 +32,8 @@ def folded(
     parts: list[list[Floats]] = [[] for _ in fold.clusters]
     for start in range(0, size, _BLOCK):
         stop = min(start + _BLOCK, size)
-        block = {k: v[..., start:stop] if k in along else v for k, v in arrays.items()}
-        block["block width"] = np.asarray(stop - start)
+        own = {k: v[..., start:stop] if k in along else v for k, v in arrays.items()}
+        block = Block(own, along, stop - start)
         for part, rows in zip(parts, fold.features(block, layout, pivot).rows, strict=True):
             part.append(rows)
     return tuple(link.add(np.concatenate(part, axis=1)) for part in parts)

@@ -46,6 +46,11 @@ class Start:
         self._full = full
         self._scale: float | None = None
 
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is at the reference: there is nothing to draw, and nothing was given."""
+        return not self._engine.program.meta.latents and not self._given
+
     def params(self, rng: np.random.Generator, restart: int, attempt: int = 0) -> Params:
         """The parameters to start from: one M-step from drawn or given responsibilities.
 

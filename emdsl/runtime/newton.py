@@ -11,32 +11,64 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emdsl.runtime.ascent import direction
+from emdsl.runtime.ascent import scaling
 from emdsl.runtime.coordinates import Coordinates
+from emdsl.runtime.curve import Curve
 from emdsl.runtime.diagnosis import diagnose
 from emdsl.runtime.objective import Floats, Mask, Objective, Point, Restriction, Slopes
 
-__all__ = ["LARGE", "Objective", "Restriction", "Slopes", "diagnose", "maximise"]
+__all__ = ["LARGE", "TOL", "Objective", "Restriction", "Rough", "Slopes", "diagnose", "maximise"]
 
 LARGE = 300  # unknowns of one problem from which its Hessian is not worth forming
 
-_TOL = 1e-12
+TOL = 1e-12  # of a value: what a last step may promise to gain
 _ROUNDING = 64 * np.finfo(np.float64).eps  # of a value: a sum of many terms of about its size
 _ARMIJO = 1e-4  # Nocedal and Wright 2006, section 3.1
 _SHORTEST = 1e-20  # part of a step
 _MOST = 1e6  # of a value: more gain than this is a curvature that has vanished by the wayside
 _AS_PROMISED = 0.05  # of the promised gain: so little off, the Hessian serves once more
-_ROUGHLY = 0.25  # the same of a rough Hessian, whose steps cost so much less
-_PATIENT = 0.3  # and `_SLOWEST` of one
-_ENOUGH = 1e-16  # of a value: what is left to gain where there are many rows
 _SLOWEST = 0.04  # of the gain promised before: a chord step that promises more is not taken
+_ROUGHLY = 0.25  # the first of a rough Hessian, or one that costs much beside such a step
+_PATIENT = 0.5  # the second of those
+_MENDED = 0.45  # the first where gradients mend it from the beginning
+_FEW = 8  # unknowns up to which a Hessian costs about what a gradient does
+_ENOUGH = 1e-13  # of a value: what is left to gain where there are many rows
 _NOTHING = 1e-7 * _ROUNDING  # of a value: too little to be worth finding the value after the step
+_SMALL = 0.01  # of a value: less is likely to be what is gained
 _LEAP = 30.0
 _TRIFLE = 1e-5  # of a value
 _DOUBT = 100.0  # gradients far out are differences of numbers as large, times a step
 _LAST_DIGITS = (1.0 + 7e-16, 1.0 - 9e-16, 1.0 + 2e-15)
 _IDLE = 0.0125  # of the longest step: more than that with nothing to gain leads nowhere
 _LESS = 1e-8 * _NOTHING  # a chord step doesn't square the error that is left
+
+
+class Rough(NamedTuple):
+    """An objective that nearly is another one, of so many rows of its data."""
+
+    objective: Objective
+    rows: int
+
+    def curve(self, frame: Coordinates, flat: Floats) -> Curve:
+        """Its curvature, between that of the sample and that of unknowns without correlation.
+
+        The correlations between n rows' columns are off by 1 / n in the mean square. What part of
+        all there are that is, is the part that they are shrunk by (Schaefer and Strimmer 2005,
+        Stat. Appl. Genet. Mol. Biol. 4, section 2.4).
+        """
+        curvature = frame.settled(
+            frame.curvature(flat, self.objective.slopes(frame.point(flat), True))
+        )
+        count = frame.unknowns
+        if frame.gauge is None and count > 1 and np.isfinite(curvature).all():
+            scale = scaling(curvature)
+            square = (curvature * scale[:, :, None] * scale[:, None, :]) ** 2
+            found = square.sum(axis=(-2, -1)) - np.trace(square, axis1=-2, axis2=-1)
+            noise = count * (count - 1) / self.rows
+            kept = 1.0 - noise / np.maximum(found, noise)
+            whole = kept[:, None, None]
+            curvature = np.where(np.eye(count) > 0.0, curvature, whole * curvature)
+        return Curve(curvature)
 
 
 def maximise(
@@ -49,8 +81,9 @@ def maximise(
     held: tuple[Mask | None, ...] | None = None,
     restriction: Restriction | None = None,
     shift: tuple[int | None, ...] | None = None,
-    rough: Objective | None = None,
-    tol: float = _TOL,
+    rough: Rough | None = None,
+    tol: float = TOL,
+    cheap: bool = False,
 ) -> Point:
     """Points at least as high as the start, and after enough steps at a local maximum.
 
@@ -62,8 +95,9 @@ def maximise(
         brought to obey it first, and the promise not to go lower is from there.
     shift : for each parameter the own axis along which adding one number to all entries changes
         nothing, or None; see `Coordinates`. Not needed, but it saves an eigendecomposition.
-    rough : nearly the same objective, whose Hessian is cheaper: the first steps are by that, as
-        long as they gain what they promise.
+    rough : nearly the same objective, whose Hessian is cheaper: steps are by that, as long as each
+        promises far less than the one before it.
+    cheap : whether the Hessian costs next to nothing: then every step has its own.
     tol : stop where the gain that Newton's step promises is below tol * (1 + |value|). That step
         is still taken.
 
@@ -79,47 +113,69 @@ def maximise(
             from emdsl.runtime.quasi import climb
 
             return frame.point(climb(objective, frame, steps, tol))
-        return frame.point(_newton(objective, frame, steps, tol, rough))
+        return frame.point(_newton(objective, frame, steps, tol, rough, cheap))
 
 
 def _newton(
-    objective: Objective, frame: Coordinates, steps: int, tol: float, rough: Objective | None
+    objective: Objective,
+    frame: Coordinates,
+    steps: int,
+    tol: float,
+    rough: Rough | None,
+    cheap: bool,
 ) -> Floats:
     """The flat parameters after at most `steps` steps, (B, n).
 
     Where a step gained what its Hessian promised, the next one is along the new gradient by the
-    same Hessian (a chord step), as long as each promises far less than the one before it.
+    same Hessian, mended by what the gradients have shown since (a chord step), as long as each
+    promises far less than the one before it. Such steps get the gradient together with the value.
     """
-    here, flat = frame.first()
-    values = frame.values(objective, flat)
-    first, first_values = flat, values
-    active: Mask = np.isfinite(values)
-    curvature: Floats | None = None
+    free, first = frame.first()
+    slopes: Slopes | None = objective.slopes(frame.point(first), rough is None)
+    assert slopes is not None
+    at = _Place(free, first, frame.valued(objective, first, slopes))
+    first_values = at.values
+    active: Mask = np.isfinite(at.values)
+    patience = _Patience.of(frame.unknowns)
+    curve: Curve | None = None
     promised: Floats | None = None
-    slowest = _SLOWEST
+    trusted = False  # the promise of the step to come
+    before: tuple[Floats, Floats] | None = None  # where the last gradient was, and what it was
     if rough is not None and active.any():
-        near = _Found.of(frame, flat, rough.slopes(frame.point(flat), True), None)
-        if near.sound.all():
-            curvature, promised, slowest = near.curvature, np.full(len(values), np.inf), _PATIENT
-    for _ in range(steps):
+        begun = rough.curve(frame, first)
+        if begun.sound.all():
+            curve, promised, patience = begun, np.full(len(at.values), np.inf), _ROUGH
+            trusted = True
+    again = trusted  # whether a rough Hessian may be replaced by another
+    for count in range(1, steps + 1):
         if not active.any():
             break
-        found = _Found.of(frame, flat, objective.slopes(frame.point(flat), curvature is None),
-                          curvature)  # fmt: skip
-        step, gain = found.step(frame, active)
-        if promised is not None and (active & (gain > slowest * promised)).any():
-            found = _Found.of(frame, flat, objective.slopes(frame.point(flat), True), None)
-            step, gain = found.step(frame, active)
-            promised, slowest = None, _SLOWEST
+        if slopes is None or (curve is None and slopes.hessian is None):
+            slopes = objective.slopes(frame.point(at.flat), curve is None)
+        gradient = frame.gradient(at.flat, slopes)
+        if curve is None:
+            curve = _curve(frame, at.flat, slopes)
+        elif before is not None:
+            curve.learn(at.here - before[0], before[1] - gradient)
+        step, gain = curve.step(frame, gradient, active)
+        slow = promised is not None and (active & (gain > patience.slowest * promised)).any()
+        if slow and again and rough is not None:
+            curve, again = rough.curve(frame, at.flat), False
+            step, gain = curve.step(frame, gradient, active)
+        elif slow:
+            slopes = objective.slopes(frame.point(at.flat), True)
+            curve = _curve(frame, at.flat, slopes)
+            step, gain = curve.step(frame, gradient, active)
+            promised, patience = None, _Patience.of(frame.unknowns)
+        else:
+            again = patience is _ROUGH
         least = _NOTHING if promised is None or rough is not None else _LESS
-        active = active & (gain > least * np.abs(values))
-        active &= ~_wanders(
-            objective, frame, _Place(here, flat, values), step, gain, found.gradient
-        )
+        active = active & (gain > least * np.abs(at.values))
+        active &= ~_wanders(objective, frame, at, step, gain, gradient)
         if not active.any():
             break
         step[~active] = 0.0
-        size = 1.0 + np.abs(values)
+        size = 1.0 + np.abs(at.values)
         if promised is None:  # the error after it is the square of what it is
             last = gain <= 2.0 * tol * size
         else:  # the error falls as it did
@@ -130,18 +186,38 @@ def _newton(
         if not whole:
             shorter = np.minimum(1.0, _MOST * size / np.maximum(gain, size))
             step, gain = step * shorter[:, None], gain * shorter
-        at = _Place(here, flat, values)
-        (here, flat, values), went = _search(objective, frame, at, step, gain, active)
+        ends = count == steps or bool((last | ~active).all())
+        old, before = at, (at.here, gradient)
+        near = trusted or cheap or not (active & (gain > _SMALL * size)).any()
+        second = None if ends or not near else cheap
+        at, went, slopes = _search(objective, frame, at, step, gain, active, second)
         active = went & ~last
-        off = np.abs(values - at.values - 0.5 * gain) - _ROUNDING * np.abs(values)
-        near_enough = _AS_PROMISED if slowest == _SLOWEST else _ROUGHLY
-        good = whole and not (active & (off > near_enough * gain)).any()
-        if good:
-            curvature, promised = found.curvature, gain
+        off = np.abs(at.values - old.values - 0.5 * gain) - _ROUNDING * np.abs(at.values)
+        trusted = whole and not (active & (off > patience.off * gain)).any()
+        if trusted and not cheap:
+            promised = gain
         else:
-            curvature, promised, slowest = None, None, _SLOWEST
-    lower = values < first_values
-    return np.where(lower[:, None], first, flat) if lower.any() else flat
+            curve, promised, before, patience = None, None, None, _Patience.of(frame.unknowns)
+    lower = at.values < first_values
+    return np.where(lower[:, None], first, at.flat) if lower.any() else at.flat
+
+
+class _Patience(NamedTuple):
+    """With chord steps: the part of the gain promised before that one may promise, and how far the
+    gain may be off, as a part of what was promised.
+    """
+
+    slowest: float
+    off: float
+
+    @classmethod
+    def of(cls, unknowns: int) -> _Patience:
+        """The more unknowns, the more a new Hessian costs beside a gradient."""
+        more = max(1.0, unknowns / _FEW)
+        return cls(min(_SLOWEST * more, _PATIENT), min(_AS_PROMISED * more, _ROUGHLY))
+
+
+_ROUGH = _Patience(_PATIENT, _MENDED)  # of a Hessian that is rough from the beginning
 
 
 def _wanders(
@@ -184,38 +260,8 @@ def _uncertain(objective: Objective, frame: Coordinates, flat: Floats, values: F
     return noise
 
 
-class _Found(NamedTuple):
-    """Derivatives in free coordinates: the gradient (B, m), the negative Hessian (B, m, m)."""
-
-    gradient: Floats
-    curvature: Floats
-    sound: Mask
-
-    @classmethod
-    def of(cls, frame: Coordinates, flat: Floats, slopes: Slopes, known: Floats | None) -> _Found:
-        """`known` is the curvature of an earlier step, to be used again."""
-        gradient = frame.gradient(flat, slopes)
-        sound = np.asarray(np.isfinite(gradient).all(axis=-1))
-        if known is None:
-            known = frame.curvature(flat, slopes)
-            sound &= np.isfinite(known).all(axis=(-2, -1))
-            known = frame.settled(known)
-        return cls(gradient, known, sound)
-
-    def step(self, frame: Coordinates, active: Mask) -> tuple[Floats, Floats]:
-        """The step of each problem (B, m), and the slope of its value along it; 0 where none."""
-        sound = self.sound & active
-        if sound.all():
-            step = direction(self.curvature, self.gradient)
-        else:
-            step = np.zeros_like(self.gradient)
-            step[sound] = direction(self.curvature[sound], self.gradient[sound])
-        if frame.jumps is not None:
-            longest = (np.abs(frame.moved(step)) / frame.jumps).max(axis=-1)
-            if longest.max() > 1.0:
-                step /= np.maximum(longest, 1.0)[:, None]
-        gain = (self.gradient * step).sum(axis=-1)
-        return step, np.where(sound & np.isfinite(gain), gain, 0.0)
+def _curve(frame: Coordinates, flat: Floats, slopes: Slopes) -> Curve:
+    return Curve(frame.settled(frame.curvature(flat, slopes)))
 
 
 class _Place(NamedTuple):
@@ -233,19 +279,29 @@ def _search(
     step: Floats,
     gain: Floats,
     active: Mask,
-) -> tuple[_Place, Mask]:
+    second: bool | None,
+) -> tuple[_Place, Mask, Slopes | None]:
     """Backtracks along each problem's step until it is high enough; who moved at all.
 
     gain : the slope along the whole step, (B,). A problem gives up where the gain that is left
         to find drowns in the rounding of its value. Those that found their place wait there.
+    second : where not None, the value at the end of the whole step comes with the gradient, and
+        with the Hessian if True. They are returned where that is where all that moved ended.
     """
     noise = _ROUNDING * np.abs(at.values)
     length = np.ones_like(gain)
     waiting = active
+    slopes: Slopes | None = None
     while True:
         here = at.here + length[:, None] * step
         flat = frame.natural(here)
-        values = frame.values(objective, flat)
+        if second is not None:
+            slopes = objective.slopes(frame.point(flat), second)
+            values = frame.valued(objective, flat, slopes)
+            second = None
+        else:
+            slopes = None
+            values = frame.values(objective, flat)
         high = values >= at.values + _ARMIJO * length * gain - noise
         waiting = waiting & ~(high & np.isfinite(values))
         if not waiting.any():
@@ -255,15 +311,16 @@ def _search(
         if lost.any():
             length[lost], active, waiting = 0.0, active & ~lost, waiting & ~lost
             if not active.any():
-                return at, active
+                return at, active, None
     if active.all():
-        return _Place(here, flat, values), active
+        return _Place(here, flat, values), active, slopes
     went = active[:, None]
-    return _Place(
+    place = _Place(
         np.where(went, here, at.here),
         np.where(went, flat, at.flat),
         np.where(active, values, at.values),
-    ), active
+    )
+    return place, active, slopes
 
 
 def _shorter(old: Floats, new: Floats, gain: Floats) -> Floats:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from emdsl.runtime.confined import climb_within, rules_of
-from emdsl.runtime.newton import diagnose, maximise
+from emdsl.runtime.newton import TOL, Rough, diagnose, maximise
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Dim, Params, Rows, Statistics
 
 FEW = 3  # steps in one M-step: a generalised EM step is enough
-ALL = 100  # where nothing is latent, the M-step is the whole fit
+ALL = 200  # where nothing is latent, the M-step is the whole fit
 _DECADES = tuple(10.0**j for j in range(-9, 10, 1) if j)
 _LEAST = 1e-9  # and its inverse: how far to look
 _WORTH = 0.5  # of the value at a start, for one in another unit
-_MANY = 20_000  # rows from which a start is first looked for on a part of them
-_PARTS = 8  # blocks of rows in that part at the least
-_EACH = 40  # rows in it for each unknown
-_NEAR = 1e-7  # how near to its own maximum it is climbed, of its value
-_TOL = 1e-12
+_MANY = 8_000  # rows from which some of them are looked at first
+_EACH = 4  # rows for each unknown at the least, where a part stands for all
+_START = 1 / 32  # of all rows, to look for a start on
+_HESSIAN = 4.0  # of all rows for each unknown: their Hessian costs less than the gradient of all
+_NARROW = 32  # unknowns up to which it is the rows that count, and not the products
+_MOST = 0.5  # of all rows: more are not worth leaving the others out
+_CHEAP = 16  # unknowns whose Hessian costs twice what a gradient does
+_LOOK, _LOOK_EACH = 500, 2  # rows to see that all is well, and for each unknown
+_SMALL = 2**18  # products of a Hessian that are done in no time
+_NEAR = 1e-4  # how near to its own maximum a part is climbed, of its value
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,8 @@ class RowSum:
 
     `dims` are the numbers of values of the cluster's latents (none: cluster -1, rows without a
     latent), `kept` which of them the weights are by. Each function is
-    `(block, weights (values..., B), params, layout, pivot, ...)`, its result additive over blocks.
+    `(block, weights (values..., B), params, layout, pivot, ...)`, its result additive over blocks:
+    `value`, and `slopes(..., second)` with the value, the gradient and the Hessian (or None).
     """
 
     piece: int
@@ -74,10 +82,11 @@ def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> 
     if not statistics.thorough:
         return share.stored(share.climb(share.start(), block.steps))
     start = share.start()
-    few = share.part() if share.is_large else share
-    begun = few.scanned(few.higher(start, share.zero()))
-    if few is not share:
-        begun = share.higher(begun, few.climb(begun, ALL))
+    few, rough = share.few(), share.rough()
+    one = few or rough or share
+    begun = one.scanned(one.higher(start, one.zero()))
+    if few is not None:
+        begun = few.others().higher(begun, few.climb(begun, ALL))
     found = share.climb(begun, ALL)
     if share.unmoved(begun, found) and not share.unmoved(begun, start):
         found = share.higher(found, share.climb(start, ALL))
@@ -86,64 +95,93 @@ def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> 
 
 def live_sum(rows: RowSum, statistics: Statistics, values: Mapping[str, Any]) -> Floats:
     """A statistic with parameters in it, at their values."""
-    total = sum_rows(rows, rows.value, statistics, values)
-    return np.asarray(total[0])
+    return np.asarray(sum_rows(rows, rows.value, statistics, values))
 
 
 class Share:
     """A block's share of Q as an `Objective`."""
 
-    def __init__(self, block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        block: Numeric,
+        statistics: Statistics,
+        values: Mapping[str, Any],
+        whole: Share | None = None,
+        every: tuple[int, int] = (0, 1),
+    ) -> None:
+        """`whole` is what this stands for: its rows from one on, each so-many-th."""
         self.block = block
         self.statistics = statistics
         self.values = dict(values)
-
-        self.scale = 1.0  # of sums over rows: those of a part stand for all
-        self.count = sum(int(a["block width"]) for r in block.rows for a, _ in self._blocks(r))
+        self.whole, self.every = whole, every
+        self.count = sum(a.width for r in block.rows for a, _ in self._blocks(r))
+        self._parts: dict[tuple[int, int], Share] = {}
 
     def _blocks(self, rows: RowSum) -> tuple[Rows, ...]:
         return self.statistics.rows.get((rows.piece, rows.cluster), ())
 
     @property
-    def is_large(self) -> bool:
-        """Whether some of the rows are worth looking at first; a part isn't taken apart again."""
-        return self.count > _MANY and self.scale == 1.0
+    def unknowns(self) -> int:
+        """How many each problem has."""
+        start = self.start()
+        problems = math.prod(start[0].shape[: self.block.batch])
+        return sum(x.size for x in start) // max(problems, 1)
 
     @property
-    def block_count(self) -> int:
-        return sum(len(self._blocks(r)) for r in self.block.rows)
+    def is_small(self) -> bool:
+        """Whether a Hessian takes no longer than what it takes to ask for it."""
+        return sum(x.size for x in self.start()) * self.unknowns * self.count <= _SMALL
 
-    def part(self) -> Share:
-        """The same with some of the rows, in place of all: near enough to start from."""
-        unknowns = sum(x.size for x in self.start())
-        wanted = max(_PARTS, -(-_EACH * unknowns * self.block_count // max(self.count, 1)))
-        few = {key: blocks[:: max(len(blocks) // wanted, 1)]
-               for key, blocks in self.statistics.rows.items()}  # fmt: skip
-        part = Share(self.block, replace(self.statistics, rows=few), self.values)
-        part.scale = max(self.count / part.count, 1.0 + 1e-12)  # a part of a few blocks is all
-        return part
+    def few(self) -> Share | None:
+        """Rows enough to find out roughly where the maximum is; None where it takes too many."""
+        wanted = max(_START * self.count, _EACH * self.unknowns)
+        cost = wanted * (1.0 + self.unknowns / _CHEAP)
+        return self._some(wanted) if cost < _MOST * self.count else None
+
+    def rough(self) -> Share | None:
+        """Rows enough for a Hessian that is nearly right; None where it takes nearly all."""
+        n = self.unknowns
+        return self._some(max(_HESSIAN * self.count / max(n, _NARROW), _EACH * n))
+
+    def others(self) -> Share:
+        """As many rows as here, but other ones."""
+        first, step = self.every
+        assert self.whole is not None
+        return self.whole.part(first + step // 2, step)
+
+    def _some(self, wanted: float) -> Share | None:
+        """So many rows; a part isn't taken apart again."""
+        if self.whole is not None or self.statistics.thin is None:
+            return None
+        if self.count < _MANY or wanted > _MOST * self.count:
+            return None
+        return self.part(0, int(self.count / wanted))
+
+    def part(self, first: int, step: int) -> Share:
+        """Rows from one on, each so-many-th, in place of all."""
+        if (first, step) not in self._parts:
+            assert self.statistics.thin is not None
+            some = self.statistics.thin(first, step)
+            part = Share(self.block, some, self.values, self, (first, step))
+            self._parts[first, step] = part
+        return self._parts[first, step]
 
     def climb(self, start: Point, steps: int) -> Point:
         block = self.block
         rules = rules_of(self)
         if rules is not None:
             return climb_within(self, start, steps, rules)
-        rough = self.part() if steps == ALL and self.is_large else None
-        return maximise(
-            self,
-            start,
-            block.kinds,
-            block.batch,
-            steps=steps,
-            shift=block.shift,
-            rough=rough,
-            tol=_NEAR if self.scale > 1.0 else _TOL,
-        )
+        tol = TOL if self.whole is None else _NEAR
+        some = self.rough() if steps == ALL else None
+        rough = None if some is None else Rough(some, some.count)
+        return maximise(self, start, block.kinds, block.batch, steps=steps, shift=block.shift,
+                        rough=rough, tol=tol, cheap=self.is_small)  # fmt: skip
 
     def wrong(self) -> tuple[str, ...]:
         """What is wrong with a maximum here: entries not determined, or without a finite value."""
         block = self.block
-        if self.is_large and not self.part().wrong():  # nor of all, then
+        some = self._some(max(_LOOK, _LOOK_EACH * self.unknowns))
+        if some is not None and not some.wrong():  # nor of all, then
             return ()
         return diagnose(
             self, self.start(), block.kinds, block.params, block.batch, shift=block.shift
@@ -161,6 +199,8 @@ class Share:
 
     def higher(self, one: Point, other: Point, part: float = 0.0) -> Point:
         """For each problem the other point if it is better, by more than a part of the value."""
+        if self.unmoved(one, other):
+            return one
         first, second = self.value(one), self.value(other)
         better = second > first + part * (1.0 + np.abs(first))
         better |= ~np.isfinite(first) & np.isfinite(second)
@@ -196,42 +236,44 @@ class Share:
     def start(self) -> Point:
         """Where the block's parameters are, batch axes first."""
         return tuple(
-            np.transpose(np.asarray(self.values[n], dtype=np.float64), p)
+            np.asarray(self.values[n], dtype=np.float64).transpose(p)
             for n, p in zip(self.block.params, self.block.places, strict=True)
         )
 
     def stored(self, point: Point) -> Point:
         """Parameters with their dimensions in the declared order."""
-        return tuple(
-            np.array(np.transpose(x, np.argsort(p)), order="C")
-            for x, p in zip(point, self.block.places, strict=True)
-        )
+        return tuple(np.array(self.declared(x, i), order="C") for i, x in enumerate(point))
 
     def declared(self, x: Any, i: int) -> Any:
         """An array of one parameter, batch axes first, with its dimensions as declared."""
-        return np.transpose(x, np.argsort(self.block.places[i]))
+        return x.transpose(_inverse(self.block.places[i]))
 
     def _at(self, point: Point) -> Params:
-        own = dict(zip(self.block.params, self.stored(point), strict=True))
-        return {**self.values, **own}
+        own = (np.ascontiguousarray(self.declared(x, i)) if x.ndim > 1 else x
+               for i, x in enumerate(point))  # fmt: skip
+        return {**self.values, **dict(zip(self.block.params, own, strict=True))}
 
     def value(self, point: Point) -> Floats:
         params = self._at(point)
         total = np.asarray(self.block.objective(self.statistics, params), dtype=np.float64)
         for rows in self.block.rows:
-            total = total + self.scale * sum_rows(rows, rows.value, self.statistics, params)[0]
+            total = total + sum_rows(rows, rows.value, self.statistics, params)
         return np.asarray(total)
 
     def slopes(self, point: Point, second: bool) -> Slopes:
         params = self._at(point)
         first, upper = self.block.slopes(self.statistics, params, second)
+        value = np.asarray(self.block.objective(self.statistics, params), dtype=np.float64)
         gradient, pairs = list(first), list(upper or ())
         for rows in self.block.rows:
             assert rows.slopes is not None
-            more, both = sum_rows(rows, rows.slopes, self.statistics, params, second)
-            gradient = [a + self.scale * b for a, b in zip(gradient, more, strict=True)]
-            pairs = [a + self.scale * b for a, b in zip(pairs, both or (), strict=True)]
-        return Slopes(tuple(gradient), self._square(pairs) if second else None)
+            found = sum_rows(rows, rows.slopes, self.statistics, params, second)
+            if isinstance(found, tuple):  # there are rows
+                total, more, both = found
+                value = value + total
+                gradient = [a + b for a, b in zip(gradient, more, strict=True)]
+                pairs = [a + b for a, b in zip(pairs, both or (), strict=True)]
+        return Slopes(tuple(gradient), self._square(pairs) if second else None, np.asarray(value))
 
     def _square(self, upper: list[Floats]) -> tuple[tuple[Floats, ...], ...]:
         """The whole Hessian of its upper blocks."""
@@ -250,20 +292,24 @@ class Share:
         return tuple(tuple(row) for row in grid)
 
 
+@functools.cache
+def _inverse(places: tuple[int, ...]) -> tuple[int, ...]:
+    """Where each of the places is."""
+    return tuple(sorted(range(len(places)), key=places.__getitem__))
+
+
 def sum_rows(
     rows: RowSum,
     function: Callable[..., Any],
     statistics: Statistics,
     params: Mapping[str, Any],
     *more: Any,
-) -> tuple[Any, Any]:
-    """What a function gives, added up over the blocks of rows; a pair, where it is one."""
+) -> Any:
+    """What a function gives, added up over the blocks of rows; 0.0 where there are none."""
     total: Any = None
     for part in each_block(rows, function, statistics, params, *more):
         total = part if total is None else _added(total, part)
-    if total is None:
-        total = 0.0
-    return total if isinstance(total, tuple) else (total, None)
+    return 0.0 if total is None else total
 
 
 def each_block(
@@ -277,15 +323,20 @@ def each_block(
     sizes = statistics.layout.sizes
     dims = tuple(sizes[d] if isinstance(d, str) else d for d in rows.dims)
     for arrays, weights in statistics.rows.get((rows.piece, rows.cluster), ()):
-        shaped = _weights(weights, dims, rows.kept, int(arrays["block width"]))
+        shaped = _weights(weights, dims, rows.kept, arrays.width)
         yield function(arrays, shaped, params, statistics.layout, statistics.pivot, *more)
+
+
+@functools.lru_cache(maxsize=64)
+def _ones(width: int) -> Floats:
+    return np.broadcast_to(1.0, (width,))
 
 
 def _weights(
     weights: Floats | None, dims: tuple[int, ...], kept: tuple[int, ...], width: int
 ) -> Floats:
     if weights is None:
-        return np.ones(width)
+        return _ones(width)
     if not dims:
         return weights
     shaped = weights.reshape(*dims, -1)

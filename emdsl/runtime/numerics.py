@@ -38,6 +38,8 @@ from emdsl.runtime.rows import cut as cut
 from emdsl.runtime.rows import expected as expected
 from emdsl.runtime.rows import ready as ready
 from emdsl.runtime.rows import rows as rows
+from emdsl.runtime.scaled import Scaled as Scaled
+from emdsl.runtime.scaled import scaled as scaled
 from emdsl.runtime.shapes import unit_product as unit_product
 from emdsl.runtime.special import abs_power as abs_power
 from emdsl.runtime.special import bessel_ratio as bessel_ratio
@@ -186,7 +188,7 @@ def masked(value: Any, observed: NDArray[np.bool_] | None, new: tuple[int, ...] 
     """
     if observed is None:
         return value
-    if isinstance(value, OneHot):
+    if isinstance(value, (OneHot, Scaled)):
         return value.masked(observed)
     if isinstance(value, Pairs):
         if observed.ndim == 1:
@@ -202,7 +204,7 @@ def mask_rows(observed: NDArray[np.bool_] | None) -> Floats | None:
 
 def known(observed: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> Floats:
     """The mask as an array of 1 and 0, all 1 where the data are complete."""
-    return np.ones(shape) if observed is None else observed.astype(np.float64)
+    return np.broadcast_to(1.0, shape) if observed is None else observed.astype(np.float64)
 
 
 def indicator(condition: Any) -> Any:
@@ -275,8 +277,20 @@ def over_rows(terms: Floats, count: int) -> Floats:
 
 def weighted(terms: Floats, weights: Floats) -> Floats:
     """terms * weights, zero where the weight is, whatever the term is there."""
+    if _all_one(weights):
+        return terms
     found: Floats = np.where(weights > 0.0, terms, 0.0) * weights
     return found
+
+
+def counted(weights: Floats, known: Floats) -> Floats:
+    """weights (..., B) * known (B,)."""
+    return weights if _all_one(known) else weights * known
+
+
+def _all_one(x: Floats) -> bool:
+    """Whether it is one number for all entries, and that is 1: it is known without a look."""
+    return not any(x.strides) and x.size > 0 and x.flat[0] == 1.0
 
 
 def gram(left: Floats, right: Floats, count: int, shared: int) -> Floats:
@@ -318,3 +332,8 @@ def weighted_gram(weights: Floats, values: Floats) -> Floats:
 def logsumexp(x: Floats, count: int) -> Floats:
     """log of the sum of exp(x) over the first `count` axes, without overflow."""
     return special.logsumexp(x, tuple(range(count)))
+
+
+def softmax(x: Floats, count: int) -> tuple[Floats, Floats]:
+    """`logsumexp`, and the shares exp(x - logsumexp(x))."""
+    return special.softmax(x, tuple(range(count)))

@@ -19,10 +19,12 @@ class Slopes:
 
     gradient : for each parameter i (*batch, *own_i).
     hessian : [i][j] is (*batch, *own_i, *own_j); None where only the gradient was asked for.
+    value : the value too, (*batch), where it costs next to nothing beside them.
     """
 
     gradient: tuple[Floats, ...]
     hessian: tuple[tuple[Floats, ...], ...] | None = None
+    value: Floats | None = None
 
 
 class Objective(Protocol):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from emdsl.runtime.how import How
 from emdsl.runtime.links import Levels
 from emdsl.runtime.program import (
     Bias,
+    Block,
     Coefficients,
     Features,
     Floats,
@@ -28,6 +29,10 @@ from emdsl.runtime.rows import Wide
 
 _BLOCK = 2**19  # bytes of one block's features and posteriors together: about an L2 cache
 _NOTHING = 1e-38  # a posterior less than what is cut off may come to
+_WIDE = 16  # columns from which an array of live terms is left as it came: rows one by one
+_LIVE = 2**22  # bytes of one block's data of live terms
+_SOME = 1024  # rows of a block where some are left out: Hessians are wide
+_THIN = 16  # rows to be left where some are left out, at the least
 _SMALL = 950_000  # multiplications in a product up to which BLAS doesn't copy its operands first
 
 
@@ -71,9 +76,30 @@ class PieceData:
         weight = None if self.weight is None else self.weight[start:stop]
         return Chunk(arrays, weight, start, stop)
 
-    def block_arrays(self, chunk: Chunk) -> dict[str, NDArray[Any]]:
+    def block_arrays(self, chunk: Chunk) -> Block:
         """A chunk's arrays, as generated functions take them."""
-        return {**chunk.arrays, "block width": np.asarray(chunk.stop - chunk.start)}
+        return Block(chunk.arrays, self.along, chunk.stop - chunk.start)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All rows, block by block."""
+        for start in range(0, self.size, self.block):
+            yield self.chunk(start, min(start + self.block, self.size))
+
+    def thinned(self, first: int, step: int) -> PieceData:
+        """Every so-many-th row from one on, weighted to stand for all; all, where there are few."""
+        if self.size < _THIN * step:
+            return self
+        some = slice(first, None, step)
+        arrays = {k: np.copy(v[..., some]) if k in self.along else v
+                  for k, v in self.arrays.items()}  # fmt: skip
+        size = len(range(self.size)[some])
+        weight = np.ones(size) if self.weight is None else self.weight[some]
+        whole = self.size if self.weight is None else self.weight.sum()
+        total = weight.sum()
+        if total > 0.0:
+            weight = weight * (whole / total)
+        return replace(self, size=size, arrays=arrays, weight=weight, inverse=None, cache={},
+                       block=min(self.block, _SOME))  # fmt: skip
 
     def kept(self, chunk: Chunk, posterior: Floats | None) -> Rows:
         """A chunk with its rows' weights times a posterior (states, B).
@@ -151,7 +177,9 @@ def load_piece(meta: Meta, levels: Levels, piece: Piece, collapse: bool) -> Piec
     """Gather a piece's arrays; raise DataError where rows point to what is missing."""
     level = piece.axes
     size = levels.rows(level).size
-    arrays, _ = load_arrays(meta, levels, level, piece.arrays, piece.views)
+    arrays, _ = load_arrays(
+        meta, levels, level, piece.arrays, piece.views, wide=piece.potentials is not None
+    )
     read = {*piece.arrays, *(v.array for v in piece.views if not v.array.startswith("#"))}
     discrete = all(
         meta.array(n).kind in ("int", "count", "bool", "category", "index") for n in read
@@ -182,19 +210,23 @@ def load_arrays(
     level: tuple[str, ...],
     names: tuple[str, ...],
     views: tuple[View, ...],
+    *,
+    wide: bool = False,
 ) -> tuple[dict[str, NDArray[Any]], frozenset[str]]:
     """A level's arrays with the rows last, and which of them have rows.
+
+    wide : whether arrays of many columns are left as they came.
 
     Raises DataError where rows point to what is missing.
     """
     arrays: dict[str, NDArray[Any]] = {}
     for name in names:
-        arrays[name] = _last(levels.along(name, level))
+        arrays[name] = _last(levels.along(name, level), wide)
         mask = levels.along(name, level, mask=True)
         if mask is not None:
-            arrays[f"{name} observed"] = _last(mask)
+            arrays[f"{name} observed"] = _last(mask, wide)
     for view in views:
-        arrays[view.key] = _last(_seen(meta, levels, level, view))
+        arrays[view.key] = _last(_seen(meta, levels, level, view), wide)
     along = frozenset(arrays)
     for array in meta.arrays:  # what isn't along this plate goes to every block as it is
         if _is_fixed(meta, array.name) and array.name in levels.bound.arrays:
@@ -209,8 +241,16 @@ def _is_fixed(meta: Meta, name: str) -> bool:
     )
 
 
-def _last(value: NDArray[Any]) -> NDArray[Any]:
-    return np.ascontiguousarray(np.moveaxis(value, 0, -1))
+def _last(value: NDArray[Any], wide: bool) -> NDArray[Any]:
+    """The rows as the last axis; what matrix products alone are made of again and again, as it is.
+
+    BLAS doesn't mind which of the two axes is contiguous, and copying costs as much as several
+    products with a vector.
+    """
+    turned = np.moveaxis(value, 0, -1)
+    if wide and value.ndim == 2 and value.shape[1] >= _WIDE:
+        return turned
+    return np.ascontiguousarray(turned)
 
 
 def _seen(meta: Meta, levels: Levels, level: tuple[str, ...], view: View) -> NDArray[Any]:
@@ -243,6 +283,12 @@ def block_of(probe: Features, states: list[int], least: int = 256) -> tuple[int,
     fits = min(_BLOCK // max(8 * (wide + 2 * sum(states)), 1), _SMALL // max(products, 1))
     gathered = max(map(_gathered, (probe.direct, *probe.rows)))
     return wide, max(int(np.clip(fits, least, 4096)), gathered)
+
+
+def live_block(data: PieceData) -> int:
+    """How many rows make a block where data and parameters mix, and nothing is latent."""
+    wide = sum(math.prod(a.shape[:-1]) for k, a in data.arrays.items() if k in data.along)
+    return int(np.clip(_LIVE // (8 * max(wide, 1)), 512, 4096))
 
 
 def whole(blocks: list[Any], data: PieceData) -> Any:

@@ -218,7 +218,24 @@ class Features:
 Coefficients = tuple[Floats, ...]  # direct (F0,), then one (C, F) for each cluster
 Bias = Mapping[str, Floats]  # log potentials (values, B) added for a latent, to start EM from
 Blocks = Mapping[str, NDArray[Any]]
-Rows = tuple[Blocks, Floats | None]  # a block of data, and its rows' weights or posterior
+
+
+class Block(dict[str, NDArray[Any]]):
+    """A block's arrays, as generated functions take them; `along` are those that have rows."""
+
+    __slots__ = ("along",)
+
+    def __init__(self, arrays: Blocks, along: frozenset[str], width: int) -> None:
+        super().__init__(arrays)
+        self["block width"] = np.asarray(width)
+        self.along = along
+
+    @property
+    def width(self) -> int:
+        return int(self["block width"])
+
+
+Rows = tuple[Block, Floats | None]  # a block of data, and its rows' weights or posterior
 Inferred = tuple[Floats, tuple[Floats, ...]]  # log evidence (B,), each cluster's posterior (C, B)
 Integrated = tuple[tuple[Floats, ...], tuple[Floats, ...]]  # of each integral, of each function
 Coupled = tuple[Mapping[str, Floats], tuple[Floats, ...]]  # log evidence by level, posteriors
@@ -423,6 +440,10 @@ class Statistics:
 
     Additive over chunks of a plate: `e_step(a) + e_step(b)` are the statistics of both, where
     both were taken about the same pivot (by default the one the parameters imply).
+
+    `rows` are blocks of data for what is summed with parameters in it; `thin(first, step)` the
+    statistics of every so-many-th row from one on, weighted to stand for all; None where rows have
+    latents.
     """
 
     values: Mapping[str, Floats]
@@ -432,6 +453,7 @@ class Statistics:
     rows: Mapping[tuple[int, int], tuple[Rows, ...]] = field(default_factory=dict)
     thorough: bool = False
     notes: list[str] | None = None
+    thin: Callable[[int, int], Statistics] | None = None
 
     def __getitem__(self, name: str) -> Floats:
         return self.values[name]

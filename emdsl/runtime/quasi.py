@@ -21,8 +21,9 @@ def climb(objective: Objective, frame: Coordinates, steps: int, tol: float) -> F
     from scipy import optimize
 
     free, flat = frame.first()
-    first = frame.values(objective, flat)
-    gradient = frame.gradient(flat, objective.slopes(frame.point(flat), False))
+    begun = objective.slopes(frame.point(flat), False)
+    first = frame.valued(objective, flat, begun)
+    gradient = frame.gradient(flat, begun)
     sound = np.isfinite(first) & np.isfinite(gradient).all(axis=-1)
     if not sound.any() or not gradient[sound].any():
         return flat
@@ -30,8 +31,9 @@ def climb(objective: Objective, frame: Coordinates, steps: int, tol: float) -> F
 
     def at(x: Floats) -> tuple[float, Floats]:
         places = frame.natural(x.reshape(free.shape))
-        values = frame.values(objective, places)[sound]
-        slope = frame.gradient(places, objective.slopes(frame.point(places), False))
+        slopes = objective.slopes(frame.point(places), False)
+        values = frame.valued(objective, places, slopes)[sound]
+        slope = frame.gradient(places, slopes)
         slope[~sound] = 0.0
         total = float(values.sum())
         if not (np.isfinite(total) and np.isfinite(slope).all()):

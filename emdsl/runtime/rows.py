@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.one_hot import OneHot
 from emdsl.runtime.pairs import Pairs, unfold
+from emdsl.runtime.scaled import Scaled
 
 Floats = NDArray[np.float64]
 
@@ -41,13 +42,13 @@ class Wide:
     __slots__ = ("gathered", "kept", "parts", "shape")
     __array_ufunc__ = None
 
-    def __init__(self, parts: list[Floats | Pairs | OneHot]) -> None:
+    def __init__(self, parts: list[Floats | Pairs | OneHot | Scaled]) -> None:
         self.parts = parts
         self.shape = (sum(p.shape[0] for p in parts), parts[0].shape[1])
         self.kept = sum(len(p) if isinstance(p, np.ndarray) else p.kept for p in parts)
         self.gathered = sum(p.shape[0] // len(p.index) for p in parts if isinstance(p, OneHot))
 
-    def _cuts(self) -> Iterator[tuple[Floats | Pairs | OneHot, slice]]:
+    def _cuts(self) -> Iterator[tuple[Floats | Pairs | OneHot | Scaled, slice]]:
         start = 0
         for part in self.parts:
             yield part, slice(start, start := start + part.shape[0])
@@ -96,7 +97,7 @@ def rows(*parts: Any, width: int) -> Any:
     """Stack feature arrays (..., B) into one (F, B); a number is a constant row, None no row."""
     blocks: list[Any] = []
     for part in parts:
-        if isinstance(part, (Pairs, OneHot)):
+        if isinstance(part, (Pairs, OneHot, Scaled)):
             blocks.append(part)
         elif part is not None:
             row = np.full((1, width), part) if np.ndim(part) == 0 else np.reshape(part, (-1, width))

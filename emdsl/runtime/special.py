@@ -17,23 +17,17 @@ _LARGE = 1e5  # from there the series of log Gamma's differences have lost nothi
 _ASYMPTOTIC = 300.0  # there 1 - A/k - A^2 has lost five digits, and its series none
 
 
-def expit(x: Any) -> Floats:
-    """1 / (1 + exp(-x)), to full relative precision on both sides."""
-    small = np.exp(-np.abs(x))
+def expit(x: Any, tail: Any = None) -> Floats:
+    """1 / (1 + exp(-x)), to full relative precision on both sides; `tail` is exp(-|x|)."""
+    small = np.exp(-np.abs(x)) if tail is None else tail
     found: Floats = np.where(np.asarray(x) >= 0.0, 1.0, small) / (1.0 + small)
     return found
 
 
-def log1pexp(x: Any) -> Floats:
-    """log(1 + exp(x)); its derivative is `expit`."""
-    found: Floats = np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
-    return found
-
-
-def logistic_slope(x: Any) -> Floats:
-    """expit(x) (1 - expit(x)): the second derivative of log1pexp. It doesn't vanish early."""
-    small = np.exp(-np.abs(x))
-    found: Floats = small / (1.0 + small) ** 2
+def log1pexp(x: Any, tail: Any = None) -> Floats:
+    """log(1 + exp(x)); its derivative is `expit`. `tail` is exp(-|x|)."""
+    small = np.exp(-np.abs(x)) if tail is None else tail
+    found: Floats = np.maximum(x, 0.0) + np.log1p(small)
     return found
 
 
@@ -157,10 +151,14 @@ def logsumexp(x: Floats, axis: int | tuple[int, ...]) -> Floats:
     return found
 
 
-def softmax(x: Floats, axis: int | tuple[int, ...]) -> Floats:
-    """exp(x - logsumexp(x)), the derivative of logsumexp; zero where all entries are excluded."""
+def softmax(x: Floats, axis: int | tuple[int, ...]) -> tuple[Floats, Floats]:
+    """logsumexp(x), and its derivative exp(x - logsumexp(x)): zero where all are excluded."""
     top = x.max(axis=axis, keepdims=True)
-    part: Floats = np.exp(x - np.where(np.isfinite(top), top, 0.0))
-    total = part.sum(axis=axis, keepdims=True)
-    part /= np.where(total > 0.0, total, 1.0)
-    return part
+    top = np.where(np.isfinite(top), top, 0.0)
+    share: Floats = np.exp(x - top)
+    total = share.sum(axis=axis, keepdims=True)
+    share /= np.where(total > 0.0, total, 1.0)
+    with np.errstate(divide="ignore"):
+        found: Floats = np.log(total)
+    found += top
+    return np.squeeze(found, axis), share

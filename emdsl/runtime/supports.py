@@ -37,9 +37,12 @@ def violation(
     upper : the number of values of a category or index, or of each element's own.
     lower : the least value of an index, -1 where there may be none.
     """
-    bad = np.isinf(values)
-    if bad.any():
-        return _first(bad, values, "a finite number")
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(values.sum())
+    if not finite:
+        bad = np.isinf(values)
+        if bad.any():
+            return _first(bad, values, "a finite number")
     if kind in EVENT_AXES:
         return _structured(values, kind)
     if kind == "positive":

@@ -229,8 +229,8 @@ def objective_gate_n(
     eta = np.matmul(gate, u)  # (K, B)
     log_total = nm.logsumexp(eta, 1)  # (B,)
     weighed = nm.weighted(log_total, weights)  # (B,)
-    total = -nm.over_rows(weighed, 1)
-    return total
+    q_0 = -nm.over_rows(weighed, 1)
+    return q_0
 
 
 def slopes_gate_n(
@@ -241,25 +241,26 @@ def slopes_gate_n(
     pivot: rt.Params,
     second: bool,
 ) -> Any:
-    """Its gradient, and the Hessian's upper blocks row by row where `second`."""
+    """The same with its gradient, and the Hessian's upper blocks row by row where `second`."""
     K = layout.sizes["K"]
     B = int(block["block width"])
     u = block["u"]  # (P, B)
     gate = params["gate"]  # (K, P)
     eta = np.matmul(gate, u)  # (K, B)
-    log_total = nm.logsumexp(eta, 1)  # (B,)
-    exp = np.exp(eta - log_total)  # (K, B)
-    g_0 = -nm.gram(weights * exp, u, 1, 0)  # (K, P)
+    log_total, share = nm.softmax(eta, 1)
+    weighed = nm.weighted(log_total, weights)  # (B,)
+    q_0 = -nm.over_rows(weighed, 1)
+    g_0 = -nm.gram(weights * share, u, 1, 0)  # (K, P)
     if not second:
-        return (g_0,), None
-    weighed = nm.weighted(exp, np.broadcast_to(weights, (K, B)))  # (K, B)
+        return q_0, (g_0,), None
+    weighed_2 = nm.weighted(share, np.broadcast_to(weights, (K, B)))  # (K, B)
     # (K, P, K, P)
     h_0 = (
-        nm.weighted_gram(weights, u * exp[:, None, :])
+        nm.weighted_gram(weights, u * share[:, None, :])
         - nm.indicator(np.arange(K)[:, None, None, None] == np.arange(K)[:, None])
-        * nm.weighted_gram(weighed, u)[:, :, None, :]
+        * nm.weighted_gram(weighed_2, u)[:, :, None, :]
     )
-    return (g_0,), (h_0,)
+    return q_0, (g_0,), (h_0,)
 
 
 def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:

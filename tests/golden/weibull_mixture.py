@@ -203,11 +203,12 @@ def objective_shape_scale_n_given_z(
     known_x = nm.known(seen_x, (B,))
     scale = params["scale"]  # (K,)
     shape = params["shape"]  # (K,)
+    counted = nm.counted(weights, known_x)  # (K, B)
     log = np.log(x)  # (B,)
     exp = np.exp(shape[:, None] * log - shape[:, None] * nm.log(scale[:, None]))  # (K, B)
-    weighed = nm.weighted(known_x * exp, weights)  # (K, B)
-    total = -nm.over_rows(weighed, 1)  # (K,)
-    return total
+    weighed = nm.weighted(exp, counted)  # (K, B)
+    q_0 = -nm.over_rows(weighed, 1)  # (K,)
+    return q_0
 
 
 def slopes_shape_scale_n_given_z(
@@ -218,31 +219,32 @@ def slopes_shape_scale_n_given_z(
     pivot: rt.Params,
     second: bool,
 ) -> Any:
-    """Its gradient, and the Hessian's upper blocks row by row where `second`."""
+    """The same with its gradient, and the Hessian's upper blocks row by row where `second`."""
     B = int(block["block width"])
     x = block["x"]  # (B,)
     seen_x = block.get("x observed")
     known_x = nm.known(seen_x, (B,))
     scale = params["scale"]  # (K,)
     shape = params["shape"]  # (K,)
+    counted = nm.counted(weights, known_x)  # (K, B)
     log = np.log(x)  # (B,)
     exp = np.exp(shape[:, None] * log - shape[:, None] * nm.log(scale[:, None]))  # (K, B)
-    # (K, B)
-    weighed = nm.weighted(known_x * exp * log - known_x * exp * nm.log(scale[:, None]), weights)
-    g_0 = -nm.over_rows(weighed, 1)  # (K,)
-    weighed_2 = nm.weighted(known_x * exp, weights)  # (K, B)
-    g_1 = shape / scale * nm.over_rows(weighed_2, 1)  # (K,)
+    weighed = nm.weighted(exp, counted)  # (K, B)
+    q_0 = -nm.over_rows(weighed, 1)  # (K,)
+    weighed_2 = nm.weighted(exp * log - exp * nm.log(scale[:, None]), counted)  # (K, B)
+    g_0 = -nm.over_rows(weighed_2, 1)  # (K,)
+    g_1 = shape / scale * nm.over_rows(weighed, 1)  # (K,)
     if not second:
-        return (g_0, g_1), None
-    weighed_3 = nm.weighted(known_x * (log - nm.log(scale[:, None]))**2 * exp, weights)  # (K, B)
+        return q_0, (g_0, g_1), None
+    weighed_3 = nm.weighted((log - nm.log(scale[:, None]))**2 * exp, counted)  # (K, B)
     h_0 = -nm.over_rows(weighed_3, 1)  # (K,)
-    h_1 = 1 / scale * nm.over_rows(weighed_2, 1) + shape / scale * nm.over_rows(weighed, 1)  # (K,)
+    h_1 = 1 / scale * nm.over_rows(weighed, 1) + shape / scale * nm.over_rows(weighed_2, 1)  # (K,)
     # (K,)
     h_2 = (
-        -shape / scale**2 * nm.over_rows(weighed_2, 1)
-        - shape**2 / scale**2 * nm.over_rows(weighed_2, 1)
+        -shape / scale**2 * nm.over_rows(weighed, 1)
+        - shape**2 / scale**2 * nm.over_rows(weighed, 1)
     )
-    return (g_0, g_1), (h_0, h_1, h_2)
+    return q_0, (g_0, g_1), (h_0, h_1, h_2)
 
 
 def m_step(statistics: rt.Statistics, params: rt.Params) -> rt.Params:

@@ -102,6 +102,8 @@ def test_slopes_are_differences_of_the_value(name: str, monkeypatch: pytest.Monk
         value = share.value(point)
         assert value.shape == point[0].shape[: block.batch]
         assert np.isfinite(value).all()
+        assert slopes.value is not None
+        np.testing.assert_allclose(slopes.value, value, rtol=1e-12)
         scale = max(1.0, float(np.abs(value).max()))
         for i, x in enumerate(point):
             assert np.shape(slopes.gradient[i]) == x.shape

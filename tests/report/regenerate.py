@@ -19,14 +19,20 @@ MODELS = (
     *("coupled_hmm", "second_order_hmm", "multilevel_latent_class"),
     *("gamma_mixture", "mixture_of_experts", "input_output_hmm", "t_mixture", "von_mises_mixture"),
     *("zero_inflated_negative_binomial", "meta_analysis"),
+    *("student_t", "random_intercept", "linear_dynamical_system", "mixture_of_factor_analysers"),
+    *("gamma_poisson_rates", "beta_binomial_chances", "crossed_effects", "local_level"),
 )
-LATEX = ("linkage", "dawid_skene", "hidden_markov_tree", "mixture_of_experts", "von_mises_mixture")
+LATEX = (
+    *("linkage", "dawid_skene", "hidden_markov_tree", "mixture_of_experts", "von_mises_mixture"),
+    *("mixture_of_factor_analysers", "local_level"),
+)
+FOLDERS = (ROOT / "models", Path(__file__).parent / "models")  # the gallery's and others
 START = "Complete-data log likelihood"
 
 
 def excerpt(name: str, *, latex: bool) -> str:
     """A model's report from its joint on."""
-    path = ROOT / "models" / f"{name}.em"
+    path = next(p for p in (folder / f"{name}.em" for folder in FOLDERS) if p.exists())
     text = explain(compile_source(Source(path.read_text(encoding="utf-8"), path.name)), latex=latex)
     return text[text.index(START) :]
 

@@ -300,6 +300,7 @@ def test_docs_show_what_is_printed() -> None:
     shown = re.findall(r"```text\n(.*?)\n```", page, re.DOTALL)
     models = ("gaussian_mixture", "hmm", "mixture_of_experts")
     text = "".join(report(ROOT / "models" / f"{name}.em", latex=False) for name in models)
-    assert len(shown) == 6
+    text += excerpt("gamma_poisson_rates", latex=False)
+    assert len(shown) == 7
     for excerpt_ in shown:
         assert excerpt_ in text

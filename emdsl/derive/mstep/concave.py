@@ -1,4 +1,4 @@
-"""Whether Q is certainly concave in some parameters, by the rules of composition.
+"""Whether Q is certainly concave in some parameters, by rules of composition or by its Hessian.
 
 A nonnegative multiple of a concave function of a sum linear in the parameters is concave, and so is
 a sum of such (Boyd and Vandenberghe 2004, section 3.2): a softmax's log denominator, log(1 + e^x),
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import sympy as sp
 
-from emdsl.derive.atoms import LogSumExp, SumOf
+from emdsl.derive.atoms import Elem, LogSumExp, SumOf
 from emdsl.derive.live import params_in
 from emdsl.derive.smooth import LogBessel, Softplus
 from emdsl.derive.table import Atoms
@@ -22,6 +22,25 @@ _CONVEX = (Softplus, sp.exp, sp.loggamma, LogBessel, sp.Abs)
 def is_concave(summands: Iterable[sp.Expr], group: frozenset[str], atoms: Atoms) -> bool:
     """Whether each summand is; False where these rules don't tell."""
     return all(_curvature(s, group, atoms) in (0, -1) for s in summands)
+
+
+def curves_down(hessian: Iterable[sp.Expr], atoms: Atoms) -> bool:
+    """Whether each summand of one parameter's Hessian is -(f >= 0) v v', v being of one entry.
+
+    That is, a nonpositive function of the row times a factor of the one entry times the same factor
+    of the other; False where SymPy can't tell.
+    """
+    for expr in hessian:
+        signs = (f for f in sp.Mul.make_args(expr) if not _is_data(f, atoms))  # u[n, p] u[n, p']
+        rest = sp.Mul(*(f for f in signs if not (f.is_nonnegative or f.is_positive)))
+        if not rest.is_nonpositive:
+            return False
+    return True
+
+
+def _is_data(factor: sp.Expr, atoms: Atoms) -> bool:
+    atom = atoms.atom(factor) if isinstance(factor, sp.Symbol) else None
+    return isinstance(atom, Elem) and atom.role in ("data", "input", "const")
 
 
 def _curvature(expr: sp.Expr, group: frozenset[str], atoms: Atoms) -> int | None:

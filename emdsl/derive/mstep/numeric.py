@@ -18,7 +18,7 @@ from emdsl.derive.atoms import Elem, Ind, Ix, LogSumExp, Value
 from emdsl.derive.live import Live, params_in
 from emdsl.derive.mstep.block import Entries, Update
 from emdsl.derive.mstep.calculus import Summand, slope
-from emdsl.derive.mstep.concave import is_concave
+from emdsl.derive.mstep.concave import curves_down, is_concave
 from emdsl.derive.mstep.record import record
 from emdsl.derive.mstep.restricted import Restriction
 from emdsl.derive.mstep.share import Formula, Numeric, RowPart, Share, Why
@@ -175,8 +175,8 @@ def solve(
             tuple(collected([at_batch(q, aligned, atoms) for q in h], atoms) for h in row)
             for row in hessians
         ),
-        _certified(hessians, atoms)
-        or is_concave((q.summand.expr for q in shares), frozenset(group), atoms),
+        is_concave((q.summand.expr for q in shares), frozenset(group), atoms)
+        or (len(group) == 1 and curves_down((q.summand.expr for q in hessians[0][0]), atoms)),
         tuple(u.param for u in profiled),
         given,
         tuple(
@@ -414,33 +414,6 @@ def _one_exp(expr: sp.Expr, atoms: Atoms) -> sp.Expr:
         else:
             kept.append(factor)
     return sp.Mul(*others, *kept)
-
-
-def _certified(hessians: list[list[list[Part]]], atoms: Atoms) -> bool:
-    """Whether SymPy can tell that Q is concave: a sum of -(f >= 0) v v' of predictors v.
-
-    True where each second derivative is a nonpositive function of the row times a factor of the
-    one entry times the same factor of the other.
-    """
-    if len(hessians) != 1:
-        return False
-    for q in hessians[0][0]:
-        rest: sp.Expr = sp.Integer(1)
-        factors = list(sp.Mul.make_args(q.summand.expr))
-        for factor in factors:
-            if factor.is_nonnegative or factor.is_positive:
-                continue
-            if isinstance(factor, sp.Symbol) and _is_data(factor, atoms):
-                continue  # u[n, p] u[n, p']
-            rest *= factor
-        if not rest.is_nonpositive:
-            return False
-    return True
-
-
-def _is_data(symbol: sp.Symbol, atoms: Atoms) -> bool:
-    atom = atoms.atom(symbol)
-    return isinstance(atom, Elem) and atom.role in ("data", "input", "const")
 
 
 def in_the_way(group: tuple[str, ...], derived: Derived) -> tuple[tuple[sp.Expr, ...], bool]:
