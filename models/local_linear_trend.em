@@ -1,10 +1,10 @@
-# emdsl fit models/local_linear_trend.em models/data/co2_years.csv --data y=co2
+# emdsl fit models/local_linear_trend.em models/data/uk_gas_years.csv --data y=log_gas
 model LocalLinearTrend
-    "A level that moves by a slope which moves too; both start from unknown constants."
-    "Harvey, Forecasting, Structural Time Series Models (1989); data: Keeling and Whorf 2004."
+    "A level that moves by a slope which moves too; priors keep the scales from zero."
+    "Harvey 1989; priors: Chung et al., Psychometrika 78 (2013); data: UK gas, 1960-1986."
 
 param first, steep   : real
-param move, turn, sd : positive
+param move, turn, sd : positive ~ Gamma(2, 0.1)
 
 for t in T:
     latent slope[t] ~ Normal(steep, turn) if t == 0 else Normal(slope[t-1], turn)

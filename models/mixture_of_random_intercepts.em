@@ -11,9 +11,9 @@ param tau, sigma : positive
 
 for g in G:
     latent z[g] ~ Categorical(weight)
-    latent b[g] ~ Normal(mean[z[g]], tau)
+    latent b[g] ~ Normal(0, tau)
 
 for n in N:
     input group[n] : index[G]
     input u[n]     : real
-    data  y[n]     ~ Normal(b[group[n]] + beta * u[n], sigma)
+    data  y[n]     ~ Normal(mean[z[group[n]]] + b[group[n]] + beta * u[n], sigma)

@@ -104,10 +104,13 @@ def _across(
         first = next(
             v for v in map(derived.joint.model.variable, piece.variables) if is_continuous(v)
         )
+        why = "only normal latents alone can be integrated out together"
+        if summed:
+            above = " and ".join(f"`{name}`" for name in summed)
+            why += f", and {above} would need one such integral for every configuration of all rows"
         return Refusal(
-            strategy, f"the elements of `{first.name}` are tied across rows: only normal latents "
-            "alone can be integrated out together", first.span
-        )  # fmt: skip
+            strategy, f"the elements of `{first.name}` are tied across rows: {why}", first.span
+        )
     model = derived.joint.model
     weighted = next((p for k in piece.levels for p in k.plates if model.plate(p).weight), None)
     if weighted is not None:
