@@ -10,7 +10,16 @@ import sys
 
 from race import Result, Workload, one_thread, race
 
-FAMILIES = ("gaussian", "bernoulli", "poisson", "regressions", "glms", "small", "chains")
+FAMILIES = (
+    "gaussian",
+    "bernoulli",
+    "poisson",
+    "regressions",
+    "glms",
+    "small",
+    "chains",
+    "continuous",
+)
 
 
 def main() -> None:

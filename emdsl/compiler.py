@@ -5,6 +5,7 @@
     check     Model               -> its own densities integrate to 1
     choose    Model               -> an E-step strategy for each independent piece
     derive    Model               -> Joint -> statistics and terms of Q -> the M-step
+    augment   Model               -> the same of the model with latents added, where that is better
     plan      terms, strategies   -> the elimination of each piece
     lower     plan, M-step        -> array program (IR)
     print     IR                  -> a readable Python module
@@ -23,18 +24,16 @@ from types import ModuleType
 from emdsl import __version__
 from emdsl.backends.module import module as print_module
 from emdsl.backends.standalone import standalone as make_standalone
-from emdsl.derive.joint import Joint, joint_of
-from emdsl.derive.mstep.solve import MStep, m_step_of
 from emdsl.derive.normalisation import check_densities
-from emdsl.derive.statistics import Derived, statistics_of
 from emdsl.derive.user_density import family_of
 from emdsl.diagnostics import Bug, CompileError, Diagnostic
 from emdsl.families import FAMILIES
 from emdsl.families.family import Family
+from emdsl.inference.augmentation import Augmentation, Chosen, chosen
 from emdsl.inference.cautions import cautions_of
-from emdsl.inference.match import Match
+from emdsl.inference.derivation import Derivation, derive
+from emdsl.inference.gaps import with_gaps
 from emdsl.inference.plan import Plan, plan_of
-from emdsl.inference.strategy import choose
 from emdsl.ir.nodes import Module
 from emdsl.lower.module import module_of
 from emdsl.model.build import build
@@ -45,17 +44,12 @@ from emdsl.syntax.parse import parse
 
 
 @dataclass(frozen=True)
-class Derivation:
-    """The mathematics of a model: the joint, its statistics, and the M-step."""
-
-    joint: Joint
-    derived: Derived
-    m_step: MStep
-
-
-@dataclass(frozen=True)
 class Compiled:
-    """What every stage made of one source; `module` is the generated Python text."""
+    """What every stage made of one source; `module` is the generated Python text.
+
+    `model` is the one that was derived: with the latents of rewritten nodes, which
+    `augmentations` tells of.
+    """
 
     source: Source
     model: Model
@@ -64,34 +58,40 @@ class Compiled:
     plan: Plan
     ir: Module
     module: str
+    augmentations: tuple[Augmentation, ...] = ()
 
 
-def compile_source(source: Source, *, standalone: bool = False) -> Compiled:
+def compile_source(
+    source: Source, *, standalone: bool = False, augment: bool | None = None
+) -> Compiled:
     """Compile a `.em` source; `standalone` puts the runtime into the module.
+
+    augment : whether data nodes are rewritten with a latent of their own (a t as a normal of
+        unknown precision): None where that is better, True wherever it can be, False nowhere.
 
     Raises CompileError with every diagnostic of the first stage that can't go on.
     """
     try:
-        model, warnings = build(parse(source), source)
-        warnings = (*warnings, *check_densities(model))
-        matches = choose(model)
-        derivation = derive(model, matches)
-        plan = plan_of(derivation.derived, matches)
+        found, warnings = derived_of(source, augment)
+        plan = with_gaps(plan_of(found.derivation.derived, found.matches))
         warnings = (*warnings, *cautions_of(plan))
-        ir = module_of(plan, derivation.m_step, families_of(model), __version__)
+        ir = module_of(plan, found.derivation.m_step, families_of(found.model), __version__)
         text = print_module(ir)
     except RecursionError as error:
         raise Bug("the model is nested more deeply than the compiler can follow") from error
+    text = make_standalone(text) if standalone else text
     return Compiled(
-        source, model, warnings, derivation, plan, ir, make_standalone(text) if standalone else text
+        source, found.model, warnings, found.derivation, plan, ir, text, found.augmentations
     )
 
 
-def derive(model: Model, matches: tuple[Match, ...]) -> Derivation:
-    """The joint, the statistics and the M-step. Raises CompileError."""
-    joint = joint_of(model, tuple(name for m in matches for name in m.summed))
-    derived = statistics_of(joint)
-    return Derivation(joint, derived, m_step_of(derived))
+def derived_of(
+    source: Source, augment: bool | None = None
+) -> tuple[Chosen, tuple[Diagnostic, ...]]:
+    """The model that is derived, how, and what there is to warn of. Raises CompileError."""
+    model, warnings = build(parse(source), source)
+    warnings = (*warnings, *check_densities(model))
+    return chosen(model, augment), warnings
 
 
 def families_of(model: Model) -> Mapping[str, Family]:
@@ -99,14 +99,16 @@ def families_of(model: Model) -> Mapping[str, Family]:
     return {**FAMILIES, **{d.name: family_of(d, model) for d in model.densities}}
 
 
-def load(source: str | Path | Source) -> ModuleType:
+def load(source: str | Path | Source, *, augment: bool | None = None) -> ModuleType:
     """Compile a `.em` file (or a Source) and import the module, without writing it anywhere.
+
+    augment : as for `compile_source`.
 
     Raises CompileError for a wrong model, OSError where the file can't be read.
     """
     if not isinstance(source, Source):
         source = read_source(Path(source).read_bytes(), str(source))
-    compiled = compile_source(source)
+    compiled = compile_source(source, augment=augment)
     return import_text(compiled.module, compiled.model.name)
 
 
@@ -136,6 +138,7 @@ __all__ = [
     "Derivation",
     "compile_source",
     "derive",
+    "derived_of",
     "dump_stage",
     "families_of",
     "import_text",

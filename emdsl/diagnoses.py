@@ -430,12 +430,30 @@ def argument_support(
     )
 
 
-def bad_base(span: Span, wrapper: str, why: str) -> Diagnostic:
+def bad_base(span: Span, wrapper: str, why: str, usage: str) -> Diagnostic:
     return Diagnostic(
         "bad-base",
         f"`{wrapper}` wraps a univariate distribution, but this is {why}",
         span,
-        f"write `{wrapper}(Normal(mean, sd), lower = 0)`",
+        f"write `{usage}`",
+    )
+
+
+def empty_limits(span: Span, lower: str, upper: str) -> Diagnostic:
+    return Diagnostic(
+        "empty-limits",
+        f"no value lies between the limits {lower} and {upper}",
+        span,
+        "the `lower` limit comes first; leave out a limit that isn't there",
+    )
+
+
+def broken_limit(span: Span, word: str, family: str) -> Diagnostic:
+    return Diagnostic(
+        "broken-limit",
+        f"`{family}` draws whole numbers, so its `{word}` limit must be one",
+        span,
+        "write a whole number, or declare what gives the limit as `count` or `int`",
     )
 
 
@@ -538,6 +556,16 @@ def infer_target(span: Span, name: str, role: str, near: Sequence[str]) -> Diagn
         f"`infer` is for latents, but `{name}` is {role}",
         span,
         _near(near, "name the latents whose posterior is to be approximated"),
+    )
+
+
+def not_represented(span: Span, name: str, what: str, families: Sequence[str]) -> Diagnostic:
+    """`what` it is; `families` are those that are mixtures over a latent."""
+    return Diagnostic(
+        "not-augmentable",
+        f"`{name}` can't be written with a latent of its own: it is {what}",
+        span,
+        f"remove the line, or name data drawn from {_list(families)}",
     )
 
 

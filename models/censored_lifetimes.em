@@ -1,6 +1,4 @@
-# emdsl fit models/censored_lifetimes.em models/data/lung.csv --data died=event
-likelihood Lifetime(t : positive; rate : positive, died : count) = rate^died * exp(-rate * t)
-
+# emdsl fit models/censored_lifetimes.em models/data/lung.csv --data died=event --data watched=time
 model CensoredLifetimes
     "Exponential lifetimes, some cut short: the dead give a density, the others only survival."
     "Epstein and Sobel, J. Am. Stat. Assoc. 48 (1953); data: Loprinzi et al. 1994."
@@ -8,5 +6,8 @@ model CensoredLifetimes
 param rate : positive
 
 for n in N:
-    input died[n] : count
-    data  time[n] ~ Lifetime(rate, died[n])
+    input died[n]    : bool
+    input watched[n] : positive
+    data  time[n]    ~ Exponential(rate) if died[n] else Censored(
+        Exponential(rate), upper = watched[n]
+    )

@@ -21,7 +21,10 @@ def module(m: Module) -> str:
     if "sampling." in text:
         lines += ["from emdsl.runtime import sampling"]
     unseen = any("rt.Continuous(" in line for line in m.meta)
-    lines += ["", *m.meta, *bodies, "", "", *m.program, *_api(m, _MOMENTS if unseen else ())]
+    more = _MOMENTS if unseen else ()
+    if any(" gaps=(" in line for line in m.program):
+        more = (*more, *_GAPS)
+    lines += ["", *m.meta, *bodies, "", "", *m.program, *_api(m, more)]
     return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).rstrip() + "\n"
 
 
@@ -73,6 +76,17 @@ _MOMENTS = (
     ") -> dict[str, rt.Moments]:",
     '    """The posterior mean and covariance of each continuous latent: scores, states."""',
     "    return rt.posterior_moments(PROGRAM, data, params, lengths=lengths)",
+    "",
+    "",
+)
+
+
+_GAPS = (
+    "def impute(",
+    "    data: Any, params: Mapping[str, Any], *, lengths: Any = None",
+    ") -> dict[str, rt.Imputed]:",
+    '    """The data with posterior means in missing cells, and their standard deviations."""',
+    "    return rt.impute(PROGRAM, data, params, lengths=lengths)",
     "",
     "",
 )

@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from emdsl.cli.augment import add_augment
 from emdsl.cli.files import once_stdin, read_model
 from emdsl.cli.problems import count, show
 from emdsl.diagnostics import CompileError, Diagnostic, Exit, Severity, to_json
@@ -22,6 +23,7 @@ EXAMPLES = """\
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The models, and how to print what is found."""
     parser.add_argument("models", nargs="+", metavar="MODEL", help=".em files (-: stdin)")
+    add_augment(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON array of diagnostics")
 
 
@@ -31,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     code = Exit.OK
     for name in args.models:
-        source, found = problems(name)
+        source, found = problems(name, augment=args.augment)
         if any(d.severity is Severity.ERROR for d in found):
             code = Exit.INPUT
         if args.json:
@@ -45,12 +47,12 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
-def problems(name: str) -> tuple[Source, tuple[Diagnostic, ...]]:
+def problems(name: str, *, augment: bool | None = None) -> tuple[Source, tuple[Diagnostic, ...]]:
     """A model's source with all its errors and warnings."""
     try:
         source = read_model(name)
         from emdsl.compiler import compile_source
 
-        return source, compile_source(source).warnings
+        return source, compile_source(source, augment=augment).warnings
     except CompileError as error:
         return error.source, error.diagnostics

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from emdsl.cli.augment import add_augment
 from emdsl.cli.errors import InputError
 from emdsl.cli.files import STDIN, read_model, write_file
 from emdsl.cli.generated import module_stem
@@ -37,6 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="one file that needs NumPy and SciPy but not emdsl",
     )
+    add_augment(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
     from emdsl.compiler import compile_source
 
-    compiled = compile_source(source, standalone=args.standalone)
+    compiled = compile_source(source, standalone=args.standalone, augment=args.augment)
     show(compiled.warnings, source)
     if output == STDIN:
         write_text(compiled.module)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from emdsl.cli.augment import add_augment
 from emdsl.cli.files import read_model
 from emdsl.cli.problems import show
 from emdsl.cli.terminal import write_text
@@ -19,6 +20,7 @@ EXAMPLES = """\
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The model and the form."""
     parser.add_argument("model", metavar="MODEL", help="a .em file (-: stdin)")
+    add_augment(parser)
     parser.add_argument("--latex", action="store_true", help="LaTeX instead of text")
 
 
@@ -28,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
 
     from emdsl.compiler import compile_source
 
-    compiled = compile_source(source)
+    compiled = compile_source(source, augment=args.augment)
     show(compiled.warnings, source)
     from emdsl.report.explain import explain
 

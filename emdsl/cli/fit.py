@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emdsl.cli import terminal
+from emdsl.cli.augment import add_augment
 from emdsl.cli.data import (
     add_data,
     add_set,
@@ -84,6 +85,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="hold collapsing variances at this fraction of the data's; by default such a start "
         "is given up and replaced",
     )
+    add_augment(search)
     output = parser.add_argument_group("output")
     output.add_argument("--save", metavar="FILE.npz", help="save the fit for predict and sample")
     output.add_argument("--json", action="store_true", help="print the fit as one JSON object")
@@ -96,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.save:
         verify_writable(Path(args.save))
-    found = generated.load(read_model(args.model), quiet=args.quiet)
+    found = generated.load(read_model(args.model), quiet=args.quiet, augment=args.augment)
     program = found.module.PROGRAM
     settings = read_settings(args.settings, program.meta)
     fixed = read_fixed(args.fix)

@@ -1,8 +1,8 @@
 """The generated module of a model, compiled once and kept in the user's cache folder.
 
-The key is the model's text and name, the compiler's version and the state of its files, so that
-neither an edited model nor an upgraded emdsl ever meets an old module. A module found there is
-imported without loading SymPy or Lark.
+The key is the model's text and name, how its data are to be written, the compiler's version and
+the state of its files, so that neither an edited model nor an upgraded emdsl ever meets an old
+module. A module found there is imported without loading SymPy or Lark.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ class Generated:
     path: Path
 
 
-def load(source: Source, *, quiet: bool = False) -> Generated:
+def load(source: Source, *, quiet: bool = False, augment: bool | None = None) -> Generated:
     """The module of a model, from the cache or compiled; warnings are shown either way."""
-    path = _folder() / f"{module_stem(source.name)}_{_key(source)}.py"
+    path = _folder() / f"{module_stem(source.name)}_{_key(source, augment)}.py"
     warned = path.with_suffix(".warnings")
     if not path.is_file():
         from emdsl.compiler import compile_source
         from emdsl.diagnostics import render
 
-        compiled = compile_source(source)
+        compiled = compile_source(source, augment=augment)
         if compiled.warnings:
             write_file(warned, render(compiled.warnings, source))
         write_file(path, compiled.module)
@@ -107,8 +107,8 @@ def _forget_old(folder: Path) -> None:
                 path.unlink()
 
 
-def _key(source: Source) -> str:
-    parts = (source.name, source.text, __version__, _state_of_compiler(), sys.version)
+def _key(source: Source, augment: bool | None) -> str:
+    parts = (source.name, source.text, str(augment), __version__, _state_of_compiler(), sys.version)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

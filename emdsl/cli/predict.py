@@ -5,6 +5,9 @@ the data (-1 where there is none), and columns z[0], z[1], ..., the probabilitie
 For each continuous latent f it has columns f and f_sd (f[0], f[1], ... where it has entries), the
 posterior mean and standard deviation: scores, smoothed states, predicted effects.
 
+--impute has the data whose missing cells the model integrates out, x[0], x[1], ..., with posterior
+means in the gaps, and x_sd[0], x_sd[1], ..., the standard deviations there (zero elsewhere).
+
 --filter has for each row of a chain z[0], z[1], ..., given the rows up to it; z_ahead[0], ...,
 given those before it; and log_predictive, the log density of the row given those before it.
 Rows of missing data at the end of a sequence are forecasts.
@@ -16,6 +19,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from emdsl.cli.augment import add_augment
 from emdsl.cli.data import add_data, add_set, gather_data, read_settings, with_constants
 from emdsl.cli.errors import InputError
 from emdsl.cli.files import read_model
@@ -34,6 +38,7 @@ EXAMPLES = """\
   emdsl predict hmm.em fit.npz sequences.csv --filter
   emdsl predict hmm.em fit.npz sequences.csv --sample 100 --seed 1 -o paths.npz
   emdsl predict hmm.em fit.npz sequences.csv --log-likelihood
+  emdsl predict mvn.em fit.npz gaps.csv --impute -o filled.csv
 """
 
 
@@ -43,6 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("fit", metavar="FIT.npz", help="what `emdsl fit --save` wrote")
     add_data(parser)
     add_set(parser)
+    add_augment(parser)
     asked = parser.add_argument_group("instead of posteriors and most probable values")
     one = asked.add_mutually_exclusive_group()
     one.add_argument(
@@ -55,6 +61,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         metavar="INT",
         help="so many draws of all latents together from their posterior, by a column `draw`",
+    )
+    one.add_argument(
+        "--impute",
+        action="store_true",
+        help="the data with posterior means in missing cells, and standard deviations x_sd",
     )
     one.add_argument(
         "--pairs",
@@ -83,10 +94,10 @@ def run(args: argparse.Namespace) -> int:
     from emdsl.runtime import load
 
     verify_output(args)
-    program = generated.load(read_model(args.model)).module.PROGRAM
+    program = generated.load(read_model(args.model), augment=args.augment).module.PROGRAM
     result = load(program, args.fit)
     unseen = program.meta.latents or program.meta.continuous
-    if not unseen and not args.log_likelihood:
+    if not unseen and not args.log_likelihood and not args.impute:
         raise InputError(f"{program.meta.name} has no latents: there is nothing to predict")
     settings = read_settings(args.settings, program.meta)
     gathered = gather_data(args, args.model, program.meta, frozenset({"data", "input"}))
@@ -108,6 +119,8 @@ def _answer(
         return _by_plate(program, result.row_log_likelihood(data), "log_likelihood")
     if args.log_joint:
         return _by_plate(program, result.most_probable(data).log_joint, "log_joint")
+    if args.impute:
+        return _imputed(program, result.impute(data))
     if args.pairs:
         return _pairs(program, result.posterior_pairs(data))
     if args.filter:
@@ -137,6 +150,25 @@ def _spread(mean: Any, covariance: Any) -> Any:
         diagonal = np.einsum("...ii->...i", covariance)
         covariance = diagonal.reshape(mean.shape)
     return np.sqrt(np.maximum(covariance, 0.0))
+
+
+def _imputed(
+    program: Program, found: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Answer]]:
+    if not found:
+        raise InputError(
+            f"{program.meta.name} integrates no missing cells out: there is nothing to fill in",
+            "those of a multivariate normal are, and of data that others are drawn from",
+        )
+    arrays: dict[str, Any] = {}
+    answers: dict[str, Answer] = {}
+    for name, filled in found.items():
+        array = program.meta.array(name)
+        event = len(array.dims) - array.plates
+        own = "[]" * bool(event)
+        arrays[f"{name}{own}"], arrays[f"{name}_sd{own}"] = filled.values, filled.sd
+        answers |= {n: Answer(array.axes, event) for n in (name, f"{name}_sd")}
+    return arrays, answers
 
 
 def _filtered(

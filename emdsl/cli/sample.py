@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from emdsl.cli.augment import add_augment
 from emdsl.cli.data import add_data, add_set, gather_data, read_settings, with_constants
 from emdsl.cli.errors import InputError, UsageError
 from emdsl.cli.files import read_model
@@ -32,6 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("fit", metavar="FIT.npz", help="what `emdsl fit --save` wrote")
     add_data(parser, needed=False)
     add_set(parser)
+    add_augment(parser)
     parser.add_argument(
         "-n",
         type=positive,
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from emdsl.runtime import load
 
     verify_output(args)
-    program = generated.load(read_model(args.model)).module.PROGRAM
+    program = generated.load(read_model(args.model), augment=args.augment).module.PROGRAM
     meta = program.meta
     result = load(program, args.fit)
     settings = read_settings(args.settings, meta)

@@ -7,7 +7,7 @@ vocabulary of array operations into sums over named axes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
@@ -22,6 +22,9 @@ from emdsl.model.graph import Choice, Distribution, Draw, Expr, Extent, Fixed, L
 from emdsl.model.prior_bounds import bounds_of
 from emdsl.source import Span
 
+# the two entries of a variate that is an interval, in its log density
+ENDS = (sp.Symbol("left end", real=True), sp.Symbol("right end", real=True))
+
 
 @dataclass(frozen=True)
 class Variate:
@@ -31,8 +34,13 @@ class Variate:
     index: Ix | None = None
 
 
-def branches(dist: Distribution, s: Scalarizer) -> list[tuple[sp.Basic, Draw]]:
-    """The plain draws of a distribution with the condition each holds under."""
+def branches(
+    dist: Distribution, s: Scalarizer, limited: Callable[[Limited], Draw]
+) -> list[tuple[sp.Basic, Draw]]:
+    """The plain draws of a distribution with the condition each holds under.
+
+    `limited` makes a draw of one with limits.
+    """
     match dist:
         case Draw():
             return [(sp.true, dist)]
@@ -44,16 +52,11 @@ def branches(dist: Distribution, s: Scalarizer) -> list[tuple[sp.Basic, Draw]]:
                     "a choice can't depend on a parameter: its log density has jumps there",
                     test.span,
                 )
-            out = [(sp.And(condition, c), d) for c, d in branches(then, s)]
-            out += [(sp.And(sp.Not(condition), c), d) for c, d in branches(orelse, s)]
+            out = [(sp.And(condition, c), d) for c, d in branches(then, s, limited)]
+            out += [(sp.And(sp.Not(condition), c), d) for c, d in branches(orelse, s, limited)]
             return [(c, d) for c, d in out if c != sp.false]
-        case Limited(kind=kind, span=span):
-            raise Refused(
-                "limited-density",
-                f"a {kind} distribution's density has no separated form",
-                span,
-                "its M-step needs an integral that no rule here solves",
-            )
+        case Limited():
+            return [(sp.true, limited(dist))]
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,11 @@ class DensityOf:
                 if condition in (sp.true, sp.false):
                     return certain(sp.Integer(0) if condition == sp.true else -sp.oo)
                 return certain(s.atoms.symbol(LogInd(condition)))
+            case v.Where():
+                condition = self._without_params(self._boolean(tree.args[0], place))
+                return combine(
+                    [self._eval(tree.args[1], place)], lambda e: s.indicator(condition) * e
+                )
             case sp.Piecewise():
                 return self._cases(tree, place)
             case _ if not tree.args:
@@ -171,22 +179,24 @@ class DensityOf:
                 parts = [self._eval(a, place) for a in tree.args]
                 return combine(parts, log_gamma if tree.func is sp.loggamma else tree.func)
 
+    def _without_params(self, condition: sp.Basic) -> sp.Basic:
+        if any(self.scalarizer.atoms.has_param(x) for x in condition.free_symbols):
+            raise Refused(
+                "moving-case",
+                f"where the cases of {self.family.name} change depends on a parameter: its "
+                "likelihood has jumps or kinks there, and no rule of calculus finds its "
+                "maximum",
+                self.draw.span,
+                "make what the test is about a `const` or an `input`; write a kink as `abs`",
+            )
+        return condition
+
     def _cases(self, tree: sp.Piecewise, place: tuple[Ix, ...]) -> Guarded:
         """The cases of a density written with `if`, each under its own condition."""
-        s = self.scalarizer
         out: list[tuple[sp.Basic, sp.Expr]] = []
         before: sp.Basic = sp.false
         for value, test in tree.args:
-            condition = self._boolean(test, place)
-            if any(s.atoms.has_param(x) for x in condition.free_symbols):
-                raise Refused(
-                    "moving-case",
-                    f"where the cases of {self.family.name} change depends on a parameter: its "
-                    "likelihood has jumps or kinks there, and no rule of calculus finds its "
-                    "maximum",
-                    self.draw.span,
-                    "make what the test is about a `const` or an `input`; write a kink as `abs`",
-                )
+            condition = self._without_params(self._boolean(test, place))
             here = sp.And(condition, sp.Not(before))
             out += [(sp.And(here, c), v) for c, v in self._eval(value, place)]
             before = sp.Or(before, condition)
@@ -197,7 +207,14 @@ class DensityOf:
             other = self.override(symbol, place)
             if other is not None:
                 return other
+        if symbol in ENDS:
+            return self.scalarizer.scalar(self.variate.expr, (*place, ENDS.index(symbol)))
         return self.scalarizer.scalar(self._argument(symbol), place)
+
+    def at_symbol(self, symbol: sp.Symbol, place: tuple[Ix, ...]) -> Guarded:
+        """What stands for a symbol of the log density at an event place."""
+        plain = replace(self, override=None)
+        return plain._leaf(symbol, place)  # noqa: SLF001 # its own
 
     def _argument(self, symbol: sp.Basic) -> Expr:
         if symbol == self.family.variable:

@@ -9,31 +9,35 @@ of the gathered array, and its own indicator [z = k] is where the E-step puts it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
+from emdsl.derive.apart import entry_by_entry
 from emdsl.derive.atoms import Elem, Ix, LogInd, Seen, SumOf
 from emdsl.derive.densities import DensityOf, Variate, branches
 from emdsl.derive.levels import Level, Levels
+from emdsl.derive.limited import limits_of
 from emdsl.derive.links import linked
 from emdsl.derive.location import (
     CARRIER,
     Linear,
     Location,
     centered,
+    centered_end,
     linear_part,
     location_of,
 )
 from emdsl.derive.monomials import Monomial, monomials
 from emdsl.derive.refusal import Refused
 from emdsl.derive.restricted import log_restriction
-from emdsl.derive.scalarize import Guarded, Scalarizer, certain
+from emdsl.derive.scalarize import Guarded, Scalarizer, certain, combine
 from emdsl.derive.table import Atoms
 from emdsl.derive.user_density import family_of
 from emdsl.diagnostics import CompileError, Diagnostic
 from emdsl.families import FAMILIES
 from emdsl.families.family import Family
+from emdsl.model.drawn import leaves
 from emdsl.model.graph import (
     ArrayOf,
     AxisRef,
@@ -41,6 +45,7 @@ from emdsl.model.graph import (
     Draw,
     Extent,
     Fixed,
+    Limited,
     Model,
     Param,
     Ref,
@@ -118,6 +123,18 @@ def joint_of(model: Model, summed: tuple[str, ...], only: tuple[str, ...] = ()) 
     return Joint(model, atoms, levels, deriver.pivots, tuple(nodes), tuple(priors))
 
 
+def _without_limits(dist: Distribution, what: str, kinds: tuple[str, ...]) -> None:
+    """Refuse what isn't recorded as it is, of things that aren't recorded at all."""
+    for leaf in leaves(dist):
+        if isinstance(leaf, Limited) and leaf.kind in kinds:
+            raise Refused(
+                "limited-density",
+                f"{what} can't be {leaf.kind}: limits say how data were recorded",
+                leaf.span,
+                f"write `{leaf.base.family}(...)` by itself",
+            )
+
+
 def _attempt(problems: list[Diagnostic], make: Callable[[], Node]) -> Iterator[Node]:
     try:
         yield make()
@@ -141,6 +158,19 @@ class _Deriver:
     families: dict[str, Family]
     pivots: dict[str, tuple[int, ...]] | None = None
     level: Level | None = None  # of the node at hand
+    locations: dict[str, Location | None] = field(default_factory=dict)  # of limited draws
+
+    def limited(self, dist: Limited) -> Draw:
+        """A distribution with limits as a draw from a family of its own."""
+        found = limits_of(dist, self.families, self.model)
+        self.families[found.draw.family] = found.family
+        self.locations[found.draw.family] = found.location
+        return found.draw
+
+    def _location(self, draw: Draw) -> Location | None:
+        if draw.family in self.locations:
+            return self.locations[draw.family]
+        return location_of(self.families[draw.family], tuple(n for n, _ in draw.args))
 
     def _scalarizer(self, *, centered: bool = False) -> Scalarizer:
         return Scalarizer(
@@ -160,7 +190,7 @@ class _Deriver:
             self.level = self.levels.of(v)
             s = self._scalarizer()
             try:
-                for _, draw in branches(v.dist, s):
+                for _, draw in branches(v.dist, s, self.limited):
                     for elem in self._location_params(v, draw, s) or ():
                         latents = self.atoms.latent_axes()
                         dims = {i for i, ix in enumerate(elem.idx) if ix not in latents}
@@ -171,8 +201,7 @@ class _Deriver:
             yield name, tuple(sorted(dims))
 
     def _location_params(self, v: Variable, draw: Draw, s: Scalarizer) -> tuple[Elem, ...] | None:
-        family = self.families[draw.family]
-        location = location_of(family, tuple(n for n, _ in draw.args))
+        location = self._location(draw)
         if location is None:
             return None
         arg = dict(draw.args)[location.argument]
@@ -184,6 +213,8 @@ class _Deriver:
 
     def variable(self, v: Variable) -> Node:
         assert v.dist is not None
+        if v.role == "latent":
+            _without_limits(v.dist, f"the latent `{v.name}`", ("censored", "truncated", "interval"))
         ref = Ref(v.name, v.role, tuple(AxisRef(a, v.span) for a in v.plates), v.span, v.type.shape)
         axis = self.levels.axes.get(v.name)
         self.level = self.levels.of(v)
@@ -207,6 +238,7 @@ class _Deriver:
 
     def prior(self, p: Param) -> Node:
         assert p.prior is not None
+        _without_limits(p.prior, f"the prior of `{p.name}`", ("censored", "interval"))
         self.level = None
         axes = tuple(self.atoms.fresh(e) for e in p.batch)
         ref = Ref(p.name, "param", tuple(AxisRef(a, p.span) for a in axes), p.span, p.type.shape)
@@ -220,7 +252,7 @@ class _Deriver:
         assert p.prior is not None
         s = self._scalarizer()
         total: sp.Expr = sp.Integer(0)
-        for condition, draw in branches(p.prior, s):
+        for condition, draw in branches(p.prior, s, self.limited):
             family = self.families[draw.family]
             places = {n: tuple(self.atoms.fresh(e) for e in arg.shape) for n, arg in draw.args}
             parts = {n: s.scalar(arg, places[n]) for n, arg in draw.args if not family.event}
@@ -235,7 +267,9 @@ class _Deriver:
         self, dist: Distribution, ref: Ref, axis: str | None, *, observed: bool
     ) -> tuple[sp.Expr, tuple[str, ...]]:
         s = self._scalarizer()
-        draws = branches(dist, s)
+        draws = branches(dist, s, self.limited)
+        if observed and axis is None:
+            draws = entry_by_entry(draws, self.families, s)
         event = max(self.families[d.family].event for _, d in draws)
         leading = ref.shape[: len(ref.shape) - event]
         places = tuple(self.atoms.fresh(e) for e in leading)
@@ -267,7 +301,7 @@ class _Deriver:
         self._adds_to_one(draw, family, s)
         draw = linked(draw, family)
         density = DensityOf(family, draw, Variate(ref, axis), s)
-        location = location_of(family, tuple(n for n, _ in draw.args)) if observed else None
+        location = self._location(draw) if observed else None
         if location is not None and axis is None:
             about = self._about_pivot(density, location)
             if about is not None:
@@ -335,14 +369,22 @@ class _Deriver:
         def linear(place: tuple[Ix, ...]) -> Linear | None:
             return linear_part(arg, place, s)
 
-        probe = tuple(self.atoms.fresh(e) for e in variate.shape)
+        rank = len(variate.shape) - (density.family.event if found.ends else 0)
+        probe = tuple(self.atoms.fresh(e) for e in variate.shape[:rank])
         if linear(probe) is None:
             return None
+        ends = dict(found.ends)
 
         def override(symbol: sp.Symbol, place: tuple[Ix, ...]) -> Guarded | None:
+            if symbol in ends:
+                about = linear(place[len(place) - rank :] if rank else ())
+                assert about is not None
+                return combine(
+                    [density.at_symbol(ends[symbol], place)],
+                    lambda end: centered_end(end, found.through, about, pivots, s),
+                )
             if symbol not in (CARRIER, argument):
                 return None
-            rank = len(variate.shape)
             at = place[len(place) - rank :] if rank else ()
             location = linear(at)
             assert location is not None

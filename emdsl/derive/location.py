@@ -18,6 +18,7 @@ import sympy as sp
 from emdsl.derive.atoms import Centered, Elem, Ix, Pivot, SumOf
 from emdsl.derive.scalarize import Scalarizer
 from emdsl.derive.table import Atoms
+from emdsl.families.cumulative import Inside
 from emdsl.families.family import Family
 from emdsl.model.graph import Expr
 
@@ -26,11 +27,15 @@ CARRIER = sp.Symbol("carrier", real=True)  # the variate (or its log) where the 
 
 @dataclass(frozen=True)
 class Location:
-    """A density's location argument, and its log density with `CARRIER` where they meet."""
+    """A density's location argument, and its log density with `CARRIER` where they meet.
+
+    `ends` are limits that meet it too: a symbol of its own for each, and the limit's.
+    """
 
     argument: str
     through: Literal["", "log"]
     tree: sp.Expr
+    ends: tuple[tuple[sp.Symbol, sp.Symbol], ...] = ()
 
 
 @cache
@@ -132,6 +137,19 @@ def centered(
     names = frozenset(e.name for e in location.moved)
     offset, rest = _divide(location.whole, names, pivots, s)
     return s.atoms.symbol(Centered(of, offset, through)), rest
+
+
+def centered_end(
+    end: sp.Expr,
+    through: Literal["", "log"],
+    location: Linear,
+    pivots: dict[str, tuple[int, ...]],
+    s: Scalarizer,
+) -> sp.Expr:
+    """A limit less the location at the pivot, as `centered` does it to the variate."""
+    names = frozenset(e.name for e in location.moved)
+    offset, _ = _divide(location.whole, names, pivots, s)
+    return Inside((sp.log(end) if through else end) - offset, -sp.oo, sp.Integer(0))
 
 
 def _divide(

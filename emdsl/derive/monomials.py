@@ -17,6 +17,7 @@ import sympy as sp
 from emdsl.derive.atoms import Elem, Ind, InvOf, Ix, LogDetOf, LogInd, Seen, SumOf, Value
 from emdsl.derive.refusal import Refused
 from emdsl.derive.table import Atoms
+from emdsl.families.cumulative import KEPT
 from emdsl.families.vocabulary import LogRising
 from emdsl.source import Span
 
@@ -123,6 +124,8 @@ def flat(expr: sp.Expr, atoms: Atoms) -> sp.Expr:
 
 def _stays(expr: sp.Basic, atoms: Atoms) -> bool:
     """A log or an exponential, some addend of whose argument mixes data and parameters."""
+    if isinstance(expr, KEPT):
+        return True
     if not isinstance(expr, sp.log | sp.exp | sp.loggamma | LogRising):
         return False
     if isinstance(expr, sp.exp):

@@ -10,6 +10,7 @@ from emdsl.derive.atoms import Centered, Ind, LogInd, LogSumExp, SumOf
 from emdsl.derive.smooth import AbsPower
 from emdsl.derive.table import Atoms
 from emdsl.diagnostics import Bug
+from emdsl.families.cumulative import KEPT, Inside
 
 
 def words(expr: sp.Basic, atoms: Atoms, *, centered: bool = False) -> str:
@@ -59,6 +60,9 @@ class _Words(StrPrinter):  # type: ignore[misc]  # SymPy has no types
         return f"{name}({self._print(expr.args[-1])})"
 
     def _print_Relational(self, expr: sp.Basic) -> str:
+        if any(isinstance(side, Inside) for side in expr.args):
+            limit = next(side for side in expr.args if isinstance(side, Inside))
+            return f"{self._print(limit)} {'given' if isinstance(expr, sp.Eq) else 'open'}"
         sign = {"==": "=", "!=": "!="}.get(expr.rel_op, expr.rel_op)
         return f"{self._print(expr.lhs)} {sign} {self._print(expr.rhs)}"
 
@@ -105,6 +109,11 @@ class _Words(StrPrinter):  # type: ignore[misc]  # SymPy has no types
 
     def _print_AbsPower(self, expr: AbsPower) -> str:
         return f"({self._print(expr.written())})"
+
+    def _print_Function(self, expr: sp.Basic) -> str:
+        if isinstance(expr, KEPT):
+            return f"({self._print(expr.written())})"
+        return str(super()._print_Function(expr))
 
     def _print_Abs(self, expr: sp.Basic) -> str:
         return self._call("abs", expr)

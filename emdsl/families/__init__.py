@@ -8,7 +8,7 @@ from types import MappingProxyType
 from emdsl.families.bounded import BETA
 from emdsl.families.categorical import BERNOULLI, CATEGORICAL, DELTA, MULTINOMIAL
 from emdsl.families.circular import VON_MISES
-from emdsl.families.counts import BINOMIAL, GEOMETRIC, NEGATIVE_BINOMIAL, POISSON
+from emdsl.families.counts import BETA_BINOMIAL, BINOMIAL, GEOMETRIC, NEGATIVE_BINOMIAL, POISSON
 from emdsl.families.family import Family
 from emdsl.families.multivariate import DIRICHLET, INVERSE_WISHART, MV_NORMAL, WISHART
 from emdsl.families.positive import (
@@ -38,6 +38,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
         "Bernoulli": BERNOULLI,
         "Beta": BETA,
+        "BetaBinomial": BETA_BINOMIAL,
         "Binomial": BINOMIAL,
         "Categorical": CATEGORICAL,
         "Cauchy": CAUCHY,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sympy import Eq, Expr, Integer, exp, log, loggamma
 
+from emdsl.families.cumulative import LogNdtr
 from emdsl.families.family import Alternative, Family, Parameter, symbol
 from emdsl.families.vocabulary import At, Dim, LogIndicator, Total
 
@@ -13,6 +14,7 @@ _COUNT = symbol("x", "count")
 _INT = symbol("x", "int")
 _PROB = Parameter("p", "unit", doc="the probability of 1")
 _LOGIT = Parameter("logit", "real", doc="log p - log(1 - p)")
+_PROBIT = Parameter("probit", "real", doc="p is the normal distribution function of it")
 _PROBS = Parameter("p", "simplex", event=1, doc="the probabilities")
 _LOGITS = Parameter("logit", "real", event=1, doc="log p up to a constant: p = softmax(logit)")
 _N = Parameter("n", "count", doc="the number of trials: the counts' total where left out")
@@ -32,6 +34,12 @@ BERNOULLI = Family(
             (_LOGIT,),
             (("p", 1 / (1 + exp(-_logit))),),
             _BOOL * _logit - log(1 + exp(_logit)),
+        ),
+        # Phi(-e) is 1 - Phi(e): of a yes the first, of a no the other. Bliss 1934.
+        Alternative(
+            (_PROBIT,),
+            (("p", exp(LogNdtr(_PROBIT.symbol))),),
+            LogNdtr((2 * _BOOL - 1) * _PROBIT.symbol),
         ),
     ),
     sampler="bernoulli",

@@ -14,6 +14,7 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
+from emdsl.families import cumulative as cum
 from emdsl.families import vocabulary as voc
 from emdsl.families.family import Family
 
@@ -104,5 +105,6 @@ OPERATIONS: Mapping[Any, Callable[..., Value]] = {
     voc.TraceInv: lambda s, m: np.trace(np.linalg.solve(s, m)),
     voc.LogMultiGamma: _log_multi_gamma,
     voc.LogRising: lambda x, d: special.gammaln(x + d) - special.gammaln(x),
+    cum.LogNdtr: lambda z: np.log(special.erfc(-np.asarray(z) / np.sqrt(2)) / 2),
     voc.LogIndicator: lambda test: np.where(test, 0.0, -np.inf),
 }

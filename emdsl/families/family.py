@@ -54,6 +54,36 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """A family by its name with arguments in SymPy, named as a model writes them."""
+
+    family: str
+    arguments: tuple[tuple[str, sp.Expr], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """The same distribution by way of a latent of its own: p(x) = integral p(x | u) p(u) du.
+
+    StudentT(nu, m, s): x ~ Normal(m, var = s^2 / u) given u ~ Gamma(nu / 2, nu / 2).
+
+    `parameters` are the argument names that it is written in, all of them; u is the SymPy symbol
+    `U` in `given`, what x is drawn from given it, and `latent` is what u is drawn from. `word`
+    says what u is. Where EM over u is known to break, `caution` says why: such a form is taken
+    where it is asked for, not otherwise.
+    """
+
+    parameters: tuple[str, ...]
+    word: str
+    latent: Drawn
+    given: Drawn
+    caution: str = ""
+
+
+U = sp.Symbol("u", positive=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """A distribution.
 
@@ -64,6 +94,10 @@ class Family:
     `sampler(rng, *canonical parameters, size)`; None means sampling from the density itself.
     `values` says how many values a discrete variate with finite support has: a number (Bernoulli:
     2) or a SymPy expression of the parameters (`Dim(p)`, `n + 1`).
+    `log_cdf` and `log_survival` are log P(X <= x) and log P(X > x), in the canonical parameters;
+    None where they have no form here. `representations` are mixtures over a latent that give the
+    same density, one for each way of writing the arguments. `apart` is the family of each entry of
+    a vector where its matrix argument is diagonal, with the arguments' names there.
     """
 
     name: str
@@ -77,6 +111,15 @@ class Family:
     condition: sp.Basic | None = None
     sampler: str | None = None
     values: sp.Expr | None = None
+    log_cdf: sp.Expr | None = None
+    log_survival: sp.Expr | None = None
+    apart: tuple[str, tuple[tuple[str, str], ...]] | None = None
+    representations: tuple[Representation, ...] = ()
+
+    def representation(self, names: Collection[str]) -> Representation | None:
+        """The mixture that gives this distribution with these arguments, if one is known."""
+        found = (r for r in self.representations if set(r.parameters) == set(names))
+        return next(found, None)
 
     def symbol(self, name: str) -> sp.Symbol:
         """The SymPy symbol of parameter (or alternative parameter) `name`."""
@@ -106,6 +149,11 @@ class Family:
         if a.log_density is not None:
             return a.log_density
         return self.log_density.subs([(self.symbol(p), e) for p, e in a.canonical])
+
+    def in_terms_of(self, tree: sp.Expr, names: Collection[str]) -> sp.Expr:
+        """An expression of the canonical parameters in the symbols of these arguments."""
+        a = self.alternative(names)
+        return tree if a is None else tree.subs([(self.symbol(p), e) for p, e in a.canonical])
 
 
 def symbol(name: str, kind: Kind) -> sp.Symbol:

@@ -31,6 +31,7 @@ MV_NORMAL = Family(
     event=1,
     alternatives=(Alternative((_PRECISION,), (("cov", MatInv(_PRECISION.symbol)),)),),
     sampler="mv_normal",
+    apart=("Normal", (("mean", "mean"), ("cov", "var"), ("precision", "precision"))),
 )
 
 DIRICHLET = Family(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sympy import exp, log, loggamma, pi, sqrt
 
+from emdsl.families.cumulative import LogGammaP, LogGammaQ, LogNdtr, LogOneLess
 from emdsl.families.family import Alternative, Family, Parameter, symbol
 
 _x = symbol("x", "positive")
@@ -35,6 +36,8 @@ LOG_NORMAL = Family(
         Alternative((_VAR,), (("sigma", sqrt(_VAR.symbol)),)),
         Alternative((_PRECISION,), (("sigma", 1 / sqrt(_PRECISION.symbol)),)),
     ),
+    log_cdf=LogNdtr((log(_x) - _mu) / _sigma),
+    log_survival=LogNdtr((_mu - log(_x)) / _sigma),
     sampler="log_normal",
 )
 
@@ -49,6 +52,8 @@ HALF_NORMAL = Family(
         Alternative((_VAR,), (("sd", sqrt(_VAR.symbol)),)),
         Alternative((_PRECISION,), (("sd", 1 / sqrt(_PRECISION.symbol)),)),
     ),
+    log_cdf=LogOneLess(-log(2) - LogNdtr(-_x / _sd)),
+    log_survival=log(2) + LogNdtr(-_x / _sd),
     sampler="half_normal",
 )
 
@@ -63,6 +68,8 @@ EXPONENTIAL = Family(
         Alternative((_SCALE,), (("rate", 1 / _scale),)),
         Alternative((_LOG,), (("rate", exp(-_log)),)),
     ),
+    log_cdf=LogOneLess(_rate * _x),
+    log_survival=-_rate * _x,
     sampler="exponential",
 )
 
@@ -95,6 +102,8 @@ GAMMA = Family(
             - _shape * _x * exp(-_log),
         ),
     ),
+    log_cdf=LogGammaP(_shape, _rate * _x),
+    log_survival=LogGammaQ(_shape, _rate * _x),
     sampler="gamma",
 )
 
@@ -105,6 +114,8 @@ INVERSE_GAMMA = Family(
     kind="positive",
     parameters=(_SHAPE, _SCALE),
     log_density=_shape * log(_scale) - loggamma(_shape) - (_shape + 1) * log(_x) - _scale / _x,
+    log_cdf=LogGammaQ(_shape, _scale / _x),
+    log_survival=LogGammaP(_shape, _scale / _x),
     sampler="inverse_gamma",
 )
 
@@ -138,6 +149,8 @@ WEIBULL = Family(
     - _shape * log(_scale)
     + (_shape - 1) * log(_x)
     - _x**_shape * _scale ** (-_shape),
+    log_cdf=LogOneLess(_x**_shape * _scale ** (-_shape)),
+    log_survival=-(_x**_shape) * _scale ** (-_shape),
     sampler="weibull",
 )
 
@@ -151,6 +164,8 @@ LOG_LOGISTIC = Family(
     - _shape * log(_scale)
     + (_shape - 1) * log(_x)
     - 2 * log(1 + _x**_shape * _scale ** (-_shape)),
+    log_cdf=-log(1 + _x ** (-_shape) * _scale**_shape),
+    log_survival=-log(1 + _x**_shape * _scale ** (-_shape)),
     sampler="log_logistic",
 )
 
@@ -161,6 +176,8 @@ RAYLEIGH = Family(
     kind="positive",
     parameters=(_SCALE,),
     log_density=log(_x) - 2 * log(_scale) - _x**2 / (2 * _scale**2),
+    log_cdf=LogOneLess(_x**2 / (2 * _scale**2)),
+    log_survival=-(_x**2) / (2 * _scale**2),
     sampler="rayleigh",
 )
 
@@ -172,5 +189,7 @@ PARETO = Family(
     parameters=(_SCALE, _SHAPE),
     log_density=log(_shape) + _shape * log(_scale) - (_shape + 1) * log(_x),
     condition=_x >= _scale,
+    log_cdf=LogOneLess(_shape * (log(_x) - log(_scale))),
+    log_survival=_shape * (log(_scale) - log(_x)),
     sampler="pareto",
 )

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from sympy import Abs, And, Rational, exp, log, loggamma, pi, sqrt
+from sympy import Abs, And, Rational, atan2, exp, log, loggamma, pi, sqrt
 
-from emdsl.families.family import Alternative, Family, Parameter, symbol
+from emdsl.families.cumulative import LogLaplace, LogNdtr, LogOneLess
+from emdsl.families.family import (
+    Alternative,
+    Drawn,
+    Family,
+    Parameter,
+    Representation,
+    U,
+    symbol,
+)
 from emdsl.families.vocabulary import LogRising
 
 _x = symbol("x", "real")
@@ -22,6 +31,7 @@ _UPPER = Parameter("upper", "real", doc="the greatest value")
 _mean, _sd, _loc, _scale, _nu = (p.symbol for p in (_MEAN, _SD, _LOC, _SCALE, _NU))
 _shape = _SHAPE.symbol
 _lower, _upper = _LOWER.symbol, _UPPER.symbol
+_z = (_x - _loc) / _scale
 
 NORMAL = Family(
     name="Normal",
@@ -34,6 +44,8 @@ NORMAL = Family(
         Alternative((_VAR,), (("sd", sqrt(_VAR.symbol)),)),
         Alternative((_PRECISION,), (("sd", 1 / sqrt(_PRECISION.symbol)),)),
     ),
+    log_cdf=LogNdtr((_x - _mean) / _sd),
+    log_survival=LogNdtr((_mean - _x) / _sd),
     sampler="normal",
 )
 
@@ -49,6 +61,15 @@ STUDENT_T = Family(
     - log(_scale)
     - (_nu + 1) / 2 * log(1 + (_x - _loc) ** 2 / (_nu * _scale**2)),
     sampler="student_t",
+    representations=(
+        # Dempster, Laird and Rubin 1977, section 4.6; Lange, Little and Taylor 1989.
+        Representation(
+            ("nu", "loc", "scale"),
+            "weight",
+            Drawn("Gamma", (("shape", _nu / 2), ("rate", _nu / 2))),
+            Drawn("Normal", (("mean", _loc), ("var", _scale**2 / U))),
+        ),
+    ),
 )
 
 LAPLACE = Family(
@@ -58,7 +79,20 @@ LAPLACE = Family(
     kind="real",
     parameters=(_LOC, _SCALE),
     log_density=-log(2) - log(_scale) - Abs(_x - _loc) / _scale,
+    log_cdf=LogLaplace(_z),
+    log_survival=LogLaplace((_loc - _x) / _scale),
     sampler="laplace",
+    representations=(
+        # Andrews and Mallows, J. R. Stat. Soc. B 36 (1974).
+        Representation(
+            ("loc", "scale"),
+            "variance",
+            Drawn("Exponential", (("rate", 1 / (2 * _scale**2)),)),
+            Drawn("Normal", (("mean", _loc), ("var", U))),
+            "a datum's weight, the mean of 1 over its variance, is infinite where the location "
+            "meets it, as a median does",
+        ),
+    ),
 )
 
 CAUCHY = Family(
@@ -68,7 +102,17 @@ CAUCHY = Family(
     kind="real",
     parameters=(_LOC, _SCALE),
     log_density=-log(pi) - log(_scale) - log(1 + (_x - _loc) ** 2 / _scale**2),
+    log_cdf=log(atan2(1, (_loc - _x) / _scale)) - log(pi),  # an angle that is small in the tail
+    log_survival=log(atan2(1, _z)) - log(pi),
     sampler="cauchy",
+    representations=(
+        Representation(  # StudentT's at nu = 1
+            ("loc", "scale"),
+            "weight",
+            Drawn("Gamma", (("shape", Rational(1, 2)), ("rate", Rational(1, 2)))),
+            Drawn("Normal", (("mean", _loc), ("var", _scale**2 / U))),
+        ),
+    ),
 )
 
 LOGISTIC = Family(
@@ -78,6 +122,8 @@ LOGISTIC = Family(
     kind="real",
     parameters=(_LOC, _SCALE),
     log_density=-(_x - _loc) / _scale - log(_scale) - 2 * log(1 + exp(-(_x - _loc) / _scale)),
+    log_cdf=-log(1 + exp((_loc - _x) / _scale)),
+    log_survival=-log(1 + exp(_z)),
     sampler="logistic",
 )
 
@@ -88,6 +134,8 @@ GUMBEL = Family(
     kind="real",
     parameters=(_LOC, _SCALE),
     log_density=-(_x - _loc) / _scale - log(_scale) - exp(-(_x - _loc) / _scale),
+    log_cdf=-exp((_loc - _x) / _scale),
+    log_survival=LogOneLess(exp((_loc - _x) / _scale)),
     sampler="gumbel",
 )
 

@@ -64,6 +64,12 @@ class LogIndicator(sp.Function):  # type: ignore[misc]  # SymPy has no types
     nargs = 1
 
 
+class Where(sp.Function):  # type: ignore[misc]  # SymPy has no types
+    """`Where(condition, e)`: e where the condition holds, 0 elsewhere."""
+
+    nargs = 2
+
+
 class LogRising(sp.Function):  # type: ignore[misc]  # SymPy has no types
     """`LogRising(x, d)`: log Gamma(x + d) - log Gamma(x), d free of parameters.
 
@@ -76,7 +82,7 @@ class LogRising(sp.Function):  # type: ignore[misc]  # SymPy has no types
     def eval(cls, x: sp.Expr, d: sp.Expr) -> sp.Expr | None:
         if x.is_number and d.is_number:
             return sp.loggamma(x + d) - sp.loggamma(x)
-        return None
+        return sp.Integer(0) if d == 0 else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         if argindex != 1:

@@ -101,6 +101,20 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class Gaps:
+    """Data arrays whose missing cells are integrated out together; see `inference.gaps`.
+
+    Cluster `host` takes the log of the integral, for each value of its latents; -1 where no latent
+    is in it. `clusters` are all those that have features of the arrays, each with the places of its
+    latents among the host's.
+    """
+
+    arrays: tuple[str, ...]
+    host: int
+    clusters: tuple[tuple[int, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True)
 class PiecePlan:
     """How one level's rows are handled: direct sums, then the clusters in order.
 
@@ -119,6 +133,7 @@ class PiecePlan:
     bundles: tuple[Bundle, ...] = ()
     folds: tuple[Fold, ...] = ()
     name: str = ""  # of its functions, where it isn't its level's
+    gaps: tuple[Gaps, ...] = ()
 
     @property
     def is_live(self) -> bool:

@@ -12,7 +12,7 @@ from emdsl.diagnostics import CompileError, Diagnostic, Note
 from emdsl.inference import continuous, finite, none
 from emdsl.inference.match import Match, Piece, Refusal
 from emdsl.inference.references import refs_in
-from emdsl.model.graph import Model
+from emdsl.model.graph import WRITINGS, Model
 from emdsl.source import Span
 
 STRATEGIES: tuple[tuple[str, Callable[[Levels, Piece], Match | Refusal]], ...] = (
@@ -66,6 +66,7 @@ def choose(model: Model) -> tuple[Match, ...]:
             f"remove the line: a strategy ({known}) is chosen from the graph",
         )
         for request in model.infer
+        if request.method not in WRITINGS
     ]
     matches: list[Match] = []
     levels = levels_of(model)

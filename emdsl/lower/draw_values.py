@@ -27,8 +27,10 @@ from emdsl.ir.nodes import (
     axes_of,
 )
 from emdsl.ir.used import names_in
+from emdsl.lower.formula import formula, name_of
 from emdsl.lower.names import Names, quoted
 from emdsl.model import graph as g
+from emdsl.model.kinds import DISCRETE
 
 _OPS = {
     "add": "add", "mul": "mul", "div": "div", "pow": "pow", "exp": "exp", "log": "log",
@@ -106,10 +108,46 @@ class DrawValues:
                 a = self._draw(then, plates, events)
                 b = self._draw(orelse, plates, events)
                 return Map("where", (self._expr(test, ()), a, b))
+            case g.Limited(kind="truncated"):
+                return self._one(dist.base, plates, events, dist)
+            case g.Limited(kind="censored"):
+                return self._censored(dist, plates, events)
             case g.Limited():
-                raise Bug(f"a limited distribution has no density here: {whole}")
+                name = self._temporary()
+                why = (quoted(dist.base.family),)
+                self.body.append(Bind((name,), "sampling.interval", why))
+                return Array(name, whole)
 
-    def _one(self, draw: g.Draw, plates: tuple[Axis, ...], events: tuple[Axis, ...]) -> Expr:
+    def _censored(
+        self, dist: g.Limited, plates: tuple[Axis, ...], events: tuple[Axis, ...]
+    ) -> Expr:
+        """What lies beyond a limit is recorded there."""
+        drawn = self._one(dist.base, plates, events)
+        whole = (*plates, *events)
+        limits = self._limits(dist, whole)
+        name = self._temporary()
+        self.body.append(Bind((name,), "sampling.censored", (Whole(drawn, whole), *limits)))
+        return Array(name, whole)
+
+    def _limits(self, dist: g.Limited, batch: tuple[Axis, ...]) -> tuple[Whole | str, ...]:
+        """The lower and the upper limit; None where there is none."""
+        out: list[Whole | str] = []
+        for limit in (dist.lower, dist.upper):
+            if limit is None:
+                out.append("None")
+                continue
+            value = self._expr(limit, ())
+            out.append(Whole(value, batch if axes_of(value) else ()))
+        return tuple(out)
+
+    def _one(
+        self,
+        draw: g.Draw,
+        plates: tuple[Axis, ...],
+        events: tuple[Axis, ...],
+        within: g.Limited | None = None,
+    ) -> Expr:
+        """A draw, within the limits of a truncated one."""
         family = self.families[draw.family]
         args = dict(draw.args)
         own = events[len(events) - family.event :] if family.event else ()
@@ -133,6 +171,8 @@ class DrawValues:
         size = ", ".join(str(a.dim) for a in batch)
         shape = f"({size}{',' * (len(batch) == 1)})"
         parts: list[Whole | str] = ["rng"]
+        if within is not None:
+            parts += self._truncation(within, family, batch, shape)
         for p, value, rank in zip(family.parameters, values, ranks, strict=True):
             assert value is not None
             inner = self._inner(rank, value, args.get(p.name))
@@ -141,8 +181,22 @@ class DrawValues:
             if not rank:
                 parts[-1] = Whole(value, batch if axes_of(value) else ())
         name = self._temporary()
-        self.body.append(Bind((name,), f"sampling.{family.sampler}", (*parts, f"size={shape}")))
+        if within is not None:
+            how = "redrawn" if family.log_cdf is None else "truncated"
+            self.body.append(Bind((name,), f"sampling.{how}", tuple(parts)))
+        else:
+            self.body.append(Bind((name,), f"sampling.{family.sampler}", (*parts, f"size={shape}")))
         return Array(name, (*batch, *own))
+
+    def _truncation(
+        self, within: g.Limited, family: Family, batch: tuple[Axis, ...], shape: str
+    ) -> tuple[Whole | str, ...]:
+        """What `sampling.truncated` and `sampling.redrawn` take before the arguments."""
+        limits = self._limits(within, batch)
+        if family.log_cdf is None:
+            return (f"sampling.{family.sampler}", *limits, shape)
+        least = "-np.inf" if family.kind == "real" else "0.0"
+        return name_of(family), *limits, f"({least}, {family.kind in DISCRETE})", shape
 
     def _unknown(self, draw: g.Draw, batch: tuple[Axis, ...], own: tuple[Axis, ...]) -> Expr:
         """A draw whose arguments are read off the data (a count's total) can't be sampled."""
@@ -209,8 +263,7 @@ class DrawValues:
             inner = self._formula(tree.args[0], known)
             last = tuple(a for a in axes_of(inner) if a.name.startswith("arg"))
             return Contract((inner,), last)
-        ops = {"Add": "add", "Mul": "mul", "Pow": "pow", "exp": "exp", "log": "log"}
-        return Map(ops[name], tuple(self._formula(a, known) for a in tree.args))
+        return formula(tree, known)
 
     def _from_density(self, draw: g.Draw, batch: tuple[Axis, ...]) -> Expr:
         """A user's density: inversion of its numerically integrated distribution function."""

@@ -107,14 +107,14 @@ class FeatureLowering(BlockContext):
             first, second = f.axes
             one = sp.Mul(*(x for x in sp.Mul.make_args(rest) if first in self.atoms.axes_of(x)))
             other = sp.Mul(*(x for x in sp.Mul.make_args(rest) if x not in sp.Mul.make_args(one)))
-            if self.atoms.rename(one, {first: second}) == other:
+            if self.atoms.rename(one, {first: second}) == other and not f.sums:
                 half = Whole(s.lower(one), (axes[0], self.plate))
                 pairs = Axis(f"{first}{second}", "...")
                 value = Kernel("pairs", (half,), (pairs, self.plate))
                 axes = (pairs,)
             else:
-                value = Kernel("upper_rows", (Whole(s.lower(rest), (*axes, self.plate)),),
-                               (Axis("pairs", "..."), self.plate))  # fmt: skip
+                every = Whole(s.lower(self._with_sums(rest, f.sums)), (*axes, self.plate))
+                value = Kernel("upper_rows", (every,), (Axis("pairs", "..."), self.plate))
                 axes = (Axis("pairs", "..."),)
         else:
             halves = self._halves(rest, f) if once else None

@@ -84,6 +84,17 @@ class Elimination:
             body.append(Bind((name,), "", (product,)))
             if cluster.given or cluster.live:
                 body.append(AddTo(name, Whole(Array(f"features.fixed[{i}]", axes), axes)))
+            elif any(i == g.host for g in self.plan.gaps):
+                fixed = Array(f"features.fixed[{i}]", axes)
+                body.append(
+                    When(
+                        f"features.fixed[{i}] is not None",
+                        (
+                            Comment("missing cells, integrated out"),
+                            AddTo(name, Whole(fixed, axes)),
+                        ),
+                    )
+                )
             for bundle in (self.plan.bundles[-1 - n] for n in cluster.children if n < 0):
                 body.append(AddTo(name, Whole(self.integration.message(bundle), axes)))
             for child in (n for n in cluster.children if n >= 0):

@@ -7,8 +7,10 @@ import hashlib
 from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.inference.continuous import is_continuous
+from emdsl.inference.gaps import missing_of
 from emdsl.inference.plan import Plan
 from emdsl.lower.names import quoted
+from emdsl.lower.open_limits import open_limits
 from emdsl.model.graph import Constraint, Extent, Fixed, Model, Plate, Ragged, Size, Variable
 
 
@@ -152,35 +154,23 @@ def _shifts(m_step: MStep) -> dict[str, int]:
 
 
 def _arrays(model: Model, plan: Plan) -> list[str]:
-    summed = {name for piece in plan.pieces for name in piece.match.summed}
+    missing = missing_of(plan)
     weights = {p.weight.name for p in model.plates if p.weight is not None}
+    limits = open_limits(model)
     out = []
     for v in model.variables:
         if v.role == "latent":
             continue
         role = "weight" if v.name in weights else v.role
-        out.append(_array(v, role, model, _missing(v, plan, v.name in summed)))
+        here = missing[v.name] if v.role == "data" else "no"
+        out.append(_array(v, role, model, here, limits.get(v.name, "")))
     for c in model.consts:
         dims = tuple_literal([extent_literal(e) for e in c.shape])
         out.append(f'rt.Array({quoted(c.name)}, "const", {dims}, 0, {quoted(c.type.kind)})')
     return out
 
 
-def _missing(v: Variable, plan: Plan, summed: bool) -> str:
-    """What a missing cell of a data array means, from the density's event rank."""
-    if v.role != "data":
-        return "no"
-    if summed:
-        return "sum"
-    joint = plan.derived.joint
-    node = next(n for n in joint.nodes if n.name == v.name)
-    rows = len(joint.levels.of(v).plates) - 1  # plates that are one axis of rows
-    ranks = [len(a) + rows for a in joint.seen_places(node)]
-    rank = max(ranks, default=len(v.plates))
-    return "cell" if rank == len(v.plates) + len(v.type.shape) else "row"
-
-
-def _array(v: Variable, role: str, model: Model, missing: str) -> str:
+def _array(v: Variable, role: str, model: Model, missing: str, limit: str) -> str:
     dims = [extent_literal(model.plate(a).extent) for a in v.plates]
     dims += [extent_literal(e) for e in v.type.shape]
     parts = [
@@ -196,6 +186,8 @@ def _array(v: Variable, role: str, model: Model, missing: str) -> str:
         parts.append(f"missing={quoted(missing)}")
     if v.plates:
         parts.append(f"axes={tuple_literal([quoted(a) for a in v.plates])}")
+    if limit:
+        parts.append(f"open={quoted(limit)}")
     return _call("rt.Array", parts)
 
 
@@ -225,6 +217,8 @@ def _continuous(model: Model, v: Variable) -> str:
         parts.append(f"event={len(v.type.shape)}")
     if v.plates:
         parts.append(f"axes={tuple_literal([quoted(a) for a in v.plates])}")
+    if v.added:
+        parts.append("added=True")
     return _call("rt.Continuous", parts)
 
 

@@ -18,6 +18,7 @@ from emdsl.lower.coupled import Coupling
 from emdsl.lower.density import log_density
 from emdsl.lower.draws import Sampling
 from emdsl.lower.features import FeatureLowering
+from emdsl.lower.formula import distribution_functions
 from emdsl.lower.infer import Elimination
 from emdsl.lower.live import LiveLowering
 from emdsl.lower.meta import meta_lines
@@ -25,7 +26,8 @@ from emdsl.lower.mstep import MStepLowering
 from emdsl.lower.names import Names
 from emdsl.lower.numeric import NumericLowering
 from emdsl.lower.program import program_lines
-from emdsl.model.graph import Model
+from emdsl.model.drawn import leaves
+from emdsl.model.graph import Limited, Model
 from emdsl.model.show import show
 
 
@@ -78,6 +80,7 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
     functions += [
         log_density(d, names) for d in model.densities if families[d.name].sampler is None
     ]
+    functions += [distribution_functions(f) for f in _truncated(model, families)]
     functions.append(Sampling(model, names, families).function())
     doc = _doc(model, version)
     hyper = tuple((names[s.name], s.name, s.default) for s in model.sizes if s.hyper)
@@ -102,6 +105,18 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
         ),
         hyper,
     )
+
+
+def _truncated(model: Model, families: Mapping[str, Family]) -> list[Family]:
+    """Families that are drawn from between limits, by their distribution functions."""
+    found: dict[str, Family] = {}
+    for v in model.variables:
+        for leaf in leaves(v.dist) if v.dist is not None else ():
+            if isinstance(leaf, Limited) and leaf.kind == "truncated":
+                family = families[leaf.base.family]
+                if family.log_cdf is not None:
+                    found[family.name] = family
+    return list(found.values())
 
 
 def python_names(model: Model) -> Names:

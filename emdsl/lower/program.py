@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from emdsl.derive.levels import Level, Levels, Link, Place, own_places
 from emdsl.inference.continuous import link_of
-from emdsl.inference.plan import Bundle, PiecePlan, Plan, Structure
+from emdsl.inference.plan import Bundle, Gaps, PiecePlan, Plan, Structure
 from emdsl.inference.posteriors import Posterior
 from emdsl.inference.schedule import Send, Walk
 from emdsl.lower.blocks import Views
@@ -111,9 +111,22 @@ def _piece(
         f"            marginals={marginals},",
         f"            collect=collect_{piece.label},",
         *(_folds(model, plan, piece, folded) if piece.folds else []),
+        *(
+            [f"            gaps={tuple_literal([_gaps(g) for g in piece.gaps])},"]
+            if piece.gaps
+            else []
+        ),
         *(_group("integrals", unseen) if unseen else []),
         "        ),",
     ]
+
+
+def _gaps(gaps: Gaps) -> str:
+    arrays = tuple_literal([quoted(a) for a in gaps.arrays])
+    clusters = tuple_literal(
+        [f"({i}, {tuple_literal(list(map(str, places)))})" for i, places in gaps.clusters]
+    )
+    return f"rt.Gaps({arrays}, {gaps.host}, {clusters})"
 
 
 def _own_arrays(model: Model, plan: Plan, level: Level, weights: list[str]) -> dict[str, None]:

@@ -25,6 +25,12 @@ _STEMS = {
     "AbsPower": "power",
     "LogRising": "log_rising", "DigammaRise": "rise", "TrigammaRise": "rise",
     "polygamma": "digamma", "LogBessel": "log_bessel", "BesselRatio": "bessel", "Pow": "power",
+    "LogNdtr": "log_ndtr", "InverseMills": "mills", "MillsSlope": "bend", "LogAdd": "log_add",
+    "LogOneLess": "log_one_less", "OverExpm1": "over", "LogBetween": "log_between",
+    "BetweenShare": "share", "LogGammaP": "log_gamma", "LogGammaQ": "log_gamma",
+    "GammaRatioP": "ratio", "GammaRatioQ": "ratio", "LogDeficit": "deficit", "LogExcess": "excess",
+    "LogDeficitSpread": "spread", "LogExcessSpread": "spread", "LogLaplace": "log_laplace",
+    "LaplaceSlope": "slope", "LaplaceBend": "bend", "Inside": "limit",
 }  # fmt: skip
 
 

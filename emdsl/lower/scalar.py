@@ -109,7 +109,7 @@ class ScalarLowering:
                 pass
         if isinstance(expr, sp.polygamma) and expr.args[0] in _POLYGAMMA:
             return Map(_POLYGAMMA[expr.args[0]], (self.lower(expr.args[1]),))
-        name = _FUNCTIONS.get(type(expr).__name__)
+        name = FUNCTIONS.get(type(expr).__name__)
         if name is not None:
             return Map(name, tuple(self.lower(a) for a in expr.args))
         raise Bug(f"no array form of {type(expr).__name__}: {expr}")
@@ -317,7 +317,7 @@ def _inverted(factor: sp.Expr) -> bool:
     return bool(power.is_Rational and power.is_negative)
 
 
-_FUNCTIONS = {
+FUNCTIONS = {
     "Abs": "abs",
     "sin": "sin",
     "cos": "cos",
@@ -332,6 +332,26 @@ _FUNCTIONS = {
     "BesselRatio": "bessel_ratio",
     "BesselSlope": "bessel_slope",
     "AbsPower": "abs_power",
+    "LogNdtr": "log_ndtr",
+    "InverseMills": "inverse_mills",
+    "MillsSlope": "mills_slope",
+    "LogOneLess": "log_one_less",
+    "OverExpm1": "over_expm1",
+    "LogBetween": "log_between",
+    "BetweenShare": "between_share",
+    "LogAdd": "log_add",
+    "LogGammaP": "log_gamma_p",
+    "LogGammaQ": "log_gamma_q",
+    "GammaRatioP": "gamma_ratio_p",
+    "GammaRatioQ": "gamma_ratio_q",
+    "LogDeficit": "log_deficit",
+    "LogExcess": "log_excess",
+    "LogDeficitSpread": "log_deficit_spread",
+    "LogExcessSpread": "log_excess_spread",
+    "LogLaplace": "log_laplace",
+    "LaplaceSlope": "laplace_slope",
+    "LaplaceBend": "laplace_bend",
+    "Inside": "inside",
     "sign": "sign",
     "LogInside": "log_inside",
     "atan2": "atan2",

@@ -44,7 +44,7 @@ def build(tree: ast.File, source: Source) -> tuple[g.Model, tuple[Diagnostic, ..
     _resolve_lets(table)
     plates = _weighted_plates(table)
     dists = _resolve_distributions(table)
-    infers = resolve_infers(tree.items, table)
+    infers = resolve_infers(tree.items, dists, table)
     constraints = (*resolve_constraints(tree.items, table), *prior_bounds(dists, table))
     verify_together(constraints, table)
     sizes = read_sizes(table)

@@ -11,7 +11,7 @@ from emdsl import diagnoses
 from emdsl.model import graph as g
 from emdsl.model.constants import fold
 from emdsl.model.show import show_syntax
-from emdsl.model.table import A_ROLE, Declared, Role, Scope, Table
+from emdsl.model.table import A_ROLE, LIMITING, Declared, Role, Scope, Table
 from emdsl.source import Span
 from emdsl.syntax import ast
 
@@ -151,7 +151,7 @@ def _declare_target(
 
 def _is_free(name: str, span: Span, table: Table, *, distribution: bool = False) -> bool:
     """Whether a name can be declared here; a report says why it can't."""
-    if distribution and name in ("Delta", "Censored", "Truncated"):
+    if distribution and name in ("Delta", *LIMITING):
         table.report(diagnoses.reserved_name(span, name, "distribution"))
         return False
     if name in table.names:

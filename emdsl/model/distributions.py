@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from emdsl import diagnoses
@@ -10,15 +11,25 @@ from emdsl.model import graph as g
 from emdsl.model.arguments import Signature, match_arguments, of_density, of_family
 from emdsl.model.choices import resolve_case, resolve_choice
 from emdsl.model.expressions import declaration_note, resolve
+from emdsl.model.kinds import DISCRETE
 from emdsl.model.misfit import verify_support
 from emdsl.model.references import Place
 from emdsl.model.shapes import Clash, Shape, broadcast_all, describe, same
 from emdsl.model.show import show_syntax
-from emdsl.model.table import FUNCTIONS, Table
+from emdsl.model.support import constant, kind_of
+from emdsl.model.table import FUNCTIONS, LIMITING, Table
 from emdsl.source import Span
 from emdsl.syntax import ast
 
 DELTA = Signature("Delta", "real", (Parameter("value", "real"),))
+_KINDS: Mapping[str, Literal["censored", "truncated", "interval"]] = {
+    "Censored": "censored", "Truncated": "truncated", "Interval": "interval",
+}  # fmt: skip
+_USAGE = {
+    "Censored": "Censored(Normal(mean, sd), lower = 0)",
+    "Truncated": "Truncated(Normal(mean, sd), lower = 0)",
+    "Interval": "Interval(Normal(mean, sd))",
+}
 _LIMITS = (Parameter("lower", "real"), Parameter("upper", "real"))
 
 
@@ -35,7 +46,7 @@ def resolve_distribution(
             return resolve_choice(node, inner, place, table)
         case ast.Case():
             return resolve_case(node, inner, place, table)
-        case ast.Call(func=func) if func.id in ("Censored", "Truncated"):
+        case ast.Call(func=func) if func.id in LIMITING:
             return _limited(node, place, table, batch)
         case ast.Call(func=func) if table.is_distribution(func.id):
             return _draw(node, place, table, batch)
@@ -176,13 +187,16 @@ def _report_clash(clash: Clash, exprs: list[g.Expr], span: Span, table: Table) -
 
 
 def _limited(call: ast.Call, place: Place, table: Table, batch: Shape) -> g.Limited | None:
-    """`Censored(base, lower, upper)` or `Truncated(...)`; one limit may be left out."""
+    """`Censored(base, lower, upper)` or `Truncated(...)`, a limit of which may be left out.
+
+    `Interval(base)` has none: its limits are its data.
+    """
     name = call.func.id
+    usage = _USAGE[name]
     base: ast.Expr | None = call.args[0] if call.args else None
     keywords = tuple(k for k in call.keywords if k.name.id != "base")
     base = base or next((k.value for k in call.keywords if k.name.id == "base"), None)
     if base is None:
-        usage = f"{name}(Normal(mean, sd), lower = 0)"
         table.report(diagnoses.missing_argument(call.span, name, ("base",), usage))
         return None
     limits = ast.Call(call.span, call.func, call.args[1:], keywords)
@@ -191,31 +205,37 @@ def _limited(call: ast.Call, place: Place, table: Table, batch: Shape) -> g.Limi
     if dist is None or given is None:
         return None
     if not isinstance(dist, g.Draw):
-        table.report(diagnoses.bad_base(base.span, name, "a choice"))
+        table.report(diagnoses.bad_base(base.span, name, "a choice", usage))
         return None
     signature = signature_of(dist.family, table)
     if dist.family == "Delta" or (signature is not None and signature.event):
         why = "of vectors" if dist.family != "Delta" else "certain"
-        table.report(diagnoses.bad_base(base.span, name, f"`{dist.family}`, which is {why}"))
+        what = f"`{dist.family}`, which is {why}"
+        table.report(diagnoses.bad_base(base.span, name, what, usage))
         return None
     if dist.family in ("Categorical", "Bernoulli"):
         why = f"`{dist.family}`, whose values have no order to cut"
-        table.report(diagnoses.bad_base(base.span, name, why))
+        table.report(diagnoses.bad_base(base.span, name, why, usage))
         return None
-    kind: Literal["censored", "truncated"] = "censored" if name == "Censored" else "truncated"
-    return g.Limited(kind, dist, given.get("lower"), given.get("upper"), call.span)
+    discrete = signature is not None and signature.kind in DISCRETE
+    if not _verify_limits(given, dist, discrete, table):
+        return None
+    if name == "Interval" and any(e.shape for _, e in dist.args):
+        table.report(diagnoses.bad_base(base.span, name, "an array of them", usage))
+        return None
+    return g.Limited(_KINDS[name], dist, given.get("lower"), given.get("upper"), call.span)
 
 
 def _limits(call: ast.Call, name: str, place: Place, table: Table) -> dict[str, g.Expr] | None:
-    signature = Signature(name, "real", tuple(_optional(p) for p in _LIMITS))
+    takes = () if name == "Interval" else _LIMITS
+    signature = Signature(name, "real", tuple(_optional(p) for p in takes))
     slots = match_arguments(call, signature, table)
     if slots is None:
         return None
     given = {p.name: resolve(v, place, table) for p, v in slots if v is not None}
-    if not given:
-        usage = f"{name}(Normal(mean, sd), lower = 0)"
+    if takes and not given:
         missing = ("lower", "upper")
-        table.report(diagnoses.missing_argument(call.span, name, missing, usage))
+        table.report(diagnoses.missing_argument(call.span, name, missing, _USAGE[name]))
         return None
     known = {word: expr for word, expr in given.items() if expr is not None}
     for word, expr in known.items():
@@ -224,6 +244,22 @@ def _limits(call: ast.Call, name: str, place: Place, table: Table) -> dict[str, 
             table.report(diagnoses.argument_shape(expr.span, name, word, "a single number", found))
             return None
     return known if len(known) == len(given) else None
+
+
+def _verify_limits(given: dict[str, g.Expr], base: g.Draw, discrete: bool, table: Table) -> bool:
+    """Whether something lies between known limits, and those of whole numbers are whole."""
+    known = {word: constant(expr, table) for word, expr in given.items()}
+    low, high = known.get("lower"), known.get("upper")
+    if low is not None and high is not None and low >= high:
+        table.report(diagnoses.empty_limits(given["upper"].span, f"{low:g}", f"{high:g}"))
+        return False
+    for word, expr in given.items() if discrete else ():
+        value, kind = known[word], kind_of(expr, table)
+        whole = value == int(value) if value is not None else kind is None or kind in DISCRETE
+        if not whole:
+            table.report(diagnoses.broken_limit(expr.span, word, base.family))
+            return False
+    return True
 
 
 def _optional(parameter: Parameter) -> Parameter:

@@ -68,6 +68,9 @@ def drawn(leaf: g.Draw | g.Limited, table: Table) -> Drawn | None:
     if shape is None:
         return None
     kind, exact = signature.kind, not signature.bounded
+    if isinstance(leaf, g.Limited) and leaf.kind == "interval":
+        pair = g.Type(kind, (g.Fixed(2),), None)  # its two ends
+        return Drawn(pair, False, False, False, leaf.span, "Interval")
     if isinstance(leaf, g.Limited):
         kind = _limited_kind(leaf, kind, table)
         exact = False

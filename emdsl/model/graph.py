@@ -183,9 +183,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """`Censored(base, lower, upper)` or `Truncated(base, lower, upper)`."""
+    """`Censored(base, lower, upper)`, `Truncated(base, lower, upper)` or `Interval(base)`.
 
-    kind: Literal["censored", "truncated"]
+    An interval's limits are its data: the two ends between which a value of the base lies.
+    """
+
+    kind: Literal["censored", "truncated", "interval"]
     base: Draw
     lower: Expr | None
     upper: Expr | None
@@ -193,6 +196,17 @@ class Limited:
 
 
 Distribution = Draw | Choice | Limited
+
+
+def draws(dist: Distribution) -> tuple[Draw, ...]:
+    """The plain draws of a distribution; what is limited is none."""
+    match dist:
+        case Draw():
+            return (dist,)
+        case Choice():
+            return (*draws(dist.then), *draws(dist.orelse))
+        case Limited():
+            return ()
 
 
 # --- declarations ----------------------------------------------------------------------------
@@ -252,7 +266,10 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A latent, data or input over plate axes (outermost first), with its type."""
+    """A latent, data or input over plate axes (outermost first), with its type.
+
+    `added` says that the file doesn't have it: a latent of a rewritten data node.
+    """
 
     name: str
     role: Literal["latent", "data", "input"]
@@ -260,6 +277,7 @@ class Variable:
     type: Type
     dist: Distribution | None
     span: Span
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,8 +326,14 @@ class Density:
         return self.word != "likelihood"
 
 
+# How a data node is written for the derivation: with a latent of its own, or as it stands.
+WRITINGS = ("augmentation", "numeric")
+
+
 @dataclass(frozen=True, slots=True)
 class Infer:
+    """`infer z using method`: of latents an approximation, of data one of `WRITINGS`."""
+
     targets: tuple[str, ...]
     method: str
     args: tuple[Expr, ...]

@@ -1,11 +1,16 @@
-"""`infer theta, z using meanfield`: which latents, and which method."""
+"""`infer theta, z using meanfield`: which latents, and which method.
+
+`infer x using augmentation` is about data: whether they get a latent of their own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from emdsl import diagnoses
+from emdsl.families import FAMILIES
 from emdsl.model import graph as g
+from emdsl.model.graph import draws
 from emdsl.model.table import A_ROLE, Table
 from emdsl.source import Span
 from emdsl.syntax import ast
@@ -15,15 +20,20 @@ METHODS: Mapping[str, str] = {
     "meanfield": "meanfield",
     "quadrature": "quadrature(21)",
     "montecarlo": "montecarlo(200)",
+    **{name: name for name in g.WRITINGS},
 }
+_NUMBERED = ("quadrature", "montecarlo")
 
 
-def resolve_infers(items: tuple[ast.Item, ...], table: Table) -> tuple[g.Infer, ...]:
+def resolve_infers(
+    items: tuple[ast.Item, ...], dists: Mapping[str, g.Distribution], table: Table
+) -> tuple[g.Infer, ...]:
     """Every `infer` line, wherever it stands."""
     found: list[g.Infer] = []
     first: dict[str, Span] = {}
     for node in _lines(items):
-        targets = [t.id for t in node.targets if _is_latent(t, table)]
+        fits = _is_represented if node.method.id in g.WRITINGS else _is_latent
+        targets = [t.id for t in node.targets if fits(t, dists, table)]
         for target in node.targets:
             if target.id in first:
                 table.report(diagnoses.infer_twice(target.span, target.id, first[target.id]))
@@ -48,7 +58,34 @@ def _lines(items: tuple[ast.Item, ...]) -> list[ast.Infer]:
     return found
 
 
-def _is_latent(target: ast.Name, table: Table) -> bool:
+def _is_represented(target: ast.Name, dists: Mapping[str, g.Distribution], table: Table) -> bool:
+    """Whether it is data drawn from a distribution that is a mixture over a latent."""
+    name = target.id
+    declared = table.names.get(name)
+    if declared is None:
+        data = (n for n, d in table.names.items() if d.role == "data")
+        table.report(diagnoses.unknown_name(target.span, name, table.near(name, data)))
+        return False
+    what = ""
+    if declared.role != "data":
+        what = A_ROLE[declared.role]
+    elif not declared.scope.plates:
+        what = "in no plate"
+    elif name in dists and not any(_mixes(d, table) for d in draws(dists[name])):
+        found = dict.fromkeys(f"`{d.family}`" for d in draws(dists[name]))
+        what = f"drawn from {' and '.join(found)}" if found else "censored or truncated"
+    if what:
+        known = [name for name, family in FAMILIES.items() if family.representations]
+        table.report(diagnoses.not_represented(target.span, name, what, known))
+    return not what
+
+
+def _mixes(draw: g.Draw, table: Table) -> bool:
+    family = table.family(draw.family)
+    return family is not None and family.representation([n for n, _ in draw.args]) is not None
+
+
+def _is_latent(target: ast.Name, _: Mapping[str, g.Distribution], table: Table) -> bool:
     declared = table.names.get(target.id)
     latents = (n for n, d in table.names.items() if d.role == "latent")
     if declared is None:
@@ -70,7 +107,7 @@ def _arguments(node: ast.Infer, table: Table) -> tuple[g.Expr, ...] | None:
         known = list(METHODS)
         table.report(diagnoses.unknown_method(node.method.span, method, near, known))
         return None
-    most = 0 if method == "meanfield" else 1
+    most = 1 if method in _NUMBERED else 0
     numbers = [
         g.Number(a.value, a.span)
         for a in node.args

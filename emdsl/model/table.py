@@ -34,6 +34,7 @@ A_ROLE: Mapping[Role, str] = {
     "let": "a let",
 }
 
+LIMITING = ("Censored", "Truncated", "Interval")  # what wraps a distribution
 FUNCTIONS: Mapping[str, str] = {
     "exp": "exp(x)",
     "log": "log(x)",
@@ -157,7 +158,7 @@ class Table:
             self.muted -= 1
 
     def is_distribution(self, name: str) -> bool:
-        return name in FAMILIES or name in self.families or name in ("Censored", "Truncated")
+        return name in FAMILIES or name in self.families or name in LIMITING
 
     def family(self, name: str) -> Family | None:
         """The language's family of this name, unless the file declares a density of its own."""
@@ -187,7 +188,7 @@ class Table:
         return folded or _closest(name, pool)
 
     def near_distribution(self, name: str) -> Sequence[str]:
-        return self.near(name, (*FAMILIES, *self.families, "Censored", "Truncated"))
+        return self.near(name, (*FAMILIES, *self.families, *LIMITING))
 
 
 def _closest(name: str, pool: Sequence[str]) -> Sequence[str]:

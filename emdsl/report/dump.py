@@ -7,11 +7,11 @@ from dataclasses import fields, is_dataclass
 
 import sympy as sp
 
-from emdsl.compiler import STAGES, Derivation, compile_source, derive
+from emdsl.compiler import STAGES, Derivation, compile_source, derived_of
 from emdsl.diagnostics import Bug, CompileError
+from emdsl.inference.gaps import with_gaps
 from emdsl.inference.plan import Bundle, Cluster, Plan, plan_of
 from emdsl.inference.schedule import Send, Step, SumOut, Walk
-from emdsl.inference.strategy import choose
 from emdsl.model.build import build
 from emdsl.model.graph import Model
 from emdsl.model.show import show
@@ -57,9 +57,7 @@ def _built(source: Source) -> Model:
 
 
 def _derivation(source: Source) -> str:
-    model = _built(source)
-    d = derive(model, choose(model))
-    return "\n".join(_derivation_lines(d))
+    return "\n".join(_derivation_lines(derived_of(source)[0].derivation))
 
 
 def _derivation_lines(d: Derivation) -> Iterator[str]:
@@ -103,9 +101,9 @@ def _derivation_lines(d: Derivation) -> Iterator[str]:
 
 
 def _plan(source: Source) -> str:
-    model = _built(source)
-    matches = choose(model)
-    return "\n".join(_plan_lines(plan_of(derive(model, matches).derived, matches)))
+    found = derived_of(source)[0]
+    plan = with_gaps(plan_of(found.derivation.derived, found.matches))
+    return "\n".join(_plan_lines(plan))
 
 
 def _plan_lines(plan: Plan) -> Iterator[str]:
@@ -127,6 +125,9 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
         for fold in piece.folds:
             fed = ", ".join(map(str, fold.clusters))
             yield f"  rows of {fold.link.source.axis} added up at ({fold.link}), for clusters {fed}"
+        for g in piece.gaps:
+            factor = f"a factor of cluster {g.host}" if g.host >= 0 else "a term without a latent"
+            yield f"  missing cells of {', '.join(g.arrays)} integrated out: {factor}"
         for s in piece.statistics:
             yield f"  statistic {s.name}[{', '.join(s.axes)}]"
     for structure in plan.structures:

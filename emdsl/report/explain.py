@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emdsl.compiler import Compiled
+from emdsl.report.augmentation import write_augmentations
 from emdsl.report.joint import write_joint, write_objective, write_statistics
 from emdsl.report.live import write_live
 from emdsl.report.model import write_model
@@ -17,6 +18,7 @@ def explain(compiled: Compiled, *, latex: bool = False) -> str:
     d = compiled.derivation
     page.title(f"{compiled.model.name}: its EM algorithm, derived", compiled.model.doc)
     write_model(page, compiled.model)
+    write_augmentations(page, compiled.augmentations)
     write_joint(page, d.joint)
     write_objective(page, d.joint)
     write_statistics(page, d.derived, d.m_step)

@@ -56,6 +56,27 @@ def write_piece(page: Page, plan: Plan, piece: PiecePlan) -> None:
     )  # fmt: skip
 
 
+def write_integrals(page: Page, joint: Joint, piece: PiecePlan) -> None:
+    """The integrals of rows whose discrete latents are tied to those of other rows."""
+    p = Printer(page.style, joint, elements=True, level=piece.level)
+    for number, bundle in enumerate(piece.bundles, 1):
+        if bundle.posterior is None:
+            continue
+        above = ", ".join(p.latent(a) for a in bundle.scope)
+        base = numbered(p, "M", number)
+        name = f"{base}({above})" if above else base
+        account = Account(page, joint, piece, bundle, name)
+        if bundle.posterior.family == "normal":
+            write_normal(account)
+        else:
+            write_single(account)
+        names = listed([Math(p.element(n)) for n in bundle.posterior.latents])
+        page.say(
+            "In what follows ", Math(name), " takes the place of all that a log p has of ", *names,
+            "."
+        )  # fmt: skip
+
+
 def integrals_cost(joint: Joint, piece: PiecePlan) -> list[Counted]:
     """What normal latents' precisions take to factor: the cube of their entries in each row."""
     found = []

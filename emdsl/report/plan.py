@@ -7,7 +7,7 @@ from emdsl.inference.plan import Plan
 from emdsl.inference.strategy import STRATEGIES, levels_of
 from emdsl.report.coupled import write_structure
 from emdsl.report.page import Page
-from emdsl.report.piece import write_piece
+from emdsl.report.piece import write_integrals, write_piece
 from emdsl.report.together import write_together
 
 
@@ -26,6 +26,8 @@ def write_plan(page: Page, plan: Plan, *, cyclic: bool) -> None:
             _write_head(page, plan, piece.match)
         if i in structures:
             done |= set(structures[i].pieces)
+            for n in structures[i].pieces:
+                write_integrals(page, plan.derived.joint, plan.pieces[n])
             write_structure(page, plan, structures[i])
         elif i in together:
             done |= set(together[i].pieces)
@@ -67,6 +69,9 @@ _COUPLED = {
     " though some are seen from other elements than their own",
     "gaussian": "every latent is real, and the log joint is quadratic in all of them; rows tie"
     " elements to each other, so that all are conditioned on together",
+    "mixed": "given the discrete latents of its row a continuous one has a posterior of known form,"
+    " whose log evidence is one more factor of the row; there is an order to sum the discrete ones"
+    " out in, though some are seen from other elements than their own",
 }
 
 

@@ -38,6 +38,7 @@ from emdsl.derive.joint import Joint
 from emdsl.derive.levels import Level, Link
 from emdsl.derive.smooth import AbsPower, BesselRatio, Softplus
 from emdsl.diagnostics import Bug
+from emdsl.families.cumulative import KEPT, Inside
 from emdsl.families.vocabulary import DigammaRise, LogRising, TrigammaRise
 from emdsl.report.axes import AxisNames
 from emdsl.report.style import Math, Style
@@ -48,7 +49,8 @@ Bound = tuple[str, int]
 _RELATIONS = {sp.Eq: "eq", sp.Ne: "ne", sp.Lt: "lt", sp.Le: "le", sp.Gt: "gt", sp.Ge: "ge"}
 _FUNCTIONS = {
     "log": "log", "loggamma": "log Γ", "exp": "exp", "LogMultiGamma": "log MultiGamma",
-    "Expit": "expit", "LogBessel": "log I₀",
+    "Expit": "expit", "LogBessel": "log I₀", "Phi": "Φ", "phi": "φ", "LogLaplace": "log F",
+    "LaplaceSlope": "(log F)′", "LaplaceBend": "−(log F)″",
 }  # fmt: skip
 
 
@@ -108,6 +110,8 @@ class Printer:
                 return self.style.absolute(self.show(expr.args[0])), ATOM
             case Relational() | Boolean():
                 return self.condition(expr), SUM
+            case _ if isinstance(expr, KEPT):
+                return self._show(expr.written())
             case _ if expr.args:
                 return self._function(expr)
             case _:
@@ -322,6 +326,10 @@ class Printer:
 
     def _relation(self, expr: sp.Basic) -> str:
         left, right = expr.args
+        limits = [side for side in expr.args if isinstance(side, Inside)]
+        if limits:  # a limit that is a number, and not an open end
+            word = " given" if isinstance(expr, sp.Eq) else " open"
+            return self.show(limits[0], PRODUCT) + self.style.word(word)
         atoms = [self.joint.atoms.atom(s) for s in left.free_symbols if left == s]
         if isinstance(expr, sp.Eq | sp.Ne) and atoms and right == 0:
             unequal = isinstance(expr, sp.Ne)

@@ -8,6 +8,7 @@ from emdsl.runtime.absolute import least_deviations as least_deviations
 from emdsl.runtime.api import e_step as e_step
 from emdsl.runtime.api import filtered as filtered
 from emdsl.runtime.api import fit as fit
+from emdsl.runtime.api import impute as impute
 from emdsl.runtime.api import init_params as init_params
 from emdsl.runtime.api import load as load
 from emdsl.runtime.api import log_likelihood as log_likelihood
@@ -48,6 +49,7 @@ from emdsl.runtime.held import constrained as constrained
 from emdsl.runtime.held import free as free
 from emdsl.runtime.how import EXPECT as EXPECT
 from emdsl.runtime.how import How as How
+from emdsl.runtime.impute import Imputed as Imputed
 from emdsl.runtime.jointly import JointlyNormal as JointlyNormal
 from emdsl.runtime.latents import Filtered as Filtered
 from emdsl.runtime.latents import MostProbable as MostProbable

@@ -1,6 +1,7 @@
 """The public functions a generated module calls, each with its own program as first argument."""
 
 from emdsl.runtime.fitting import fit, init_params
+from emdsl.runtime.impute import impute
 from emdsl.runtime.latents import (
     filtered,
     most_probable,
@@ -17,6 +18,7 @@ __all__ = [
     "e_step",
     "filtered",
     "fit",
+    "impute",
     "init_params",
     "load",
     "log_likelihood",

@@ -17,6 +17,7 @@ from emdsl.runtime.grouping import group, user_order, verify_places
 from emdsl.runtime.lengths import fallback_sizes, readings_of, resolve_lengths, sources_of
 from emdsl.runtime.levels import depth, flat, limits, shape_text
 from emdsl.runtime.nested import as_rows
+from emdsl.runtime.open_ends import closed, crossed, opened
 from emdsl.runtime.program import Array, Bound, Layout, Meta
 from emdsl.runtime.ragged import form_of, rows_shape
 from emdsl.runtime.sizes import resolve_sizes
@@ -71,6 +72,7 @@ def bind(
         if name in arrays
         and (fitted := _fit_shape(meta, arrays[name], cells, problems)) is not None
     }
+    found = {name: opened(bound_as[name], cells) for name, cells in found.items()}
     awaited = {a for a in arrays if a not in found and a not in optional}
     names = ", ".join(given.names[a] for a in ids)
     sources = sources_of(meta, found, lengths_given, grouped, names)
@@ -98,11 +100,16 @@ def bind(
         raise DataError(dict.fromkeys(problems))
     out: dict[str, NDArray[Any]] = dict(constants)
     observed: dict[str, NDArray[np.bool_] | None] = dict.fromkeys(constants)
+    gaps: dict[str, NDArray[np.bool_]] = {}
     for array in meta.arrays:
         if array.name in constants:
             continue
         if array.name in found:
-            out[array.name], observed[array.name] = _fill(bound_as[array.name], found[array.name])
+            own = bound_as[array.name]
+            out[array.name], observed[array.name] = _fill(own, found[array.name])
+            integrated = _gaps(own, found[array.name])
+            if integrated is not None:
+                gaps[array.name] = integrated
         elif array.name in labels or array.role == "weight":
             if purpose == "sample":
                 continue
@@ -121,6 +128,7 @@ def bind(
         form_of(meta, found, lengths_given),
         meta.plates,
         user_order(grouped),
+        gaps,
     )
 
 
@@ -177,7 +185,7 @@ def _check(
         upper = sizes.get(array.values) if isinstance(array.values, str) else array.values
     own = meta.array(name)  # -1 stands for none of the elements beside it, as of a tree's root
     rootless = own.kind == "index" and own.plates > 0 and own.values == own.dims[own.plates - 1]
-    wrong = violation(values, array.kind, upper, -1 if rootless else 0)
+    wrong = violation(closed(array, values), array.kind, upper, -1 if rootless else 0)
     if wrong is not None:
         more = f" ({wrong.count} such)" if wrong.count > 1 else ""
         out = ""
@@ -192,6 +200,16 @@ def _check(
             out = ": drop the row" if array.missing == "no" else ": mark it missing (NaN)"
         where = place_text(name, wrong.index, cells)
         problems.append(f"{where} is {wrong.found}{more}, expected {wrong.expected}{out}")
+    across = crossed(array, values) if wrong is None else None
+    if across is not None:
+        (first, count), more = across, ""
+        more = f" ({count} such)" if count > 1 else ""
+        ends = " to ".join(f"{x:.6g}" for x in values[first])
+        where = ", ".join(map(str, cells.place(first)))
+        problems.append(
+            f"{name} row {where} is {ends}{more}, expected an interval: its left end, "
+            "then its right one"
+        )
     if missing is not None:
         _check_missing(array, cells, missing, purpose, label, problems)
 
@@ -225,8 +243,10 @@ def _check_missing(
     if array.missing == "no":
         count = int(missing.sum())
         more = f" ({count} such)" if count > 1 else ""
-        what = "inputs and consts" if array.role in ("input", "const") else "this array"
-        problems.append(f"{place} is missing{more}, expected a value ({what} can't have gaps): "
+        why = "inputs and consts can't have gaps"
+        if array.role == "data":
+            why = "other data depend on it, and it can't be integrated out"
+        problems.append(f"{place} is missing{more}, expected a value ({why}): "
                         "drop the rows or fill them in")  # fmt: skip
         return
     if array.missing == "row" or array.kind in EVENT_AXES:
@@ -266,16 +286,34 @@ def _fill(array: Array, cells: Cells) -> tuple[NDArray[Any], NDArray[np.bool_] |
     if missing is not None:
         events = tuple(range(array.plates, missing.ndim))
         rows = array.missing == "row" or array.kind in EVENT_AXES
-        seen: NDArray[np.bool_] = np.logical_not(missing.any(axis=events) if rows else missing)
-        observed = seen
+        if array.missing == "any":
+            seen = np.ones(missing.shape[: array.plates], dtype=np.bool_)
+        elif array.missing == "part":
+            seen = np.logical_not(missing.all(axis=events))
+        else:
+            seen = np.logical_not(missing.any(axis=events) if rows else missing)
+        observed = None if array.missing in ("any", "part") and seen.all() else seen
         values = np.array(values)
         if rows:
             values[~seen] = values[seen][0] if seen.any() else _neutral(array, values)
         else:
-            values[missing] = values[seen][0] if seen.any() else _neutral(array, values)
+            there = values[~missing]
+            values[missing] = there[0] if there.size else _neutral(array, values)
     if array.kind in INTEGERS:
         return values.astype(np.int64), observed
     return np.ascontiguousarray(values).reshape(values.shape), observed  # a number stays one
+
+
+def _gaps(array: Array, cells: Cells) -> NDArray[np.bool_] | None:
+    """The cells to be integrated out; None where there are none."""
+    missing = cells.missing
+    if missing is None or array.missing not in ("any", "part"):
+        return None
+    found = missing
+    if array.missing == "part":  # of a row that is wholly missing nothing is left to say
+        events = tuple(range(array.plates, missing.ndim))
+        found = missing & ~missing.all(axis=events, keepdims=True)
+    return found if found.any() else None
 
 
 def _neutral(array: Array, values: NDArray[np.float64]) -> Any:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from emdsl.runtime.engine import Engine
-from emdsl.runtime.pieces import PieceData
-from emdsl.runtime.program import Meta
+from emdsl.runtime.filling import Filling
+from emdsl.runtime.pieces import PieceData, fill
+from emdsl.runtime.program import Gaps, Meta
 
 
 def without_data(engine: Engine) -> Engine:
@@ -20,7 +21,9 @@ def without_data(engine: Engine) -> Engine:
     blank = Engine(engine.program, engine.bound, engine.pivot, collapse=False)
     for data in blank.pieces:
         _hide(meta, data)
-    complete = {a.name: False for a in meta.arrays if a.role == "data"}
+    complete = {
+        a.name: False for a in meta.arrays if a.role == "data" and a.missing != "any"
+    }  # fmt: skip
     blank.layout = replace(blank.layout, complete={**blank.layout.complete, **complete})
     blank.set_pivot(engine.pivot)
     return blank
@@ -30,11 +33,20 @@ def _hide(meta: Meta, data: PieceData) -> None:
     hidden = {}
     for name in data.piece.arrays:
         array = meta.array(name)
-        if array.role != "data":
+        if array.role != "data" or array.missing == "any":
             continue
         shape = data.arrays[name].shape  # rows last
-        events = len(array.dims) - array.plates if array.missing == "row" else 0
+        events = len(array.dims) - array.plates if array.missing in ("row", "part") else 0
         shape = (*shape[: len(shape) - 1 - events], shape[-1])
         hidden[f"{name} observed"] = np.zeros(shape, dtype=bool)
     data.arrays = {**data.arrays, **hidden}
     data.along = data.along | frozenset(hidden)
+    data.fillings = tuple(_all_missing(meta, data, g) for g in data.piece.gaps)
+    fill(data)
+
+
+def _all_missing(meta: Meta, data: PieceData, gaps: Gaps) -> Filling | None:
+    """All cells of data that other data depend on as missing; other rows drop out whole."""
+    names = [n for n in gaps.arrays if meta.array(n).missing == "any"]
+    missing = {n: np.ones(data.arrays[n].shape, dtype=bool) for n in names}
+    return Filling.of(gaps.arrays, data.arrays, missing) if missing else None

@@ -32,8 +32,10 @@ from emdsl.runtime.unit_posteriors import beta, beta_summary, dirichlet, dirichl
 
 def natural(coefficients: Any, rows: Any) -> Floats:
     """Coefficients (C, F) times features (F, B): (C, B), or (C, 1) where all rows are alike."""
-    if isinstance(rows, np.ndarray) and rows.shape[1] > 1 and (rows == rows[:, :1]).all():
-        rows = rows[:, :1]
+    if isinstance(rows, np.ndarray) and rows.shape[1] > 1:
+        first = rows[:, :1]  # mostly the last column already tells that rows differ
+        if (rows[:, -1:] == first).all() and (rows == first).all():
+            rows = first
     found: Floats = coefficients @ rows
     return found
 

@@ -212,9 +212,9 @@ def _is_lost(engine: Engine, run: Run, outward: Outward | None) -> bool:
 
 
 def _leaper(engine: Engine, rules: Rules) -> Leaper:
-    """Leaps are for models with continuous latents, whose EM can be slow, and no constraints."""
+    """Leaps are for continuous latents and missing cells, whose EM can be slow, unconstrained."""
     leaper = Leaper(engine.program.meta)
-    leaper.able &= bool(engine.program.meta.continuous)
+    leaper.able &= bool(engine.program.meta.continuous) or engine.has_gaps
     leaper.able &= engine.constraints is None and rules.floor is None
     return leaper
 

@@ -20,6 +20,7 @@ import numpy as np
 from emdsl.runtime.condensed import condensed
 from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.folds import folded, with_folds
+from emdsl.runtime.gaps import GapData, gaps_of
 from emdsl.runtime.held import restricted
 from emdsl.runtime.how import EXPECT, How
 from emdsl.runtime.links import Levels, added_up
@@ -32,6 +33,7 @@ from emdsl.runtime.pieces import (
     PieceData,
     Steer,
     block_of,
+    fill,
     live_block,
     load_piece,
     weighted_sum,
@@ -53,7 +55,8 @@ from emdsl.runtime.unseen import unopinionated
 
 _LEAST = 1e-290  # of the largest: a part that is only what was cut off
 _CUT = 1e-295  # a posterior below e^-690 was cut off there
-_LEAST_ROWS = 2048  # of continuous latents: more is done for a block than two products
+_SETTLING = 4  # times that missing cells are filled in anew
+_LEAST_ROWS = 2048  # where more is done for a block than two products
 _CACHED = 2**28  # bytes of features kept between iterations; past that they are made anew
 
 
@@ -68,19 +71,28 @@ class Engine:
         *,
         collapse: bool = True,
         constraints: Constraints | None = None,
+        like: Engine | None = None,
     ) -> None:
+        """`like`: an engine of the same program but for its features, whose data are loaded."""
         self.program = program = restricted(program, constraints)
         self.constraints = constraints
         self.bound = bound
         self.layout: Layout = bound.layout
-        self.levels = Levels(program.meta, bound)
+        self.levels: Levels = Levels(program.meta, bound) if like is None else like.levels
         coupled = {i for s in program.structures for i in s.pieces}
-        self.pieces = [
-            load_piece(
-                program.meta, self.levels, piece, collapse and i not in coupled and not piece.folds
-            )
-            for i, piece in enumerate(program.pieces)
-        ]
+        if like is None:
+            self.pieces = [
+                load_piece(
+                    program.meta,
+                    self.levels,
+                    piece,
+                    collapse and i not in coupled and not piece.folds,
+                )
+                for i, piece in enumerate(program.pieces)
+            ]
+        else:
+            pieces = zip(like.pieces, program.pieces, strict=True)
+            self.pieces = [replace(data, piece=piece, cache={}) for data, piece in pieces]
         self.coupled = coupled
         self.structures: list[Coupled] = [
             s.load(program.meta, self.levels, self.pieces, self.blocks) for s in program.structures
@@ -109,8 +121,9 @@ class Engine:
         for data in self.pieces:
             data.cache.clear()
             probe = self._features(data, data.chunk(0, min(1, data.size)))
-            data.kinds = probe.rows
-            least = _LEAST_ROWS if data.piece.integrals else 256
+            data.kinds, data.width = probe.rows, probe.direct.shape[0]
+            data.gaps = gaps_of(data, self.layout, pivot)
+            least = _LEAST_ROWS if data.piece.integrals or data.gaps else 256
             wide, data.block = block_of(probe, data.states, least)
             if data.piece.potentials is not None and not data.piece.latents:
                 data.block = live_block(data)
@@ -127,20 +140,26 @@ class Engine:
     def blocks(self, index: int, at: Params | None = None) -> Iterator[tuple[Chunk, Features]]:
         """The blocks of piece `index` with their features, and what is added `at` parameters."""
         data = self.pieces[index]
-        if data.piece.potentials is None:
+        if data.piece.potentials is None and (at is None or not data.gaps):
             yield from self._still(index)
             return
-        for chunk, features in self._still(index):
+        for chunk, still in self._still(index):
             if at is None:
-                yield chunk, replace(features, fixed=tuple(map(_or_zero, features.fixed)))
-                continue
+                yield chunk, replace(still, fixed=tuple(map(_or_zero, still.fixed)))
+            else:
+                yield chunk, self._at(data, chunk, still, at)
+
+    def _at(self, data: PieceData, chunk: Chunk, features: Features, at: Params) -> Features:
+        """Features with what is added at parameters: functions of both, and missing cells."""
+        if data.piece.potentials is not None:
             arrays = data.block_arrays(chunk)
-            live, parts = data.piece.potentials(arrays, at, self.layout, self.pivot)
-            fixed = tuple(
-                f if p is None else (p if f is None else f + p)
-                for f, p in zip(features.fixed, parts, strict=True)
-            )
-            yield chunk, replace(features, fixed=fixed, live=live)
+            features = _with(features, *data.piece.potentials(arrays, at, self.layout, self.pivot))
+        for gaps in data.gaps:
+            gaps.solve(at)
+            more, host = gaps.evidence(chunk.start, chunk.stop), gaps.gaps.host
+            fixed = tuple(more if c == host else None for c in range(len(features.fixed)))
+            features = _with(features, more if host < 0 else None, fixed)
+        return features
 
     def _still(self, index: int) -> Iterator[tuple[Chunk, Features]]:
         """The blocks of piece `index` with their features, made or from the cache."""
@@ -164,20 +183,49 @@ class Engine:
         """
         return self._run(params, None)
 
-    def start(self, bias: Steer) -> Statistics:
+    def start(self, bias: Steer, rng: np.random.Generator | None = None) -> Statistics:
         """Statistics from given log potentials in place of a posterior, to start EM from.
 
         `bias(piece index, chunk)` gives, for each latent to be steered, (values, B). What the
-        data rule out stays ruled out.
+        data rule out stays ruled out. Missing cells that are integrated out have values drawn
+        with `rng`, or those in the middle of the data.
         """
+        for data in self.pieces:
+            for gaps in data.gaps:
+                gaps.draw(rng)
         return self._run(None, bias)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether missing cells are integrated out."""
+        return any(data.gaps for data in self.pieces)
+
+    def settle(self, params: Params) -> None:
+        """Fill missing cells in near where they are under parameters, if data don't say where."""
+        for _ in range(_SETTLING):
+            moved = False
+            for data in self.pieces:
+                fillings = list(data.fillings)
+                for gaps in data.gaps:
+                    new = gaps.moved(params)
+                    if new is not None:
+                        fillings[data.piece.gaps.index(gaps.gaps)] = new
+                        moved = True
+                data.fillings = tuple(fillings)
+                fill(data)
+            if not moved:
+                return
+            self.set_pivot(self.pivot)
 
     def _run(self, params: Params | None, bias: Steer | None) -> Statistics:
         values: dict[str, Floats] = {}
         log_likelihood = 0.0
         known = self.known(params)
-        for index in range(len(self.pieces)):
+        for index, data in enumerate(self.pieces):
             self._sum_direct(index)
+            for gaps in data.gaps:
+                gaps.solve(params)
+                gaps.direct = None
         sums: dict[int, tuple[Floats, ...]] = {}
         kept: Kept = {}
         for structure in self.structures:
@@ -190,7 +238,7 @@ class Engine:
             if data.piece.clusters and index not in self.coupled:
                 part, sums[index] = self._blockwise(index, known, bias, kept)
                 log_likelihood += part
-            elif data.piece.potentials is not None:
+            elif data.piece.potentials is not None or data.gaps:
                 log_likelihood += self._live_evidence(index, params, kept)
             direct = self._direct[index]
             assert direct is not None
@@ -199,6 +247,10 @@ class Engine:
                 if log_likelihood == -np.inf:
                     self._impossible_direct(index)
             part_sums = tuple(map(_cut_off, sums.get(index, ())))
+            for gaps in data.gaps:
+                if gaps.gaps.host < 0:
+                    self._add_gaps(data, gaps)
+                direct = direct if gaps.direct is None else direct + gaps.direct
             values.update(data.piece.collect(direct, part_sums, self.layout))
         return Statistics(
             values,
@@ -273,10 +325,22 @@ class Engine:
                 posterior = tuple(p * chunk.weight for p in posterior)
             new = tuple(map(expected, posterior, features.rows))
             sums = new if sums is None else tuple(map(np.add, sums, new))
+            for gaps in data.gaps:
+                if gaps.gaps.host >= 0:
+                    sums = gaps.added(sums, chunk.start, chunk.stop, posterior[gaps.gaps.host])
         return log_likelihood, sums or ()
+
+    def _add_gaps(self, data: PieceData, gaps: GapData) -> None:
+        """What missing cells that no latent touches add to the direct sums."""
+        for start in range(0, data.size, data.block):
+            chunk = data.chunk(start, min(start + data.block, data.size))
+            weight = np.ones(chunk.stop - chunk.start) if chunk.weight is None else chunk.weight
+            gaps.sums(chunk.start, chunk.stop, weight[None])
 
     def _condensed(self, index: int) -> tuple[Chunk, Features] | None:
         """A few rows that have the statistics of all of a piece's, if there are such."""
+        if self.pieces[index].gaps:
+            return None
         if index not in self._few:
             self._few[index] = condensed(self.pieces[index], lambda: self._still(index))
         return self._few[index]
@@ -415,6 +479,18 @@ class Engine:
             if bad.any():
                 self._impossible(data, chunk, np.where(bad, -np.inf, 0.0))
         raise ImpossibleError(data.piece.axes, 0)
+
+
+def _with(features: Features, live: Floats | None, parts: tuple[Floats | None, ...]) -> Features:
+    """Features with more added to what is fixed at the parameters of the moment."""
+    fixed = tuple(
+        f if p is None else (p if f is None else f + p)
+        for f, p in zip(features.fixed, parts, strict=True)
+    )
+    whole = live if features.live is None else (
+        features.live if live is None else features.live + live
+    )  # fmt: skip
+    return replace(features, fixed=fixed, live=whole)
 
 
 def _or_zero(fixed: Floats | None) -> Floats:

@@ -24,6 +24,7 @@ from emdsl.runtime.chains import Trees
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import NoFilterError, no_chain
 from emdsl.runtime.how import EXPECT
+from emdsl.runtime.integrals import finite_states
 from emdsl.runtime.links import added_up
 from emdsl.runtime.pieces import Known
 from emdsl.runtime.program import Floats, Params, Walk
@@ -179,7 +180,7 @@ def _marginals(
     out: dict[str, tuple[Level, Floats]] = {}
     for i in chain.pieces:
         piece = chain.data[i].piece
-        clusters = tuple(next(flat).reshape(n, -1) for n in chain.data[i].states)
+        clusters = tuple(next(flat).reshape(n, -1) for n in finite_states(chain.data[i]))
         if piece.axes[: len(level)] != level:
             continue
         for name, marginal in piece.marginals(clusters, engine.layout).items():

@@ -189,6 +189,7 @@ class Scatter:
         order: Index | slice = slice(None)
         layers = []
         self.size = len(sources)
+        self._given = sources, targets, weights
         if self.size and not (np.diff(targets) > 0).all():
             order = np.argsort(targets, kind="stable")
         s, t = sources[order], targets[order]
@@ -204,6 +205,11 @@ class Scatter:
                 here = place == i
                 layers.append((compact(s[here]), None if w is None else w[here], compact(t[here])))
         self._layers = layers
+
+    def turned(self) -> Scatter:
+        """The same pairs the other way, from targets to sources."""
+        sources, targets, weights = self._given
+        return Scatter(targets, sources, weights)
 
     def add(self, out: Floats, values: Floats, sign: float = 1.0) -> None:
         """Adds (or subtracts, sign -1) values (..., sources) to out (..., targets)."""

@@ -29,7 +29,10 @@ from emdsl.runtime.gaussian_sharing import Index
 
 MOST_BYTES = 8 * 2**30
 _PIECE = 4_000_000  # numbers of a dense piece of a sparse matrix
-_SPARSE = 10.0  # a multiplication in a sparse product takes this many times as long
+_SPARSE = 40.0  # a multiplication in a sparse product takes this many times as long
+_FILLED = (
+    8  # where one in so many numbers of a sparse matrix isn't zero, a dense product is quicker
+)
 
 
 class TooLargeError(ValueError):
@@ -79,7 +82,7 @@ class Core:
         rows = float(self.layout.dims[self.nodes[self.gone]].sum())
         across = float((self.out[self._low] | self.out[self._high]).sum())
         dense = min(_SPARSE * across**2 / max(rows, 1.0), rows * float(self.size) ** 2)
-        return 0.12 * float(self.size) ** 3 + 0.5 * across * self.size + 0.1 * dense
+        return 0.12 * float(self.size) ** 3 + 0.5 * across * self.size + 0.05 * dense
 
     @property
     def bytes(self) -> int:
@@ -262,18 +265,21 @@ class CoreFactor:
             orders.append((order, mine[order]))
         for begin in range(0, len(core.gone), step):
             end = min(begin + step, len(core.gone))
-            x = (self.sparse[begin * d : end * d] @ full).reshape(end - begin, d, -1)
+            part = self.sparse[begin * d : end * d]
+            if part.nnz * _FILLED > part.shape[0] * core.size:
+                part = part.toarray()
+            x = (part @ full).reshape(end - begin, d, -1)
             for (first, ties), v, (order, mine) in zip(core.across, self.v, orders, strict=True):
                 here = order[slice(*np.searchsorted(mine, [begin, end]))]
                 node = (ties.low if first else ties.high)[here]
                 at = _place((ties.high if first else ties.low)[here], v.shape[1])
-                part = x[(node - begin)[None, None], np.arange(d)[:, None, None], at[None]]
+                seen = x[(node - begin)[None, None], np.arange(d)[:, None, None], at[None]]
                 back = transposed(pick(self.inverse, node))
-                part = multiply(back, part)
+                seen = multiply(back, seen)
                 w = multiply(back, pick(v, here))
-                Scatter(np.arange(len(here)), node).add(own, multiply(part, transposed(w)))
+                Scatter(np.arange(len(here)), node).add(own, multiply(seen, transposed(w)))
                 if first:
-                    held.edges[ties.pair][:, :, ties.held[here]] = -part
+                    held.edges[ties.pair][:, :, ties.held[here]] = -seen
                 else:
-                    held.edges[ties.pair][:, :, ties.held[here]] = -transposed(part)
+                    held.edges[ties.pair][:, :, ties.held[here]] = -transposed(seen)
         held.nodes[self.kind][:, :, core.held[core.gone]] = 0.5 * (own + transposed(own))

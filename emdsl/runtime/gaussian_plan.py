@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from emdsl.runtime.gaussian_layout import Clique, Family, Layout, lay
 from emdsl.runtime.gaussian_order import Held, Order, find_held, find_order
 from emdsl.runtime.gaussian_seen import Assembly, Edges, Linears, Pair, Seen, find_edges, look
 from emdsl.runtime.gaussian_sharing import Index, compact, label
+from emdsl.runtime.gaussian_totals import Totals
 
 # nodes with at most so many ties are eliminated in rounds, even where they are few; the cheapest
 _TIES = ((8, False), (8, True), (16, True), (32, True))
@@ -36,6 +38,11 @@ class Reader:
             start = int(offset[at])
             rows = slice(start, start + dim)
             self._parts.append((rows, compact(layout.local[node[here]]), compact(here)))
+
+    def add(self, out: Sequence[Floats], given: Floats) -> None:
+        """Adds numbers (dim, count) to those of the nodes, (d, N of each kind)."""
+        for rows, local, elements in self._parts:
+            out[self._kind][rows, local] += given[:, elements]
 
     def read(self, values: Sequence[Floats]) -> Floats:
         """Values (d, N of each kind) as (dim, count)."""
@@ -64,6 +71,13 @@ class Plan:
     held: Held
     where: dict[tuple[int, int, int], list[tuple[Seen, Index]]]  # of (c, p, q): covariances
     readers: tuple[Reader, ...]  # of each family
+
+    @cached_property
+    def totals(self) -> Totals:
+        """How covariances are added up, worked out when that is first asked for."""
+        return Totals(
+            self.cliques, self.layout.kinds, self.order, self.core, self.node_sums, self.edge_sums
+        )
 
 
 def make_plan(families: Sequence[Family], cliques: Sequence[Clique]) -> Plan:
@@ -116,13 +130,13 @@ def _draft(families: Sequence[Family], cliques: Sequence[Clique], broad: int) ->
         layout,
         seen,
         edges,
-        *_assemble_nodes(layout, cliques, seen),
-        *_assemble_edges(layout, cliques, seen, edges),
+        *_assemble_nodes(layout, families, cliques, seen),
+        *_assemble_edges(layout, families, cliques, seen, edges),
     )
 
 
 def _assemble_nodes(
-    layout: Layout, cliques: Sequence[Clique], seen: Sequence[Seen]
+    layout: Layout, families: Sequence[Family], cliques: Sequence[Clique], seen: Sequence[Seen]
 ) -> tuple[list[Assembly], Index, list[list[tuple[int, Index]]]]:
     sums = []
     classes = np.zeros(len(layout.dims), np.intp)
@@ -131,7 +145,7 @@ def _assemble_nodes(
         nodes = layout.kind == k
         here = [s for s in seen if not s.tie and s.kinds[0] == k]
         places = [layout.local[s.left] for s in here]
-        sums.append(Assembly(cliques, here, places, size, (layout.filled[nodes],)))
+        sums.append(Assembly(cliques, here, places, size, families, (layout.filled[nodes],)))
         classes[nodes] = sums[-1].classes
         filled = layout.filled[nodes][sums[-1].first]
         missing = [(i, np.flatnonzero(filled <= i)) for i in range(layout.kinds[k])]
@@ -140,7 +154,11 @@ def _assemble_nodes(
 
 
 def _assemble_edges(
-    layout: Layout, cliques: Sequence[Clique], seen: Sequence[Seen], edges: Edges
+    layout: Layout,
+    families: Sequence[Family],
+    cliques: Sequence[Clique],
+    seen: Sequence[Seen],
+    edges: Edges,
 ) -> tuple[dict[Pair, Assembly], Index]:
     sums: dict[Pair, Assembly] = {}
     classes = np.zeros(len(edges.keys), np.intp)
@@ -150,7 +168,7 @@ def _assemble_edges(
         place = np.empty(len(edges.keys), np.intp)
         place[these] = np.arange(len(these))
         here = [s for s in seen if s.tie and s.ends == pair]
-        sums[pair] = Assembly(cliques, here, [place[s.edge] for s in here], len(these))
+        sums[pair] = Assembly(cliques, here, [place[s.edge] for s in here], len(these), families)
         classes[these] = sums[pair].classes
     return sums, classes
 

@@ -5,13 +5,13 @@ A pair lies in one node, or along an edge: two nodes a < b that some row sees to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from emdsl.runtime.gaussian_blocks import Floats, Scatter
-from emdsl.runtime.gaussian_layout import Clique, Layout
+from emdsl.runtime.gaussian_layout import Clique, Family, Layout
 from emdsl.runtime.gaussian_sharing import Index, bags, label, share
 
 Pair = tuple[int, int]  # the kinds of the ends of an edge
@@ -107,6 +107,7 @@ class _Term:
 
     seen: Seen
     swap: bool
+    dims: tuple[int, int]  # of the table
     scatter: Scatter
 
 
@@ -122,6 +123,7 @@ class Assembly:
         seen: Sequence[Seen],
         places: Sequence[Index],  # of each seen (n,), the target of each row
         size: int,
+        families: Sequence[Family],
         extra: Sequence[Index] = (),
     ) -> None:
         columns = list(extra)
@@ -133,14 +135,20 @@ class Assembly:
         self.classes, self.first = share(columns, size)
         chosen = np.zeros(size, bool)
         chosen[self.first] = True
-        self._terms = []
+        self._terms: list[_Term] = []
         for one, pattern, target in zip(seen, patterns, places, strict=True):
             here = chosen[target]
             scatter = _counted(pattern[here], self.classes[target[here]])
-            if one.tie:
-                self._terms.append(_Term(one, one.swap, scatter))
-            else:
-                self._terms.extend(_Term(one, swap, scatter) for swap in (False, True))
+            own = cliques[one.clique].families
+            dims = families[own[one.p]].dim, families[own[one.q]].dim
+            swaps = (one.swap,) if one.tie else (False, True)
+            self._terms.extend(_Term(one, swap, dims, scatter) for swap in swaps)
+
+    def turned(self) -> Iterator[tuple[Seen, bool, tuple[int, int], Scatter]]:
+        """For each table whether it goes in transposed, its sides, and its classes' patterns."""
+        for term in self._terms:
+            if term.seen.tie or not term.swap:
+                yield term.seen, term.swap, term.dims, term.scatter.turned()
 
     def sum(self, out: Floats, squares: Sequence[Mapping[Pair, Floats]]) -> None:
         """Sets the first of out (d, e, at least classes)."""
@@ -186,10 +194,12 @@ class Linears:
                     self._parts.append((c, p, int(layout.kind[node[at]]), int(offset[at]), scatter))
         self._shapes = [(d, n) for d, n in zip(layout.kinds, layout.sizes, strict=True)]
 
-    def sum(self, linears: Sequence[Sequence[Floats]]) -> list[Floats]:
+    def sum(self, linears: Sequence[Sequence[Floats | None]]) -> list[Floats]:
         """Of each kind (d, n)."""
         found = [np.zeros(shape) for shape in self._shapes]
         for c, p, kind, offset, scatter in self._parts:
             given = linears[c][p]
+            if given is None:
+                continue
             scatter.add(found[kind][offset : offset + given.shape[0]], given)
         return found

@@ -9,6 +9,7 @@ from emdsl.runtime.gaussian_core import CoreFactor
 from emdsl.runtime.gaussian_elimination import Blocks, Factor, covariances, substitute
 from emdsl.runtime.gaussian_plan import Plan
 from emdsl.runtime.gaussian_sharing import compact
+from emdsl.runtime.gaussian_totals import Sums
 
 
 class Solution:
@@ -60,6 +61,14 @@ class Solution:
                 )
                 found[:, :, compact(rows)] = second
         return found
+
+    def totals(self) -> list[Sums]:
+        """For each clique {(p, q): (dim_p, dim_q, U)}, p <= q: Cov(u_p, u_q) added up by pattern.
+
+        That is over the rows of each pattern, or of each row where the clique has no patterns. It
+        costs no more for many rows with equal tables than for a few.
+        """
+        return self._plan.totals.add_up(self._factors, self._core)
 
     def covariance(self, f: int) -> Floats:
         """The posterior covariance of each element of a family, (dim, dim, count)."""

@@ -76,12 +76,14 @@ class GaussianSystem:
 
     def solve(
         self,
-        linears: Sequence[Sequence[Floats]],
+        linears: Sequence[Sequence[Floats | None]],
         squares: Sequence[Mapping[Pair, Floats]],
+        given: Mapping[int, Floats] | None = None,
     ) -> Solution:
         """The posterior.
 
-        linears[c][p]: (dim_p, R), the coefficient of u_p in the log joint of clique c's rows.
+        linears[c][p]: (dim_p, R), the coefficient of u_p in the log joint of clique c's rows; or
+        None, and given[f]: (dim, count), those of family f's elements, already added up.
         squares[c][p, q], p <= q: (dim_p, dim_q, U), that of u_p[i] u_q[j] for each pattern, or
         (dim_p, dim_q, R) where the clique has no patterns; absent pairs count as 0. Raises
         ImproperElementError where the precision isn't positive definite.
@@ -99,6 +101,8 @@ class GaussianSystem:
         for pair, sums in plan.edge_sums.items():
             sums.sum(blocks.edges[pair], squares)
         h = plan.linears.sum(linears)
+        for f, values in (given or {}).items():
+            plan.readers[f].add(h, values)
         evidence = [np.empty_like(x) for x in h]
         try:
             factors = eliminate(order.rounds, kinds, blocks, h, evidence)

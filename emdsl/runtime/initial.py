@@ -41,10 +41,11 @@ class Start:
         self._given, self._responsibilities = given, responsibilities
         steered = {z for p in engine.program.pieces for z in p.latents}
         full = len(given) == len(meta.params)
-        unseen = bool(meta.continuous)
+        unseen = any(not c.added for c in meta.continuous) or engine.has_gaps
         self.drawn = not full and (unseen or not steered <= set(responsibilities))
         self._full = full
-        self._scale: float | None = None
+        # weights of data and the like are about 1, whatever unit the data are in
+        self._scale: float | None = None if unseen else 1.0
 
     @property
     def is_reference(self) -> bool:
@@ -61,7 +62,8 @@ class Start:
             return {name: np.array(value) for name, value in self._given.items()}
         engine = self._engine
         meta = engine.program.meta
-        if not meta.latents and not meta.continuous:  # there is nothing to draw, and no posterior
+        unseen = meta.latents or meta.continuous or engine.has_gaps
+        if not unseen:  # there is nothing to draw, and no posterior
             params = {name: np.array(value) for name, value in self._reference.items()}
             return {**params, **{name: np.array(value) for name, value in self._given.items()}}
         method = self._seeder.method(restart, attempt)
@@ -69,24 +71,25 @@ class Start:
         if self._responsibilities:
             steer = given_steer(engine, self._responsibilities, steer)
         if not meta.continuous:
-            return self._maximised(steer)
+            return self._maximised(steer, rng)
         seed = int(rng.integers(2**63))
         if self._scale is not None:
-            return self._maximised(self._points(steer, seed, self._scale))
+            return self._maximised(*self._points(steer, seed, self._scale))
         # what unit continuous latents are in isn't known: the data choose among some
-        tried = [(s, *self._warmed(self._points(steer, seed, s))) for s in _SCALES]
+        tried = [(s, *self._warmed(*self._points(steer, seed, s))) for s in _SCALES]
         self._scale, params, _ = max(tried, key=lambda t: t[2])
         return params
 
-    def _points(self, steer: Steer, seed: int, scale: float) -> Points:
-        return Points(self._engine, steer, np.random.default_rng(seed), scale)
+    def _points(self, steer: Steer, seed: int, scale: float) -> tuple[Points, np.random.Generator]:
+        rng = np.random.default_rng(seed)
+        return Points(self._engine, steer, rng, scale), rng
 
-    def _warmed(self, steer: Steer) -> tuple[Params, float]:
+    def _warmed(self, steer: Steer, rng: np.random.Generator) -> tuple[Params, float]:
         """Parameters after a few iterations, and their log likelihood: -inf where there is none.
 
         Latents that vary much less than they should take EM long to widen, and look well at first.
         """
-        params, worth = self._maximised(steer), -math.inf
+        params, worth = self._maximised(steer, rng), -math.inf
         for _ in range(_WARM):
             try:
                 statistics = self._engine.e_step(params)
@@ -100,10 +103,10 @@ class Start:
             params = {**new, **{name: np.array(value) for name, value in self._given.items()}}
         return params, worth
 
-    def _maximised(self, steer: Steer) -> Params:
+    def _maximised(self, steer: Steer, rng: np.random.Generator) -> Params:
         """One M-step from what stands in for posteriors, within the constraints."""
         engine = self._engine
-        statistics = engine.start(steer)
+        statistics = engine.start(steer, rng)
         params = engine.program.m_step(statistics, self._reference)
         if any("positive" in b.kinds for b in engine.program.numeric):
             other = from_nothing(engine, statistics)

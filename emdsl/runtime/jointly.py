@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.feature_columns import at_columns, distinct_columns, joined, signature
 from emdsl.runtime.gaussian_system import Clique, Family, GaussianSystem, Solution
-from emdsl.runtime.how import EXPECT, Draw, How
+from emdsl.runtime.how import Draw, How
+from emdsl.runtime.joint_sums import LinearSums, SquareSums
 from emdsl.runtime.links import Levels
 from emdsl.runtime.pieces import Chunk, Kept, Known, PieceData, Posteriors, Steer
 from emdsl.runtime.program import Features, Floats, Integral, Meta, Share
-from emdsl.runtime.rows import expected
 from emdsl.runtime.unseen import Points
 
 Ints = NDArray[np.intp]
@@ -56,6 +56,8 @@ class _Group:
         self.square = [s for s in integral.shares if s.role != "linear"]
         self.patterns: Ints | None = None
         self.columns: dict[int, Any] = {}  # of each square's cluster, its rows in each pattern
+        self.linear_sums: list[LinearSums] = []
+        self.square_sums: list[SquareSums] = []
 
 
 class JointlyNormalData:
@@ -91,6 +93,7 @@ class JointlyNormalData:
             for g in self.groups
         ]  # fmt: skip
         self.system: GaussianSystem | None = None
+        self.cliques: list[Clique] = []
 
     @property
     def pieces(self) -> tuple[int, ...]:
@@ -106,41 +109,61 @@ class JointlyNormalData:
             return self.levels.point(source, target, places)
         return self.levels.rows(source).up[len(target)]
 
-    # -- which rows share squares --
+    # -- what is the same in all iterations --
 
     def share(self) -> None:
-        """Find which rows' squares have the same features: they are worked out once."""
+        """Find which rows' squares have the same features, and add features up at elements."""
         cliques = []
         for g, rows in zip(self.groups, self.rows, strict=True):
-            clusters = sorted({s.cluster for s in g.square})
-            whole = {c: joined([f.rows[c] for _, f in self.blocks(g.piece)]) for c in clusters}
-            columns = [signature(w) for w in whole.values()]
+            parts: dict[int, list[Any]] = {s.cluster: [] for s in g.integral.shares}
+            for _, features in self.blocks(g.piece):
+                for c, found in parts.items():
+                    found.append(features.rows[c])
+            whole = {c: joined(found) for c, found in parts.items()}
+            columns = [signature(whole[c]) for c in sorted({s.cluster for s in g.square})]
             which, inverse = distinct_columns(np.concatenate(columns))
             g.patterns = None if 2 * len(which) > len(inverse) else inverse
             kept = which if g.patterns is not None else np.arange(len(inverse))
-            g.columns = {c: at_columns(w, kept) for c, w in whole.items()}
+            g.columns = {s.cluster: at_columns(whole[s.cluster], kept) for s in g.square}
+            counts = [self.families[f].count for f in g.families]
+            g.linear_sums = [
+                LinearSums(s, rows[s.first], whole[s.cluster], counts[s.first]) for s in g.linear
+            ]
+            g.square_sums = []
+            for p, q in dict.fromkeys(_sorted(s) for s in g.square):
+                shares = [s for s in g.square if _sorted(s) == (p, q)]
+                g.square_sums.append(
+                    SquareSums(
+                        (p, q), shares, (rows[p], rows[q]), g.patterns, g.columns, whole, counts[p]
+                    )
+                )
             cliques.append(Clique(g.families, rows, g.patterns))
-        self.system = GaussianSystem(self.families, cliques, None)
+        if self.system is None or not _alike(self.cliques, cliques):
+            self.system = GaussianSystem(self.families, cliques, None)
+        self.cliques = cliques
 
     # -- inference --
 
     def solve(self, known: Known) -> Solution:
         """The posterior of all latents under these coefficients. Raises ImproperError."""
-        linears, squares = [], []
+        linears: list[list[Floats | None]] = []
+        given: dict[int, Floats] = {}
+        squares = []
         for g in self.groups:
-            linears.append(self._linear(g, known))
+            own: list[Floats | None] = [None] * len(g.families)
+            for one in g.linear_sums:
+                s = one.share
+                part = one.natural(known[g.piece][s.cluster + 1])
+                if one.added_up:
+                    f = g.families[s.first]
+                    given[f] = given[f] + part if f in given else part
+                else:
+                    before = own[s.first]
+                    own[s.first] = part if before is None else before + part
+            linears.append(own)
             squares.append(self._square(g, known))
         assert self.system is not None
-        return self.system.solve(linears, squares)
-
-    def _linear(self, g: _Group, known: Known) -> list[Floats]:
-        size = self.data[g.piece].size
-        out = [np.zeros((self.families[f].dim, size)) for f in g.families]
-        for chunk, features in self.blocks(g.piece):
-            for s in g.linear:
-                part = known[g.piece][s.cluster + 1] @ features.rows[s.cluster]
-                out[s.first][:, chunk.start : chunk.stop] += part
-        return out
+        return self.system.solve(linears, squares, given)
 
     def _square(self, g: _Group, known: Known) -> dict[tuple[int, int], Floats]:
         out: dict[tuple[int, int], Floats] = {}
@@ -212,18 +235,25 @@ class JointlyNormalData:
         self, known: Known, bias: Steer | None = None
     ) -> tuple[Mapping[str, Floats], Posteriors, Kept]:
         """Log evidence by level, and the expected sums of each piece's features, by cluster."""
-        evidence, posteriors = self.infer(known, EXPECT, bias)
-        return evidence, {i: self._sums(i, p) for i, p in posteriors.items()}, {}
-
-    def _sums(self, index: int, posteriors: tuple[Floats, ...]) -> tuple[Floats, ...]:
-        sums: list[Floats] | None = None
-        for chunk, features in self.blocks(index):
-            new = [
-                expected(p[:, chunk.start : chunk.stop], features.rows[c])
-                for c, p in enumerate(posteriors)
-            ]
-            sums = new if sums is None else [a + b for a, b in zip(sums, new, strict=True)]
-        return tuple(sums or ())
+        if known.params is None:
+            found: Solution | StandIn = self._stand_in(bias)
+            evidence = np.zeros(self.levels.rows(self.structure.level).size)
+        else:
+            found = self.solve(known)
+            evidence = self._evidence(found.evidence)
+        out: dict[int, list[Floats]] = {
+            i: [np.empty((0, 0))] * len(self.data[i].states) for i in self.pieces
+        }
+        for g, covariances in zip(self.groups, found.totals(), strict=True):
+            sums = out[g.piece]
+            for one in g.linear_sums:
+                sums[one.share.cluster] = one.sums(found.means[g.families[one.share.first]])
+            for two in g.square_sums:
+                left, right = (found.means[g.families[p]] for p in two.pair)
+                for c, total in two.sums(left, right, covariances.get(two.pair)).items():
+                    sums[c] = total
+        level = ",".join(self.structure.level)
+        return {level: evidence}, {i: tuple(x) for i, x in out.items()}, {}
 
     def log_likelihood(self, evidence: Mapping[str, Floats], known: Known) -> float:
         """The log evidence of all rows."""
@@ -265,3 +295,34 @@ class StandIn:
             both[at, at] += np.where(rows[p] == rows[q], self.variance, 0.0)
         kept: Floats = np.where((rows[p] >= 0) & (rows[q] >= 0), both, 0.0)
         return kept
+
+    def totals(self) -> list[dict[tuple[int, int], Floats]]:
+        """Covariances added up by pattern, as those of a `Solution`."""
+        return [self._totals(g, rows) for g, rows in zip(self.groups, self.rows, strict=True)]
+
+    def _totals(self, g: _Group, rows: tuple[Ints, ...]) -> dict[tuple[int, int], Floats]:
+        out: dict[tuple[int, int], Floats] = {}
+        patterns = np.arange(len(rows[0])) if g.patterns is None else g.patterns
+        size = int(patterns.max(initial=-1)) + 1
+        for p, q in (two.pair for two in g.square_sums):
+            if self.variance is None or g.families[p] != g.families[q]:
+                continue
+            same = (rows[p] == rows[q]) & (rows[p] >= 0)
+            counts = np.bincount(patterns[same], minlength=size)
+            at = np.eye(len(self.means[g.families[p]]))
+            out[p, q] = self.variance * at[:, :, None] * counts
+        return out
+
+
+def _sorted(s: Share) -> tuple[int, int]:
+    return min(s.first, s.second), max(s.first, s.second)
+
+
+def _alike(before: Sequence[Clique], after: Sequence[Clique]) -> bool:
+    """Whether the same rows have equal tables as before; what they see doesn't change."""
+    return all(
+        a.patterns is b.patterns
+        or (a.patterns is not None and b.patterns is not None
+            and np.array_equal(a.patterns, b.patterns))
+        for a, b in zip(before, after, strict=True)
+    )  # fmt: skip

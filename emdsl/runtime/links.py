@@ -95,6 +95,15 @@ class Levels:
         events = len(array.dims) - array.plates
         return events if rank >= self.bound.arrays[name].ndim else 0
 
+    def gaps(self, name: str, level: tuple[str, ...]) -> NDArray[np.bool_] | None:
+        """Which cells of a level's own array are to be integrated out, (rows, ...)."""
+        mask = self.bound.gaps.get(name)
+        if mask is None:
+            return None
+        value = self.flat(name, len(level))
+        assert value is not None
+        return mask.reshape(value.shape)
+
     def along(self, name: str, level: tuple[str, ...], *, mask: bool = False) -> Any:
         """An array's entries for each row of a level that its plates enclose, (rows, ...)."""
         array = self.meta.array(name)

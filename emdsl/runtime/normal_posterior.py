@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -27,6 +28,7 @@ Seconds = dict[tuple[int, int], Floats]
 Squares = Mapping[tuple[int, int], Floats]
 
 _CELLS = 1 << 15  # entries of matrices that are done together; they fit in the cache
+_REMEMBERED = 4096  # entries of matrices that are compared quicker than factored
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -52,7 +54,7 @@ def normal(
     }
     expected = not isinstance(how, (Draw, Best))
     shared = problem.factored(slice(None)) if problem.shared else None
-    covariance = from_roots(shared) if shared is not None and expected else None
+    covariance = _covariance(shared) if shared is not None and expected else None
     for block in problem.blocks():
         inverse = problem.factored(block) if shared is None else shared
         b = problem.linear(block)
@@ -156,7 +158,7 @@ class _Problem:
             part = _first(_cut(x, block), 2, len(self.lead))
             precision[self.spans[i], self.spans[j]] -= part
             precision[self.spans[j], self.spans[i]] -= np.swapaxes(part, 0, 1)
-        inverse, definite = inverse_roots(precision)
+        inverse, definite = _inverse_roots(precision)
         if not definite.all():
             at = [int(k) for k in np.unravel_index(int(np.argmin(definite)), definite.shape)]
             at[-1] += 0 if self.shared else block.start
@@ -164,6 +166,35 @@ class _Problem:
             why = "its precision isn't positive definite"
             raise improper("normal", why, tuple(at), whole)
         return inverse
+
+
+def _inverse_roots(precision: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """`inverse_roots`; of matrices that all rows share block after block asks the same again."""
+    if precision.size > _REMEMBERED:
+        return inverse_roots(precision)
+    return _remembered_roots(precision.tobytes(), precision.shape)
+
+
+@lru_cache(maxsize=8)
+def _remembered_roots(data: bytes, shape: tuple[int, ...]) -> tuple[Floats, NDArray[np.bool_]]:
+    found = inverse_roots(np.frombuffer(data).reshape(shape).copy())
+    for array in found:
+        array.setflags(write=False)
+    return found
+
+
+def _covariance(inverse: Floats) -> Floats:
+    """`from_roots`, likewise."""
+    if inverse.size > _REMEMBERED:
+        return from_roots(inverse)
+    return _remembered_covariance(inverse.tobytes(), inverse.shape)
+
+
+@lru_cache(maxsize=8)
+def _remembered_covariance(data: bytes, shape: tuple[int, ...]) -> Floats:
+    found = from_roots(np.frombuffer(data).reshape(shape))
+    found.setflags(write=False)
+    return found
 
 
 def _cut(x: Floats, block: slice) -> Floats:

@@ -10,6 +10,26 @@ from numpy.typing import NDArray
 
 from emdsl.runtime import special
 from emdsl.runtime.constraints import shared_out
+from emdsl.runtime.cumulative import between_share as between_share
+from emdsl.runtime.cumulative import gamma_ratio_p as gamma_ratio_p
+from emdsl.runtime.cumulative import gamma_ratio_q as gamma_ratio_q
+from emdsl.runtime.cumulative import inside as inside
+from emdsl.runtime.cumulative import inverse_mills as inverse_mills
+from emdsl.runtime.cumulative import laplace_bend as laplace_bend
+from emdsl.runtime.cumulative import laplace_slope as laplace_slope
+from emdsl.runtime.cumulative import log_add as log_add
+from emdsl.runtime.cumulative import log_between as log_between
+from emdsl.runtime.cumulative import log_gamma_p as log_gamma_p
+from emdsl.runtime.cumulative import log_gamma_q as log_gamma_q
+from emdsl.runtime.cumulative import log_laplace as log_laplace
+from emdsl.runtime.cumulative import log_ndtr as log_ndtr
+from emdsl.runtime.cumulative import log_one_less as log_one_less
+from emdsl.runtime.cumulative import mills_slope as mills_slope
+from emdsl.runtime.cumulative import over_expm1 as over_expm1
+from emdsl.runtime.gamma_tails import log_deficit as log_deficit
+from emdsl.runtime.gamma_tails import log_deficit_spread as log_deficit_spread
+from emdsl.runtime.gamma_tails import log_excess as log_excess
+from emdsl.runtime.gamma_tails import log_excess_spread as log_excess_spread
 from emdsl.runtime.held import Held
 from emdsl.runtime.linear import inverse as inverse
 from emdsl.runtime.linear import logdet as logdet

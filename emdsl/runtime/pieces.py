@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.errors import DataError
+from emdsl.runtime.filling import Filling
+from emdsl.runtime.gaps import GapData
 from emdsl.runtime.how import How
 from emdsl.runtime.links import Levels
 from emdsl.runtime.program import (
@@ -19,6 +21,7 @@ from emdsl.runtime.program import (
     Coefficients,
     Features,
     Floats,
+    Gaps,
     Meta,
     Params,
     Piece,
@@ -55,7 +58,9 @@ class PieceData:
     """One piece's arrays, rows last, with equal rows collapsed where all is discrete.
 
     `along` are the arrays that have rows; `kinds` the feature rows of one element: what form each
-    cluster's rows have; `states` how many states each cluster has.
+    cluster's rows have, and `width` how many direct features there are; `states` how many states
+    each cluster has. `fillings` stand in for missing cells of the piece's `gaps`, of which those
+    that the data have are `gaps` here.
     """
 
     piece: Piece
@@ -69,6 +74,9 @@ class PieceData:
     cached: bool
     states: list[int]
     kinds: tuple[Any, ...] = ()
+    width: int = 0
+    fillings: tuple[Filling | None, ...] = ()
+    gaps: tuple[GapData, ...] = ()
 
     def chunk(self, start: int, stop: int) -> Chunk:
         """Rows `start` to `stop`."""
@@ -201,7 +209,26 @@ def load_piece(meta: Meta, levels: Levels, piece: Piece, collapse: bool) -> Piec
     states = [
         math.prod(sizes[d] if isinstance(d, str) else d for d in dims) for dims in piece.clusters
     ]
-    return PieceData(piece, size, arrays, along, weight, inverse, 0, {}, True, states)
+    data = PieceData(piece, size, arrays, along, weight, inverse, 0, {}, True, states)
+    data.fillings = tuple(_filling(levels, level, g, arrays) for g in piece.gaps)
+    fill(data)
+    return data
+
+
+def _filling(
+    levels: Levels, level: tuple[str, ...], gaps: Gaps, arrays: Mapping[str, NDArray[Any]]
+) -> Filling | None:
+    """What stands in for the missing cells of some arrays; None where none is missing."""
+    found = {n: levels.gaps(n, level) for n in gaps.arrays}
+    missing = {n: _last(mask, False) for n, mask in found.items() if mask is not None}
+    return Filling.of(gaps.arrays, arrays, missing) if missing else None
+
+
+def fill(data: PieceData) -> None:
+    """Put what stands in for missing cells into a piece's arrays."""
+    for filling in data.fillings:
+        if filling is not None:
+            data.arrays = filling.fill(data.arrays)
 
 
 def load_arrays(
@@ -282,7 +309,7 @@ def block_of(probe: Features, states: list[int], least: int = 256) -> tuple[int,
     products = sum(_kept(r) * n for r, n in zip(probe.rows, states, strict=True))
     fits = min(_BLOCK // max(8 * (wide + 2 * sum(states)), 1), _SMALL // max(products, 1))
     gathered = max(map(_gathered, (probe.direct, *probe.rows)))
-    return wide, max(int(np.clip(fits, least, 4096)), gathered)
+    return wide, max(int(np.clip(fits, least, max(4096, 4 * least))), gathered)
 
 
 def live_block(data: PieceData) -> int:

@@ -77,8 +77,11 @@ class Array:
 
     The first `plates` dimensions are plates, whose axes are `axes`. `values` bounds a category or
     index. `missing` says what a missing cell means: "cell" drops it, "row" drops an element whose
-    cells are all missing (some missing is an error), "sum" sums over a discrete variable's
-    values, "no" is an error.
+    cells are all missing (some missing is an error), "part" does so and integrates out cells
+    missing beside others, "any" integrates out whatever is missing, "sum" sums over a discrete
+    variable's values, "no" is an error. `open` marks limits, which may be infinite or missing
+    where there is none: "lower" and "upper" ones, or both "ends" of an interval, which are the last
+    dimension.
     """
 
     name: str
@@ -87,8 +90,9 @@ class Array:
     plates: int
     kind: str
     values: Dim | None = None
-    missing: Literal["cell", "row", "sum", "no"] = "no"
+    missing: Literal["cell", "row", "part", "any", "sum", "no"] = "no"
     axes: tuple[str, ...] = ()
+    open: Literal["", "lower", "upper", "ends"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +111,17 @@ class Latent:
 
 @dataclass(frozen=True, slots=True)
 class Continuous:
-    """A continuous latent: its dimensions, the last `event` of which belong to one value."""
+    """A continuous latent: its dimensions, the last `event` of which belong to one value.
+
+    `added` says that the model's file doesn't have it: data are written with it for EM's sake.
+    """
 
     name: str
     dims: tuple[Dim, ...]
     kind: str
     event: int = 0
     axes: tuple[str, ...] = ()  # the plates it is in
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +189,8 @@ class Bound:
     """The user's data after checking: arrays in their declared dimension order.
 
     Missing cells hold a harmless value of the array's own support and are False in `observed`
-    (None: complete); for missing="row" the mask has the plate dimensions only.
+    (None: complete); for missing="row" the mask has the plate dimensions only. Cells that are to be
+    integrated out are True in `gaps`, of the arrays that have such, and count as observed.
 
     Where a plate axis of an array is ragged, its plate dimensions up to the deepest ragged one
     are one leading dimension of rows, of `arrays` and `observed` alike.
@@ -197,6 +206,7 @@ class Bound:
     form: Literal["rows", "list", "array"] = "rows"
     plates: tuple[Plate, ...] = ()
     order: NDArray[np.intp] | None = None
+    gaps: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +362,19 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True)
+class Gaps:
+    """Data arrays whose missing cells are integrated out together: see `emdsl.runtime.gaps`.
+
+    Cluster `host` takes the log of the integral, -1 stands for the direct terms. `clusters` are
+    those with features of the arrays, each with the places of its latents among the host's.
+    """
+
+    arrays: tuple[str, ...]
+    host: int
+    clusters: tuple[tuple[int, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A level of rows: a plate's elements, or those of nested plates (`axes`).
 
@@ -388,6 +411,7 @@ class Piece:
         None
     )
     folds: tuple[Fold, ...] = ()  # other rows, of which some clusters' features are sums
+    gaps: tuple[Gaps, ...] = ()  # data whose missing cells are integrated out
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,11 @@ def prepare(
     bound = data if isinstance(data, Bound) else bind(program.meta, data, known, purpose=purpose)
     checked = check_params(program.meta, params, bound.layout.sizes)
     about = pivot if pivot is not None else program.pivot(checked)
-    return Engine(program, bound, about), checked
+    engine = Engine(program, bound, about)
+    if engine.has_gaps:
+        with np.errstate(all="ignore"):
+            engine.settle(checked)
+    return engine, checked
 
 
 def e_step(
@@ -159,7 +163,8 @@ def sample(
     rng = stream(seed_sequence(seed))
     layout = Layout(bound.layout.sizes, {}, bound.layout.consts, bound.layout.lengths)
     drawn = program.sample(checked, layout, rng, bound.arrays)
-    return {name: _drawn(meta, bound, name, value) for name, value in drawn.items()}
+    added = {c.name for c in meta.continuous if c.added}
+    return {n: _drawn(meta, bound, n, value) for n, value in drawn.items() if n not in added}
 
 
 def _drawn(meta: Meta, bound: Bound, name: str, value: NDArray[Any]) -> Any:

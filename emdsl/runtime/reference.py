@@ -82,7 +82,7 @@ def flat_params(engine: Engine, reference: Params, statistics: Statistics) -> li
 
     neutral = _neutral(engine)
     other = replace(program, pieces=tuple(nudged(p) for p in program.pieces))
-    changed, _ = _maximise(Engine(other, engine.bound, engine.pivot), neutral)
+    changed, _ = _maximise(Engine(other, engine.bound, engine.pivot, like=engine), neutral)
     places = without_spread(meta, reference, changed)
     with contextlib.suppress(np.linalg.LinAlgError):
         places += undefined(program, statistics, reference)

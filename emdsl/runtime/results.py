@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from emdsl.runtime import latents, moments, queries
 from emdsl.runtime.em import Status
 from emdsl.runtime.errors import DataError
+from emdsl.runtime.impute import Imputed
+from emdsl.runtime.impute import impute as _impute
 from emdsl.runtime.params import param_type
 from emdsl.runtime.program import Bound, Floats, Params, Program
 from emdsl.runtime.seeds import Seed
@@ -110,6 +112,13 @@ class FitResult:
         return moments.posterior_moments(
             self.program, self._data(data), self.params, self._fixed(), lengths=lengths
         )
+
+    def impute(self, data: Any = None, *, lengths: Any = None) -> dict[str, Imputed]:
+        """The data with posterior means in missing cells, and their standard deviations.
+
+        Of the arrays whose missing cells the model integrates out, {array: (values, sd)}.
+        """
+        return _impute(self.program, self._data(data), self.params, self._fixed(), lengths=lengths)
 
     def predict(self, data: Any = None, *, lengths: Any = None) -> dict[str, NDArray[np.int64]]:
         """Jointly most probable values of each element's latents, {latent: (N,)}."""

@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
+from emdsl.runtime.limited_draws import censored as censored
+from emdsl.runtime.limited_draws import interval as interval
+from emdsl.runtime.limited_draws import redrawn as redrawn
+from emdsl.runtime.limited_draws import truncated as truncated
 from emdsl.runtime.places import back as back
 from emdsl.runtime.places import depths as depths
 from emdsl.runtime.places import places as places
@@ -128,6 +132,12 @@ def bernoulli(rng: Generator, p: Any, size: Size) -> Array:
 def binomial(rng: Generator, n: Any, p: Any, size: Size) -> Array:
     """Successes in n trials; n may be whole numbers held as floats, as data arrays are."""
     return np.asarray(rng.binomial(np.asarray(n).astype(np.int64), p, size))
+
+
+def beta_binomial(rng: Generator, n: Any, alpha: Any, beta: Any, size: Size) -> Array:
+    """Successes in n trials of one chance, which is drawn first."""
+    chance = rng.beta(alpha, beta, size)
+    return np.asarray(rng.binomial(np.asarray(n).astype(np.int64), chance, size))
 
 
 def geometric(rng: Generator, p: Any, size: Size) -> Array:

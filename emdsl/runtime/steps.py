@@ -19,7 +19,7 @@ from emdsl.runtime.how import EXPECT
 from emdsl.runtime.links import Tie, added_up
 from emdsl.runtime.pieces import Known
 from emdsl.runtime.program import Floats, Link, Potentials, Walk
-from emdsl.runtime.structures import StructureData, Ties, potentials
+from emdsl.runtime.structures import StructureData, Ties
 from emdsl.runtime.transitions import Transitions
 from emdsl.runtime.walks import WalkRows, begun, collapsed, tables_of
 
@@ -108,12 +108,7 @@ class Steps:
 
 def steps_of(chain: StructureData, known: Known) -> Steps:
     """The steps of a structure's chain under these coefficients."""
-    given = tuple(
-        potentials(
-            chain.data[i], known[i], chain.shared.get(i, {}), chain.blocks(i, known.params), None
-        )
-        for i in chain.pieces
-    )
+    given, _ = chain.potentials(known)
     walk, rows = chain.structure.walks[0], chain.ties.walks[0]
     seen = _look(chain, given)
     lags = [lag for link in chain.structure.links if (lag := _lag(link, walk))]

@@ -168,7 +168,8 @@ class StructureData:
 
         The rows are those that an M-step asks for, with their posteriors.
         """
-        if bias is None and self._lone is not None:
+        whole = not any(self.data[i].gaps for i in self.pieces)
+        if bias is None and self._lone is not None and whole:
             (index,) = self.pieces
             barred = isinstance(known[index][1], Barred)  # its rows are looked at one by one
             fused = None if barred else self._fuse()
@@ -283,11 +284,11 @@ class StructureData:
 
     # -- inference --
 
-    def infer(
-        self, known: Known, how: How, bias: Steer | None = None
-    ) -> tuple[Mapping[str, Floats], Posteriors]:
-        """Log evidence by level, and each piece's posteriors by cluster: (states, rows), or
-        (states, tables) where rows share tables.
+    def potentials(
+        self, known: Known, bias: Steer | None = None
+    ) -> tuple[tuple[tuple[Floats, ...], ...], dict[int, list[Floats]]]:
+        """Each piece's log potentials by cluster, continuous latents integrated out of them; and
+        the means of these latents' functions.
         """
         given = tuple(
             potentials(
@@ -299,12 +300,21 @@ class StructureData:
             )
             for i in self.pieces
         )
-        means = {}
+        means: dict[int, list[Floats]] = {}
         for i, own in zip(self.pieces, given, strict=True):
             if self.data[i].piece.integrate is not None:
                 layout, steer = self.levels.bound.layout, bias and partial(bias, i)
                 rows = self.blocks(i, known.params)
                 means[i] = add_integrals(self.data[i], known[i], layout, own, rows, steer)
+        return given, means
+
+    def infer(
+        self, known: Known, how: How, bias: Steer | None = None
+    ) -> tuple[Mapping[str, Floats], Posteriors]:
+        """Log evidence by level, and each piece's posteriors by cluster: (states, rows), or
+        (states, tables) where rows share tables.
+        """
+        given, means = self.potentials(known, bias)
         evidence, flat = self.structure.infer(given, self.ties, self.levels.bound.layout, how)
         posteriors = iter(flat)
         found = {
@@ -369,7 +379,14 @@ class StructureData:
                     part = part * chunk.weight
                 new = expected(part, features.rows[c])
                 sums[c] = sums[c] + new if c in sums else new
-        return tuple(sums[c] for c in sorted(sums))
+        found = tuple(sums[c] for c in sorted(sums))
+        for gaps in self.data[index].gaps:
+            if gaps.gaps.host >= 0:
+                weight = posteriors[gaps.gaps.host]
+                own = self.data[index].weight
+                weight = weight if own is None else weight * own
+                found = gaps.added(found, 0, self.data[index].size, weight)
+        return found
 
     def _locate(self, evidence: Floats, axis: str, known: Known) -> NoReturn:
         """Raise ImpossibleError at the first row that can't be, as near as can be told."""

@@ -7,7 +7,7 @@ about that scale, chances about a half.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,9 +28,17 @@ def unopinionated(piece: Piece, chunk: Chunk, layout: Layout) -> dict[str, Float
 
 
 def steered(
-    piece: Piece, rows: int, layout: Layout, rng: np.random.Generator | None, scale: float
+    piece: Piece,
+    rows: int,
+    layout: Layout,
+    rng: np.random.Generator | None,
+    scale: float,
+    added: Collection[str] = (),
 ) -> dict[str, Floats]:
-    """Natural parameters about points drawn anew for every row, {function: (entries..., rows)}."""
+    """Natural parameters about points drawn anew for every row, {function: (entries..., rows)}.
+
+    Latents that the model's file doesn't have are not drawn: they start at what changes nothing.
+    """
     out: dict[str, Floats] = {}
     for integral in piece.integrals:
         dims = {
@@ -41,7 +49,8 @@ def steered(
             for s in integral.shares
         }
         make = _normal if integral.family == "normal" else _FAMILIES[integral.family]
-        out |= make(integral, dims, rows, rng, scale)
+        own = not set(integral.latents) <= set(added)
+        out |= make(integral, dims, rows, rng if own else None, scale if own else 1.0)
     return out
 
 
@@ -59,7 +68,8 @@ class Points:
         drawn = dict(self.steer(index, chunk) or {})
         if piece.integrals:
             rows = chunk.stop - chunk.start
-            drawn |= steered(piece, rows, self.engine.layout, self.rng, self.scale)
+            added = {c.name for c in self.engine.program.meta.continuous if c.added}
+            drawn |= steered(piece, rows, self.engine.layout, self.rng, self.scale, added)
         return drawn
 
 

@@ -90,7 +90,7 @@ def log_density(dist: Distribution, x: Any, world: World) -> float:
         case Choice(test=test, then=then, orelse=orelse):
             return log_density(then if value(test, world) else orelse, x, world)
         case Limited():
-            raise NotImplementedError("censoring and truncation are not enumerated")
+            return _limited(dist, np.asarray(x, dtype=float), world)
         case Draw(family=name, args=args):
             given = {n: value(a, world) for n, a in args}
     own = {d.name: d for d in world.model.densities}.get(name)
@@ -113,6 +113,60 @@ def log_density(dist: Distribution, x: Any, world: World) -> float:
                 for n, v in given.items()}  # fmt: skip
         total += _own(own, here, each, world) if own is not None else _known(name, here, each)
     return total
+
+
+def _limited(dist: Limited, x: NDArray[Any], world: World) -> float:
+    """A density with limits, the probabilities by adding up (integrating) the base's density."""
+    if dist.kind == "interval":
+        left = -np.inf if np.isnan(x[0]) else float(x[0])
+        right = np.inf if np.isnan(x[1]) else float(x[1])
+        if left == right:
+            return log_density(dist.base, left, world)
+        return _log_probability(dist.base, left, right, world)
+    lower, upper = (
+        float(default if e is None else value(e, world))
+        for e, default in ((dist.lower, -np.inf), (dist.upper, np.inf))
+    )
+    lower, upper = (-np.inf if np.isnan(lower) else lower), (np.inf if np.isnan(upper) else upper)
+    total = 0.0
+    for cell in np.ndindex(*x.shape):
+        here = float(x[cell])
+        if np.isnan(here):
+            continue
+        if dist.kind == "truncated":
+            inside = log_density(dist.base, here, world) if lower <= here <= upper else -np.inf
+            total += inside - _log_probability(dist.base, lower, upper, world)
+        elif here >= upper:
+            total += _log_probability(dist.base, upper, np.inf, world)
+        elif here <= lower:
+            total += _log_probability(dist.base, -np.inf, lower, world)
+        else:
+            total += log_density(dist.base, here, world)
+    return total
+
+
+def _log_probability(base: Draw, lower: float, upper: float, world: World) -> float:
+    """log P(lower <= X <= upper) of a distribution of single numbers."""
+    kind = {d.name: d.variable[1].kind for d in world.model.densities}.get(base.family)
+    kind = FAMILIES[base.family].kind if kind is None else kind
+
+    def density(x: float) -> float:
+        return math.exp(log_density(base, x, world))
+
+    if kind == "count":
+        values = range(math.ceil(max(0.0, lower)), int(min(upper, 400.0)) + 1)
+        return math.log(math.fsum(density(k) for k in values))
+    ends = (
+        max(lower, {"real": -np.inf}.get(kind, 0.0)),
+        min(upper, 1.0 if kind == "unit" else np.inf),
+    )
+    middle = [e for e in np.linspace(-20.0, 20.0, 41) if ends[0] < e < ends[1]]
+    cuts = [ends[0], *middle, ends[1]]
+    parts = [
+        integrate.quad(density, a, b, epsabs=0.0, epsrel=1e-11, limit=200)[0]
+        for a, b in pairwise(cuts)
+    ]
+    return math.log(math.fsum(parts))
 
 
 def _at(array: NDArray[Any], event: int, cells: tuple[int, ...], cell: tuple[int, ...]) -> Any:

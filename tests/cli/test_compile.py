@@ -274,3 +274,34 @@ def test_a_warning_of_many_states(emdsl: Run) -> None:
         assert "all pairs of 400 states [many-states]" in ran.err
     assert "400 states, 160000 pairs of them a step" in " ".join(ran.out.split())
     assert emdsl("check", "-", stdin=MANY).out.endswith(": 1 warning\n")
+
+
+ROBUST = """model Robust
+param m     : real
+param s, nu : positive
+for n in N:
+    data x[n] ~ StudentT(nu, m, s)
+"""
+
+
+def test_data_with_a_latent_of_their_own(tmp_path: Path, emdsl: Run) -> None:
+    model, data, saved = tmp_path / "r.em", tmp_path / "d.csv", tmp_path / "fit.npz"
+    model.write_text(ROBUST)
+    data.write_text("x\n" + "\n".join(map(str, [1.2, 0.8, 1.1, 0.7, 1.0, 1.4, 30.0])) + "\n")
+    assert "x_weight" not in emdsl("compile", model, "-o", "-").out
+    assert "x_weight" in emdsl("compile", model, "--augment", "-o", "-").out
+    assert emdsl("check", model, "--augment").out == f"{model}: no problems\n"
+    off = emdsl("explain", model, "--no-augment").out
+    assert "Why not: it is turned off" in off
+    assert "Why not: nothing else is latent" in emdsl("explain", model).out
+    plain = json.loads(emdsl("fit", model, data, "--json", "--quiet").out)
+    other = emdsl("fit", model, data, "--augment", "--json", "--quiet", "--save", saved)
+    found = json.loads(other.out)
+    assert found["module"] != plain["module"]
+    assert abs(found["objective"] - plain["objective"]) < 1e-3
+    rows = emdsl("predict", model, saved, data, "--augment").out.splitlines()
+    assert rows[0] == "x_weight,x_weight_sd"
+    weights = [float(row.split(",")[0]) for row in rows[1:]]
+    assert weights.index(min(weights)) == 6
+    assert emdsl("predict", model, saved, data).code == 1  # as written nothing is latent
+    assert emdsl("sample", model, saved, "-n", "3", "--augment").out.splitlines()[0] == "x"

@@ -126,3 +126,28 @@ def test_what_goes_wrong(model: Path, fit: Path, models: Path, tmp_path: Path, e
         emdsl("predict", mixture, saved, "-", "--log-likelihood", stdin="x\n" + data).out
     )
     assert (header, len(rows)) == (["log_likelihood"], 4)
+
+
+def test_impute(models: Path, tmp_path: Path, emdsl: Run) -> None:
+    text = "s,x[0],x[1]\na,0.1,1\nb,2.0,\na,,1.5\na,1.9,0.2\nc,0.4,0.9\nb,2.2,3\nb,1.5,2.5\n"
+    model, path = models / "gaussian_hmm.em", tmp_path / "fit.npz"
+    data = tmp_path / "d.csv"
+    data.write_text(text)
+    done = emdsl("fit", model, data, "--set", "K=1", "--restarts", "1", "--save", path, "--quiet")
+    assert done.code == 0
+    header, rows = table(emdsl("predict", model, path, data, "--impute").out)
+    assert header == ["s", "x[0]", "x[1]", "x_sd[0]", "x_sd[1]"]
+    assert [row[0] for row in rows] == list("abaacbb")
+    a, b = [[0.1, 1], [None, 1.5], [1.9, 0.2]], [[2.0, None], [2.2, 3], [1.5, 2.5]]
+    filled = load(model).load(path).impute({"x": [a, b, [[0.4, 0.9]]]})["x"]
+    at = [0, 2, 3, 1, 5, 6, 4]
+    for column, values in ((1, filled.values), (3, filled.sd)):
+        given = np.stack([numbers(rows, column), numbers(rows, column + 1)], axis=1)
+        np.testing.assert_allclose(given[at], np.concatenate(values), atol=1e-9)
+    assert (numbers(rows, 3) > 0).tolist() == [False, False, True, False, False, False, False]
+
+
+def test_impute_where_nothing_is_integrated_out(model: Path, fit: Path, emdsl: Run) -> None:
+    done = emdsl("predict", model, fit, "-", "--impute", stdin=CSV)
+    assert done.code == 1
+    assert "integrates no missing cells out: there is nothing to fill in" in done.err

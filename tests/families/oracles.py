@@ -13,6 +13,9 @@ COV = np.array([[2.0, 0.6, -0.3], [0.6, 1.0, 0.2], [-0.3, 0.2, 0.5]])
 SCALAR: dict[str, list[tuple[tuple[float, ...], Any]]] = {
     "Bernoulli": [((p,), stats.bernoulli(p)) for p in (0.02, 0.5, 0.8)],
     "Beta": [((a, b), stats.beta(a, b)) for a, b in ((2.0, 3.0), (0.6, 0.7), (30.0, 4.0))],
+    "BetaBinomial": [
+        ((n, a, b), stats.betabinom(n, a, b)) for n, a, b in ((1, 2, 3), (12, 0.4, 0.7), (9, 40, 7))
+    ],
     "Binomial": [((n, p), stats.binom(n, p)) for n, p in ((1, 0.4), (7, 0.1), (40, 0.75))],
     "Cauchy": [((m, s), stats.cauchy(m, s)) for m, s in ((0.0, 1.0), (-4.0, 0.3))],
     "Delta": [((v,), stats.rv_discrete(values=([v], [1.0]))()) for v in (0, 3)],

@@ -23,7 +23,7 @@ every_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda f
 def test_a_family_has_no_place_for_an_update() -> None:
     assert {f.name for f in dataclasses.fields(Family)} == {
         "name", "doc", "variable", "kind", "parameters", "log_density", "event", "alternatives",
-        "condition", "sampler", "values",
+        "condition", "sampler", "values", "representations",
     }  # fmt: skip
 
 
@@ -115,6 +115,7 @@ def test_the_sampler_takes_the_canonical_arguments(family: Family) -> None:
 
 # What keeps a family from splitting into (a function of x) x (a function of the parameters).
 INSEPARABLE = {
+    "BetaBinomial": {LogRising, sp.loggamma},  # of n - x: n is known
     "Binomial": {sp.loggamma},  # of n - x: n is known
     "Cauchy": {sp.log},
     "GeneralizedNormal": {sp.Pow},

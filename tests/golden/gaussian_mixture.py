@@ -47,7 +47,7 @@ META = rt.Meta(
         rt.Param("cov", ("K", "D", "D"), "posdef", event=2, collapse=("zero", 1.0)),
     ),
     arrays=(
-        rt.Array("x", "data", ("N", "D"), 1, "real", missing="row", axes=("n",)),
+        rt.Array("x", "data", ("N", "D"), 1, "real", missing="part", axes=("n",)),
     ),
     latents=(
         rt.Latent("z", ("N",), "K", axes=("n",)),
@@ -124,6 +124,9 @@ def infer_n(
     """
     # sum out z
     post_z = coefficients[1] @ features.rows[0]
+    if features.fixed[0] is not None:
+        # missing cells, integrated out
+        post_z += features.fixed[0]
     if bias is not None and "z" in bias:
         post_z += bias["z"]
     message_z = how.eliminate(post_z)
@@ -252,6 +255,7 @@ PROGRAM = rt.Program(
             infer=infer_n,
             marginals=marginals_n,
             collect=collect_n,
+            gaps=(rt.Gaps(("x",), 0, ((0, (0,)),)),),
         ),
     ),
     m_step=m_step,
@@ -362,6 +366,13 @@ def filtered(
 ) -> rt.Filtered:
     """Of chains: the latents given the rows up to each, and before it; log p of each row."""
     return rt.filtered(PROGRAM, data, params, lengths=lengths)
+
+
+def impute(
+    data: Any, params: Mapping[str, Any], *, lengths: Any = None
+) -> dict[str, rt.Imputed]:
+    """The data with posterior means in missing cells, and their standard deviations."""
+    return rt.impute(PROGRAM, data, params, lengths=lengths)
 
 
 def row_log_likelihood(

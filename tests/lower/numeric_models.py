@@ -66,6 +66,14 @@ def items(rng: np.random.Generator) -> Data:
     return {"y": rng.integers(0, 2, (N, 3)).astype(float)}
 
 
+def intervals(y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ends about each number, one of them open here and there, one number exact."""
+    pair = np.stack([y - 0.6, y + 0.4], axis=-1)
+    pair[1, 0], pair[2, 1] = -np.inf, np.nan
+    pair[3] = y[3]
+    return pair
+
+
 # name: (lines above the plate, lines in it, the data)
 MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
     # -- plain maximum likelihood --
@@ -161,7 +169,122 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
     ),
     "gumbel": ("param m : real\nparam s : positive", "data y[n] ~ Gumbel1(m, s)", real),
     "kumaraswamy": ("param m, s : positive", "data y[n] ~ Kumaraswamy1(m, s)", unit),
+    # -- limits --
+    "probit": ("param b : real[P]", "data y[n] : bool ~ Bernoulli(probit = b @ u[n])", boolean),
+    "probit of counts": (
+        "param a, b : real",
+        "data y[n] : count ~ Binomial(12, probit = a + b * v[n])",
+        count,
+    ),
+    "tobit": (
+        "param b : real[P]\nparam s : positive",
+        "data y[n] ~ Censored(Normal(b @ u[n], s), lower = 0)",
+        lambda rng: {"y": np.maximum(real(rng)["y"], 0.0)},
+    ),
+    "censored on both sides": (
+        "param m : real\nparam s : positive",
+        "data y[n] ~ Censored(Normal(m, s), lower = 0, upper = 2)",
+        lambda rng: {"y": np.clip(real(rng)["y"], 0.0, 2.0)},
+    ),
+    "censored gammas": (
+        "param k, r : positive",
+        "data y[n] ~ Censored(Gamma(k, r), lower = 1, upper = t[n])",
+        lambda rng: {"y": np.clip(positive(rng)["y"], 1.0, 2.0)},
+    ),
+    "censored logistic": (
+        "param m : real\nparam s : positive",
+        "data y[n] ~ Censored(Logistic(m + v[n], s), upper = 1)",
+        lambda rng: {"y": np.minimum(real(rng)["y"], 1.0)},
+    ),
+    "censored Cauchy": (
+        "param m : real\nparam s : positive",
+        "data y[n] ~ Censored(Cauchy(m, s), upper = 1)",
+        lambda rng: {"y": np.minimum(real(rng)["y"], 1.0)},
+    ),
+    "censored half normal": (
+        "param s : positive",
+        "data y[n] ~ Censored(HalfNormal(s), lower = 1, upper = 2)",
+        lambda rng: {"y": np.clip(positive(rng)["y"], 1.0, 2.0)},
+    ),
+    "truncated normal": (
+        "param m : real\nparam s : positive",
+        "data y[n] ~ Truncated(Normal(m, s), lower = 0, upper = 9)",
+        positive,
+    ),
+    "truncated regression": (
+        "param a, b : real\nparam s : positive",
+        "data y[n] ~ Truncated(Normal(a + b * v[n], s), lower = -t[n])",
+        positive,
+    ),
+    "truncated weibull": (
+        "param k, s : positive",
+        "data y[n] ~ Truncated(Weibull(k, s), lower = 0.05, upper = 20)",
+        positive,
+    ),
+    "truncated gamma": (
+        "param k, r : positive",
+        "data y[n] ~ Truncated(Gamma(k, r), lower = 0.05, upper = 20)",
+        positive,
+    ),
+    "truncated laplace": (
+        "param s : positive",
+        "data y[n] ~ Truncated(Laplace(0.5, s), lower = -30, upper = 30)",
+        real,
+    ),
+    "positive poisson": (
+        "param a, b : real",
+        "data y[n] : count ~ Truncated(Poisson(log = a + b * v[n]), lower = 1)",
+        lambda rng: {"y": count(rng)["y"] + 1.0},
+    ),
+    "positive negative binomial": (
+        "param m, k : positive",
+        "data y[n] : count ~ Truncated(NegativeBinomial(mean = m, shape = k), lower = 1)",
+        lambda rng: {"y": count(rng)["y"] + 1.0},
+    ),
+    "censored poisson": (
+        "param r : positive",
+        "data y[n] : count ~ Censored(Poisson(r), lower = 1, upper = 4)",
+        lambda rng: {"y": np.clip(count(rng)["y"], 1.0, 4.0)},
+    ),
+    "intervals": (
+        "param b : real[P]\nparam s : positive",
+        "data y[n] ~ Interval(Normal(b @ u[n], s))",
+        lambda rng: {"y": intervals(real(rng)["y"])},
+    ),
+    "intervals of lifetimes": (
+        "param a : real\nparam k : positive",
+        "data y[n] ~ Interval(Weibull(k, exp(a + v[n])))",
+        lambda rng: {"y": intervals(positive(rng)["y"])},
+    ),
+    "intervals of counts": (
+        "param r : positive",
+        "data y[n] ~ Interval(Poisson(r))",
+        lambda rng: {"y": np.maximum(np.round(intervals(count(rng)["y"] + 1.0)), 0.0)},
+    ),
     # -- mixtures --
+    "mixture of tobits": (
+        "param w : simplex[2]\nparam b[2] : real[P]\nparam s[2] : positive",
+        (
+            "latent z[n] ~ Categorical(w)\n"
+            "data y[n] ~ Censored(Normal(b[z[n]] @ u[n], s[z[n]]), lower = 0)"
+        ),
+        lambda rng: {"y": np.maximum(real(rng)["y"], 0.0)},
+    ),
+    "mixture of truncated normals": (
+        "param w : simplex[2]\nparam m[2] : real\nparam s : positive",
+        "latent z[n] ~ Categorical(w)\ndata y[n] ~ Truncated(Normal(m[z[n]], s), lower = 0)",
+        positive,
+    ),
+    "mixture of intervals": (
+        "param w : simplex[2]\nparam m[2] : real\nparam s[2] : positive",
+        "latent z[n] ~ Categorical(w)\ndata y[n] ~ Interval(Normal(m[z[n]], s[z[n]]))",
+        lambda rng: {"y": intervals(real(rng)["y"])},
+    ),
+    "a probit gate": (
+        "param g : real[P]\nparam m[2] : real",
+        "latent z[n] ~ Bernoulli(probit = g @ u[n])\ndata y[n] ~ Normal(m[z[n]], 1)",
+        real,
+    ),
     "mixture of logistics": (
         "param w : simplex[2]\nparam b[2] : real[P]",
         "latent z[n] ~ Categorical(w)\ndata y[n] : bool ~ Bernoulli(logit = b[z[n]] @ u[n])",

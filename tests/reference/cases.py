@@ -12,7 +12,7 @@ from scipy.special import gammaln
 from tests.reference.case import Answer, Case, Data, Params, array
 from tests.reference.continuous import CONTINUOUS
 from tests.reference.glms import GLMS
-from tests.reference.shapes import SHAPES
+from tests.reference.shapes import SHAPES, deaths
 from tests.reference.tables import Floats, column, columns, design, matrix
 
 
@@ -272,7 +272,7 @@ POSITIVE = (
     Case(
         "lung_exponential",
         "censored_lifetimes",
-        lambda: {"time": column("lung", "time"), "died": column("lung", "event")},
+        deaths,
         lambda r: {"rate": array(r["rate"])},
     ),
 )
@@ -596,7 +596,41 @@ REGRESSIONS = (
     regressions("co2gnp_mixreg2_eq", co2, restarts=20),
 )
 
+# --- missing cells ---------------------------------------------------------------------------
+
+
+def murray(r: Answer) -> Params:
+    """One of the two maxima: the other has the correlation's sign turned."""
+    cross = r["abs_rho"] * np.sqrt(r["var1"] * r["var2"])
+    return {"cov": array([[r["var1"], cross], [cross, r["var2"]]])}
+
+
+GAPS = (
+    Case(
+        "apple_mvn",
+        "multivariate_normal",
+        lambda: {"x": matrix("apple")},
+        lambda r: {"mean": array(r["mean"]), "cov": array(r["cov"])},
+    ),
+    Case(
+        "murray",
+        "murray",
+        lambda: {"x": matrix("murray")},
+        murray,
+        view=lambda p: {"cov": np.abs(p["cov"])},
+    ),
+)
+
 CASES = (
-    *COUNTS, *NORMALS, *POSITIVE, *TABLES, *CATEGORIES, *CHAINS, *REGRESSIONS, *GLMS, *SHAPES,
+    *COUNTS,
+    *NORMALS,
+    *POSITIVE,
+    *TABLES,
+    *CATEGORIES,
+    *CHAINS,
+    *REGRESSIONS,
+    *GLMS,
+    *SHAPES,
     *CONTINUOUS,
-)  # fmt: skip
+    *GAPS,
+)

@@ -97,6 +97,7 @@ SINGLE = (
         line_of,
     ),
     Case("vaso_logit", "logistic_regression", vaso, line_of),
+    Case("vaso_probit", "probit_regression", vaso, line_of),
     Case("iris_logit_vv", "logistic_regression", irises, line_of),
     Case("menarche_logit", "binomial_regression", menarche, line_of),
     Case(

@@ -23,18 +23,54 @@ def gammas(head: str) -> Case:
 
 
 def deaths() -> Data:
-    return {"time": column("lung", "time"), "died": column("lung", "event")}
+    time = column("lung", "time")
+    return {"time": time, "watched": time, "died": column("lung", "event")}
 
 
 LIFETIMES = """
-likelihood Lifetime(t : positive; k, s : positive, died : count) =
-    (k / s * (t / s)^(k - 1))^died * exp(-(t / s)^k)
 model Lifetimes
 param shape, scale : positive
 for n in N:
-    input died[n] : count
-    data  time[n] ~ Lifetime(shape, scale, died[n])
-""".replace("=\n   ", "=")
+    input watched[n] : positive
+    data  time[n] ~ Censored(Weibull(shape, scale), upper = watched[n])
+"""
+
+
+def watched() -> Data:
+    """How long the survivors were watched; of the others it isn't known."""
+    time, died = column("lung", "time"), column("lung", "event")
+    return {"time": time, "watched": np.where(died == 1, np.nan, time)}
+
+
+AS_INTERVALS = """
+model Intervals
+param shape, scale : positive
+for n in N:
+    data time[n] ~ Interval(Weibull(shape, scale))
+"""
+
+
+def intervals() -> Data:
+    """The same as intervals: of survivors with an open end."""
+    time, died = column("lung", "time"), column("lung", "event")
+    return {"time": np.stack([time, np.where(died == 1, time, np.inf)], axis=-1)}
+
+
+def lifetimes_of(r: Answer) -> Params:
+    return {"shape": array(r["shape"]), "scale": array(r["scale"])}
+
+
+def survival_of(r: Answer) -> Params:
+    return {
+        "intercept": array(r["coef"])[0],
+        "beta": array(r["coef"])[1:],
+        "shape": 1 / array(r["survreg_scale"]),
+    }
+
+
+def tobin() -> Data:
+    return {"u": matrix("tobin", "age", "quant"), "y": column("tobin", "durable")}
+
 
 DISTRIBUTIONS = (
     Case(
@@ -56,6 +92,12 @@ DISTRIBUTIONS = (
         "cholera_ztp",
         "positive_poisson",
         lambda: {"more": column("cholera", "further"), "freq": column("cholera", "households")},
+        lambda r: {"rate": array(r["rate"])},
+    ),
+    Case(
+        "cholera_ztp",
+        "truncated_poisson",
+        lambda: {"cases": column("cholera", "cases"), "freq": column("cholera", "households")},
         lambda r: {"rate": array(r["rate"])},
     ),
     Case(
@@ -92,17 +134,34 @@ DISTRIBUTIONS = (
     Case(
         "lung_weibull",
         LIFETIMES,
-        deaths,
-        lambda r: {"shape": array(r["shape"]), "scale": array(r["scale"])},
+        watched,
+        lifetimes_of,
     ),
+    Case("lung_weibull", AS_INTERVALS, intervals, lifetimes_of),
     Case(
         "lung_weibull_agesex",
         "weibull_lifetimes",
+        lambda: {
+            "time": column("lung", "time"),
+            "died": column("lung", "event"),
+            "u": matrix("lung", "age", "sex"),
+        },
+        survival_of,
+    ),
+    Case(
+        "lung_weibull_agesex",
+        "weibull_survival",
         lambda: {**deaths(), "u": matrix("lung", "age", "sex")},
+        survival_of,
+    ),
+    Case(
+        "tobin_tobit",
+        "tobit",
+        tobin,
         lambda r: {
             "intercept": array(r["coef"])[0],
             "beta": array(r["coef"])[1:],
-            "shape": 1 / array(r["survreg_scale"]),
+            "sd": array(r["sigma"]),
         },
     ),
     Case(

@@ -142,6 +142,7 @@ def compare(dense: Dense, solution, rtol=1e-9) -> None:
                     np.testing.assert_allclose(
                         found[:, :, r], truth, rtol=rtol, atol=rtol * (size**2 + wide)
                     )
+    compare_totals(dense, solution, rtol * wide)
     group = dense.component()
     evidence = np.concatenate(solution.evidence)
     assert len(evidence) == len(group)
@@ -149,3 +150,21 @@ def compare(dense: Dense, solution, rtol=1e-9) -> None:
         np.testing.assert_allclose(
             evidence[group == g].sum(), value, rtol=rtol, atol=rtol * (group == g).sum()
         )
+
+
+def compare_totals(dense: Dense, solution, atol) -> None:
+    """Covariances added up over the rows of each pattern."""
+    for clique, found in zip(dense.cliques, solution.totals(), strict=True):
+        rows = len(clique.rows[0])
+        patterns = np.arange(rows) if clique.patterns is None else clique.patterns
+        for p, f in enumerate(clique.families):
+            for q in range(p, len(clique.families)):
+                g = clique.families[q]
+                shape = dense.families[f].dim, dense.families[g].dim, patterns.max(initial=-1) + 1
+                truth = np.zeros(shape)
+                for r in range(rows):
+                    i, j = int(clique.rows[p][r]), int(clique.rows[q][r])
+                    if i >= 0 and j >= 0:
+                        truth[:, :, patterns[r]] += dense.covariance[dense.at(f, i), dense.at(g, j)]
+                own = found.get((p, q), np.zeros(shape))
+                np.testing.assert_allclose(own, truth, rtol=1e-8, atol=atol * max(rows, 1))

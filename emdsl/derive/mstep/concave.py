@@ -2,7 +2,8 @@
 
 A nonnegative multiple of a concave function of a sum linear in the parameters is concave, and so is
 a sum of such (Boyd and Vandenberghe 2004, section 3.2): a softmax's log denominator, log(1 + e^x),
-e^x, log Gamma and log I0 are convex, the log is concave.
+e^x, log Gamma and log I0 are convex; the log is concave, and so are the logs of the normal's and
+the Laplace's distribution functions (Pratt 1981).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from emdsl.derive.atoms import Elem, LogSumExp, SumOf
 from emdsl.derive.live import params_in
 from emdsl.derive.smooth import LogBessel, Softplus
 from emdsl.derive.table import Atoms
+from emdsl.families.cumulative import LogLaplace, LogNdtr
 
+_CONCAVE = (sp.log, LogNdtr, LogLaplace)
 _CONVEX = (Softplus, sp.exp, sp.loggamma, LogBessel, sp.Abs)
 
 
@@ -78,4 +81,4 @@ def _of_function(expr: sp.Expr, group: frozenset[str], atoms: Atoms) -> int | No
         return None
     if isinstance(expr, _CONVEX) or (isinstance(expr, sp.Pow) and expr.exp == 2):
         return 1
-    return -1 if isinstance(expr, sp.log) else None
+    return -1 if isinstance(expr, _CONCAVE) else None
