@@ -1,4 +1,5 @@
-# emdsl check models/linear_dynamical_system.em
+# emdsl fit models/linear_dynamical_system.em models/data/macro_growth.csv \
+#     --data x=consumption,investment --set L=1
 model LinearDynamicalSystem(L = 2)
     "A normal state that moves linearly, seen through linear noise: the Kalman filter's model."
     "Shumway and Stoffer, J. Time Ser. Anal. 3 (1982); Ghahramani and Hinton 1996."

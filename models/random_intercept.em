@@ -1,7 +1,8 @@
-# emdsl check models/random_intercept.em
+# emdsl fit models/random_intercept.em models/data/sleepstudy.csv \
+#     --data group=subject --data u=one,days --data y=reaction
 model RandomIntercept
     "A regression whose groups each have their own level, drawn from a normal."
-    "Laird and Ware, Biometrics 38 (1982)."
+    "Laird and Ware, Biometrics 38 (1982); data: Belenky et al., J. Sleep Res. 12 (2003)."
 
 param beta       : real[P]
 param tau, sigma : positive

@@ -1,4 +1,4 @@
-# emdsl check models/student_t.em
+# emdsl fit models/student_t.em models/data/newcomb.csv
 model StudentT
     "Student's t as a normal whose precision was drawn from a gamma."
     "Dempster, Laird and Rubin 1977, section 4.6; Lange, Little and Taylor 1989."

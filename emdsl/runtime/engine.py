@@ -113,13 +113,11 @@ class Engine:
     def set_pivot(self, pivot: Params) -> None:
         """Take second moments about `pivot` from now on."""
         self.pivot = pivot
-        self._folded = {
-            id(data): [
+        for data in self.pieces:
+            data.folded = [
                 folded(self.program.meta, self.levels, fold, self.layout, pivot)
                 for fold in data.piece.folds
             ]
-            for data in self.pieces
-        }
         for data in self.pieces:
             data.cache.clear()
             probe = self._features(data, data.chunk(0, min(1, data.size)))
@@ -137,7 +135,7 @@ class Engine:
 
     def _features(self, data: PieceData, chunk: Chunk) -> Features:
         own = data.piece.features(data.block_arrays(chunk), self.layout, self.pivot)
-        return with_folds(own, data.piece.folds, self._folded[id(data)], chunk)
+        return with_folds(own, data.piece.folds, data.folded, chunk)
 
     def blocks(self, index: int, at: Params | None = None) -> Iterator[tuple[Chunk, Features]]:
         """The blocks of piece `index` with their features, and what is added `at` parameters."""

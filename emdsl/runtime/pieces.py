@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -77,6 +77,7 @@ class PieceData:
     width: int = 0
     fillings: tuple[Filling | None, ...] = ()
     gaps: tuple[GapData, ...] = ()
+    folded: list[tuple[Floats, ...]] = field(default_factory=list)  # other rows' features, added up
 
     def chunk(self, start: int, stop: int) -> Chunk:
         """Rows `start` to `stop`."""
@@ -95,7 +96,7 @@ class PieceData:
 
     def thinned(self, first: int, step: int) -> PieceData:
         """Every so-many-th row from one on, weighted to stand for all; all, where there are few."""
-        if self.size < _THIN * step:
+        if self.size < _THIN * step or self.piece.folds:
             return self
         some = slice(first, None, step)
         arrays = {k: np.copy(v[..., some]) if k in self.along else v

@@ -127,9 +127,9 @@ def test_dump(stage: str, models: Path, emdsl: Run) -> None:
 
 
 def test_a_refusal_names_the_latents(models: Path, emdsl: Run) -> None:
-    ran = emdsl("check", models / "student_t.em")
+    ran = emdsl("check", models / "rasch.em")
     assert (ran.code, ran.out) == (1, "")
-    assert str(models / "student_t.em") in ran.err
+    assert str(models / "rasch.em") in ran.err
     assert "Traceback" not in ran.err
 
 

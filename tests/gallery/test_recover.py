@@ -228,13 +228,88 @@ TRUTHS = (
     Truth("normal_uniform_noise", {"clean": 0.9, "mean": 10, "sd": 5}),
     Truth("linkage", {"t": 0.6}),
     Truth("abo", {"allele": [0.2, 0.1, 0.7]}),
+    Truth(
+        "random_slopes",
+        {"beta": [3, -1], "cov": [[2, 0.5], [0.5, 1]], "sigma": 0.5},
+        tolerance=0.1,
+    ),
+    Truth("random_intercept", {"beta": [3, -1], "tau": 2, "sigma": 0.5}),
+    Truth("variance_components", {"mean": 3, "tau": 2, "sigma": 0.5}, tolerance=0.1),
+    Truth(
+        "errors_in_variables",
+        {"intercept": 20, "slope": 0.7, "mean": 50, "spread": 15, "sd": 4},
+        tolerance=0.15,
+    ),
+    Truth(
+        "factor_analysis",  # factors have neither order, sign nor axes
+        {"loading": [[1.5], [-1], [0.8], [1]], "bias": [1, 2, 3, 4], "noise": [0.5, 1, 1, 0.7]},
+        sizes={"L": 1},
+        tolerance=ANY,
+    ),
+    Truth(
+        "probabilistic_pca",
+        {"loading": [[2], [1], [-1]], "mean": [1, 2, 3], "noise": 0.5},
+        sizes={"L": 1},
+        tolerance=ANY,
+    ),
+    Truth("local_level", {"first": 3, "move": 0.5, "sd": 1}, tolerance=ANY),
+    Truth(
+        "dynamic_factor",  # the factor has no sign
+        {"mean": [1, 2, 3], "loading": [1, -0.5, 0.8], "sd": [0.5, 0.7, 0.6], "phi": 0.8},
+        tolerance=ANY,
+    ),
+    Truth("student_t", {"mu": 2, "s2": 4, "nu": 4}, tolerance=0.15),
+    Truth("multivariate_t", {"mean": [1, 2], "scale": [[1, 0.3], [0.3, 2]]}, tolerance=0.1),
+    Truth("latent_probabilities", {"a": 2, "b": 3}, tolerance=0.1),
+    Truth("accident_proneness", {"a": 2, "b": 0.5}, tolerance=0.1),
+    Truth("zero_inflated_rates", {"p": 0.7, "a": 3, "b": 0.3}, tolerance=0.15),
+    Truth(
+        "t_mixture_scales",
+        {"weight": [0.4, 0.6], "loc": [-5, 5], "s2": [1, 4]},
+        {"weight": 0, "loc": 0, "s2": 0},
+        {"K": 2},
+        0.1,
+    ),
+    Truth(
+        "mixture_of_factor_analysers",
+        {
+            "weight": [0.4, 0.6],
+            "mean": [[0, 0, 0, 0], [5, -5, 5, 0]],
+            "loading": [[[1], [1], [-1], [1]], [[-1], [0.5], [1], [1]]],
+            "noise": [0.5, 0.5, 0.4, 0.3],
+        },
+        sizes={"K": 2, "L": 1},
+        tolerance=ANY,
+    ),
+    Truth(
+        "mixture_of_random_intercepts",
+        {"weight": [0.4, 0.6], "mean": [0, 9], "beta": 1, "tau": 1, "sigma": 0.5},
+        {"weight": 0, "mean": 0},
+        {"K": 2},
+        0.15,
+    ),
+    Truth(
+        "t_hmm",
+        {"start": [1, 0], "trans": [[0.8, 0.2], [0.3, 0.7]], "loc": [0, 6], "s2": [1, 4], "nu": 4},
+        {"start": 0, "trans": (0, 1), "loc": 0, "s2": 0},
+        {"K": 2},
+        ANY,
+    ),
     Truth("normal", {"mean": 2, "sd": 3}),
     Truth("multivariate_normal", {"mean": [1, 2], "cov": [[1, 0.3], [0.3, 2]]}, tolerance=0.1),
 )
 
 
-def covariates(model: str) -> dict[str, NDArray[np.float64]]:
+def covariates(model: str) -> dict[str, NDArray[Any]]:
     rng = np.random.default_rng(3)
+    groups = np.arange(N) // 10
+    match model:
+        case "random_slopes" | "random_intercept":
+            return {"group": groups, "u": np.column_stack([np.ones(N), rng.normal(size=N)])}
+        case "variance_components":
+            return {"group": groups}
+        case "mixture_of_random_intercepts":
+            return {"group": groups, "u": rng.normal(size=N)}
     if model == "linear_regression":
         return {"u": rng.normal(size=(N, 2))}
     if model == "input_driven_hmm":

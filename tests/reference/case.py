@@ -42,6 +42,7 @@ class Case:
     n: int | None = None  # what the BIC counts, where it isn't the reference's
     atol: float = 1e-6  # beside 1e-4 relative: what is zero in the reference
     slow: bool = False
+    likelihood: float = 1e-6  # relative; more only with its reason beside the case
 
 
 def array(x: Any) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from tests.reference.case import Answer, Case, Data, Params, array
+from tests.reference.continuous import CONTINUOUS
 from tests.reference.glms import GLMS
 from tests.reference.shapes import SHAPES, deaths
 from tests.reference.tables import Floats, column, columns, design, matrix
@@ -630,5 +631,6 @@ CASES = (
     *REGRESSIONS,
     *GLMS,
     *SHAPES,
+    *CONTINUOUS,
     *GAPS,
 )

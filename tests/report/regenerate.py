@@ -26,7 +26,7 @@ LATEX = (
     *("linkage", "dawid_skene", "hidden_markov_tree", "mixture_of_experts", "von_mises_mixture"),
     *("mixture_of_factor_analysers", "local_level"),
 )
-FOLDERS = (ROOT / "models", Path(__file__).parent / "models")  # the gallery's and others
+FOLDERS = (Path(__file__).parent / "models", ROOT / "models")  # its own come before the gallery's
 START = "Complete-data log likelihood"
 
 
