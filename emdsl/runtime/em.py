@@ -26,6 +26,7 @@ from emdsl.runtime.program import Params, Statistics
 Status = Literal["converged", "max_iter", "degenerate", "decreased", "interrupted"]
 
 _DROWNED = 1e-2  # in the objective: last digits that make so much difference
+_UNKNOWN = 1.0  # in the objective: what is known no better is no maximum
 _SHAKEN = 10.0  # falls of so many times what the last digits do are rounding
 _SLOW = 10  # iterations, before the first leap
 _CHECK = 8  # iterations between looks at matrices, which cost an eigenvalue problem
@@ -304,7 +305,7 @@ def _after_fall(
         if _has_drowned(engine, run, rules.outward, shaky):
             return True, None
         if run.trace[-1] - step.objective <= _SHAKEN * shaky:
-            run.status = "converged"
+            run.status = "converged" if shaky <= _UNKNOWN else "degenerate"
             run.messages.append(
                 f"the objective is known to {shaky:.1g} only: its parts cancel where the "
                 "parameters have gone"

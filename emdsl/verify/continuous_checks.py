@@ -86,6 +86,8 @@ def check_continuous(case: Case, rng: np.random.Generator, moves: int = 4) -> li
     """Everything, cheapest first; the first kind of check that fails is the last one made."""
     wrong = check_e_step(case) or check_moments(case) or check_monotone(case) or check_fisher(case)
     statistics = case.module.e_step(case.data, case.params)
-    if wrong or collapsed(case, case.module.m_step(statistics, case.params)):
+    after = case.module.m_step(statistics, case.params)
+    still = any(np.array_equal(after[n], v) for n, v in case.params.items())  # nothing to take
+    if wrong or still or collapsed(case, after):
         return wrong
     return check_m_step(case, rng, moves=moves)
