@@ -45,8 +45,9 @@ def test_switching_dynamics_have_a_component_for_every_path() -> None:
         emdsl.compile_source(source(path))
     shown = str(refusal.value)
     assert "no exact E-step for `s` and `z`" in shown
-    assert "the elements of `z` are tied across rows" in shown
-    assert "`s` would need one such integral for every configuration of all rows" in shown
+    assert "`z` is seen by rows with different elements of the discrete `s`" in shown
+    assert "a mixture over all of their configurations, whose number grows as a power of T" in shown
+    assert "without `s` the elements of `z` can be integrated out together" in shown
 
 
 def test_some_are() -> None:

@@ -55,7 +55,7 @@ def picked(
     if ids:
         firsts = [np.flatnonzero(ids[0] == i)[:4] for i in np.unique(ids[0])[:3]]
         return np.concatenate(firsts)
-    if any(s.walks for s in program.structures) or any(
+    if any(getattr(s, "walks", True) for s in program.structures) or any(
         v.places for p in program.pieces for v in p.views
     ):
         return np.arange(min(rows, ROWS))
