@@ -114,8 +114,8 @@ def _across(
     if odd is not None:
         return Refusal(
             strategy,
-            f"the elements of `{odd.name}` are tied to each other across rows: only normal latents "
-            "can be integrated out together",
+            f"`{odd.name}` is {odd.type}, not real, in a piece whose rows are tied to each other: "
+            "across rows only normal latents can be integrated out together",
             odd.span,
         )
     weighted = next((p for k in piece.levels for p in k.plates if model.plate(p).weight), None)

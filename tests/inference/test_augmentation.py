@@ -313,7 +313,8 @@ def test_what_no_strategy_takes_is_left_or_refused() -> None:
         assert not found.taken
         assert found.reason == (
             "the rewritten model has no EM: no exact E-step for `f` and `x_weight` of plate `t` "
-            "(gaussian: `x_weight` is positive, not real)"
+            "(conjugate: `x_weight` is positive, not real, in a piece whose rows are tied to each "
+            "other: across rows only normal latents can be integrated out together)"
         )
     with pytest.raises(CompileError) as caught:
         compiled(f"{BESIDE}infer x using augmentation\n")

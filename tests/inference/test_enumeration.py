@@ -28,7 +28,10 @@ def gallery(path: Path, seed: int = 1) -> Case:
     """A few rows of a gallery model's own data, near parameters that fit them all."""
     rng = np.random.default_rng(seed)
     program, arrays = module(path), data(path)
+    if path.stem == "dirichlet_multinomial":  # for shares of six the oracle takes too long
+        arrays["x"] = arrays["x"][:, :3]
     meta = program.PROGRAM.meta
+    arrays = {name: array[~gapped(program.PROGRAM, arrays)] for name, array in arrays.items()}
     hyper = {s.name for s in meta.sizes if s.role == "hyper"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -44,6 +47,18 @@ def gallery(path: Path, seed: int = 1) -> Case:
     compiled = compile_source(source(path))
     params = jittered(compiled.model, fitted.params, rng, 0.2)
     return Case(compiled, program, few, params)
+
+
+def gapped(program: Any, arrays: dict[str, NDArray[np.float64]]) -> NDArray[np.bool_]:
+    """Rows of vectors with some cells missing, which tests/runtime/test_gaps.py is about.
+
+    EM integrates such cells out; the oracle sums over discrete gaps only, and leaves a vector with
+    gaps out altogether.
+    """
+    rows = np.zeros(len(next(iter(arrays.values()))), dtype=bool)
+    for name in {name for p in program.pieces for gaps in p.gaps for name in gaps.arrays}:
+        rows |= np.isnan(arrays[name]).reshape(len(rows), -1).any(axis=1)
+    return rows
 
 
 def picked(
