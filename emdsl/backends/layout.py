@@ -18,9 +18,25 @@ def wrapped(head: str, code: str, comment: str, indent: str) -> list[str]:
     if any(len(split(code, signs)) > 1 for signs in _BINARY):
         return [*lines, f"{head}(", *_inside(code, indent + "    "), f"{indent})"]
     opened = _call(code)
-    if opened is None:
+    if opened is None and head == indent:  # a statement, which may be no expression
         return [*lines, head + code]
-    return [*lines, head + opened[0], *_arguments(opened[1], indent + "    "), f"{indent})"]
+    if opened is None:
+        inner = code[1:-1] if code.startswith("(") and _closes_at_end(code) else code
+        return [*lines, f"{head}(", *_inside(inner, indent + "    "), f"{indent})"]
+    start, args = opened
+    if len(head + start) > _WIDTH:
+        *above, head = _targets(head, indent)
+        lines += above
+    return [*lines, head + start, *_arguments(args, indent + "    "), f"{indent})"]
+
+
+def _targets(head: str, indent: str) -> list[str]:
+    """What is assigned to, `a, (b, c) = `, the names in its last brackets one below the other."""
+    opened = _call(head.removesuffix(" = "))
+    if opened is None:
+        return [head]
+    start, names = opened
+    return [start, *_arguments(names, indent + "    "), f"{indent}) = "]
 
 
 def _inside(code: str, indent: str, lead: str = "", tail: str = "") -> list[str]:

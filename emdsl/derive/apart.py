@@ -1,7 +1,8 @@
 """Vectors whose entries are independent given all else, as their entries one by one.
 
-    MvNormal(m, diag(v))  ⇒  Normal(m[d], var = v[d]) for each d
+    x ~ Joint(m, diag(v))  ⇒  x[d] ~ Single(m[d], v[d]) for each d
 
+Which family that is for each entry is declared beside the density of the vector's (`families`).
 Where continuous latents are in it the log density is written so: a missing cell then drops out
 alone, and a factor analysis of data with gaps is one without. Other vectors with a covariance of
 any structure have their missing cells integrated out (`inference.gaps`).

@@ -1,7 +1,7 @@
 """A data node's distribution as a mixture over a latent of its own, in the model's graph.
 
-    data x[n] ~ StudentT(nu, m, s)   ⇒   latent x_weight[n] ~ Gamma(nu / 2, nu / 2)
-                                         data x[n] ~ Normal(m, var = s^2 / x_weight[n])
+    data x[n] ~ Mixed(a, b)   ⇒   latent x_weight[n] ~ Mixing(f(a))
+                                  data x[n] ~ Simple(g(b, x_weight[n]))
 
 What stands for what is declared beside each family's density (`families`), not here. Tanner and
 Wong, J. Am. Stat. Assoc. 82 (1987).

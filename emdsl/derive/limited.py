@@ -24,7 +24,7 @@ from emdsl.families.cumulative import Inside, LogAdd, LogBetween, LogOneLess
 from emdsl.families.family import Family, Parameter, symbol
 from emdsl.model.check import references_in
 from emdsl.model.graph import Draw, Expr, Limited, Model, Number, Ref
-from emdsl.model.kinds import DISCRETE
+from emdsl.model.kinds import DISCRETE, Kind
 
 LOWER, UPPER = "lower limit", "upper limit"  # arguments that no family has
 LEFT, RIGHT = ENDS
@@ -296,14 +296,19 @@ class _Form:
         name, word = self.base.name, self.dist.kind
         hint = f"these can be {word}: {', '.join(sorted(with_form()))}"
         if self.base.kind == "count":
-            hint = f"give limits that are numbers (up to {_MOST}), or take Poisson or Geometric"
+            others = " or ".join(sorted(with_form("count")))
+            hint = f"give limits that are numbers (up to {_MOST}), or take {others}"
         raise Refused(
             "limited-density", f"`{name}` can't be {word}: {why}", self.dist.base.span, hint
         )
 
 
-def with_form() -> list[str]:
-    """The families whose distribution functions are declared."""
+def with_form(kind: Kind | None = None) -> list[str]:
+    """The families whose distribution functions are declared, of values of this kind."""
     from emdsl.families import FAMILIES
 
-    return [name for name, family in FAMILIES.items() if family.log_cdf is not None]
+    return [
+        name
+        for name, family in FAMILIES.items()
+        if family.log_cdf is not None and kind in (None, family.kind)
+    ]

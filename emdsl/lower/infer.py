@@ -22,6 +22,7 @@ from emdsl.ir.nodes import (
     When,
     Whole,
 )
+from emdsl.ir.used import names_in
 from emdsl.lower.integrate import Integration
 from emdsl.lower.names import Names, quoted
 from emdsl.lower.scalar import ScalarLowering
@@ -43,15 +44,15 @@ class Elimination:
     def axes(self, cluster: Cluster) -> tuple[Axis, ...]:
         return (*(self.scalars.axis(a) for a in cluster.latents), self.plate)
 
-    def _sizes(self) -> list[Stmt]:
-        """The sizes of the latents, and of the block, where arrays are cut by them."""
-        if all(len(c.states) == 1 for c in self.plan.clusters):
-            return []
-        out: list[Stmt] = [Bind(("B",), "", ("features.direct.shape[1]",))]
+    def _sizes(self, body: list[Stmt]) -> list[Stmt]:
+        """The sizes that the statements use: of the latents, and of the block as `B`."""
+        used = names_in(body)
+        block = Bind(("B",), "", ("features.direct.shape[1]",))
+        out: list[Stmt] = [block] if "B" in used else []
         dims = {a.dim for c in self.plan.clusters for a in self._states(c)}
         by_python = {self.scalars.names[e]: e for e in self._size_names()}
-        out += [Item(str(d), "layout.sizes", quoted(by_python[str(d)]))
-                for d in sorted(map(str, dims)) if str(d) in by_python]  # fmt: skip
+        out += [Item(d, "layout.sizes", quoted(by_python[d]))
+                for d in sorted(map(str, dims)) if d in by_python and d in used]  # fmt: skip
         return out
 
     def _states(self, cluster: Cluster) -> tuple[Axis, ...]:
@@ -122,7 +123,7 @@ class Elimination:
         return messages[0] if len(messages) == 1 else Map("add", tuple(messages))
 
     def infer(self) -> Function:
-        body = [*self._sizes(), *self._forward()]
+        body = self._forward()
         for _, cluster in reversed(self.plan.finite):
             if cluster.parent is None:
                 continue
@@ -155,12 +156,12 @@ class Elimination:
             "rt.Inferred",
             "Log evidence (B,) and the posterior of each elimination's latents, (states, B).\n\n"
             "`how` says what summing out means: the sum, the maximum, or a draw.\n",
-            tuple(body),
+            (*self._sizes(body), *body),
         )
 
     def integrate(self) -> Function:
         """Continuous latents of coupled rows: what they say of discrete ones, and their means."""
-        body = list(self._sizes())
+        body: list[Stmt] = []
         messages, means = [], []
         for bundle in self.plan.bundles:
             body += self.integration.forward(bundle)
@@ -175,14 +176,12 @@ class Elimination:
             "rt.Integrated",
             "Log evidence (states, B) of each group of continuous latents, and the means of their\n"
             "functions given the discrete latents' values, (states, B).\n",
-            tuple(body),
+            (*self._sizes(body), *body),
         )
 
     def marginals(self) -> Function:
         body: list[Stmt] = []
         found: list[tuple[str, str]] = []
-        if any(len(c.latents) > 1 for c in self._own()):
-            body += self._sizes()[1:]
         for i, cluster in self.plan.finite:
             if cluster not in self._own():
                 continue
@@ -203,7 +202,7 @@ class Elimination:
             (("clusters", "Any"), ("layout", "rt.Layout")),
             "dict[str, Any]",
             "Each latent's own posterior, (values, B).",
-            tuple(body),
+            (*(s for s in self._sizes(body) if isinstance(s, Item)), *body),
         )
 
     def _names(self) -> tuple[str, ...]:

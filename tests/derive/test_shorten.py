@@ -23,8 +23,9 @@ SIZE = 2  # of every axis
 
 
 def compiled(name: str) -> Compiled:
+    """A model derived as it is written: with latents added, t_mixture has closed updates only."""
     path = MODELS / f"{name}.em"
-    return compile_source(Source(path.read_text(encoding="utf-8"), path.name))
+    return compile_source(Source(path.read_text(encoding="utf-8"), path.name), augment=False)
 
 
 class Numbers:
