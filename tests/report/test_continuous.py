@@ -113,7 +113,7 @@ def test_two_latents_are_blocks_of_one_precision() -> None:
         "    latent g[n] ~ Normal(0, 1)\n"
         "    data x[n] : real[D] ~ MvNormal(A @ f[n] + g[n] * c, diag(s))\n"
     )
-    assert "Λ(f_n, g_n)[l] = [x_n seen] Σ_d A[d,l] c[d] / s[d]" in text
+    assert "Λ(f_n, g_n)[l] = Σ_d [x[n,d] seen] A[d,l] c[d] / s[d]" in text
     assert "½ (L + 1) log(2 π)" in text
 
 

@@ -39,7 +39,7 @@ class Means:
         off = 1e-3 if self.fault == "likelihood" else 0.0
         return float(stats.norm.logpdf(data["x"], params["m"] + off, scale).sum())
 
-    def posterior_moments(self, params: Any, data: Any) -> dict[str, tuple[Any, Any]]:
+    def posterior_moments(self, data: Any, params: Any) -> dict[str, Any]:
         precision = 0.25 + params["s"] ** -2.0
         mean = (0.25 * params["m"] + data["x"] * params["s"] ** -2.0) / precision
         variance = np.full(len(mean), 1.0 / precision)
@@ -47,13 +47,13 @@ class Means:
             mean = mean + 1e-5
         if self.fault == "variance":
             variance = variance * (1 + 1e-5)
-        return {"z": (mean, variance)}
+        return {"z": SimpleNamespace(mean=mean, covariance=variance)}
 
     def e_step(self, data: Any, params: Any) -> Any:
-        mean, variance = self.posterior_moments(params, data)["z"]
+        z = self.posterior_moments(data, params)["z"]
         found = self.log_likelihood(data, params)
         return SimpleNamespace(
-            log_likelihood=found, layout=None, mean=mean, variance=variance, x=data["x"]
+            log_likelihood=found, layout=None, mean=z.mean, variance=z.covariance, x=data["x"]
         )
 
     def m_step(self, stats: Any, params: Any) -> dict[str, Any]:
