@@ -35,8 +35,8 @@ def unit_of(meta: Meta, bound: Bound) -> Unit:
             continue
         values = np.asarray(bound.arrays[array.name], dtype=np.float64)
         columns = values.reshape(len(values), -1) if values.ndim > 1 else values.reshape(-1, 1)
-        for column in columns.T:
-            column = column[np.isfinite(column)]
+        for whole in columns.T:
+            column = whole[np.isfinite(whole)]
             if not len(column):
                 continue
             spreads.append(float(column.std()))
