@@ -263,7 +263,7 @@ class DrawValues:
             inner = self._formula(tree.args[0], known)
             last = tuple(a for a in axes_of(inner) if a.name.startswith("arg"))
             return Contract((inner,), last)
-        return formula(tree, known)
+        return formula(tree, {**known, **{a: self._formula(a, known) for a in tree.args}})
 
     def _from_density(self, draw: g.Draw, batch: tuple[Axis, ...]) -> Expr:
         """A user's density: inversion of its numerically integrated distribution function."""

@@ -25,14 +25,20 @@ class Unit:
 
 
 def unit_of(meta: Meta, bound: Bound) -> Unit:
-    """Medians over the columns of real data, of their standard deviations and their means."""
+    """Medians over the columns of real data, of their standard deviations and their means.
+
+    What is missing doesn't count, nor the open ends of intervals, which are infinite.
+    """
     spreads, centres = [], []
     for array in meta.arrays:
         if array.role != "data" or array.kind != "real" or array.name not in bound.arrays:
             continue
         values = np.asarray(bound.arrays[array.name], dtype=np.float64)
         columns = values.reshape(len(values), -1) if values.ndim > 1 else values.reshape(-1, 1)
-        for column in columns.T:
+        for whole in columns.T:
+            column = whole[np.isfinite(whole)]
+            if not len(column):
+                continue
             spreads.append(float(column.std()))
             centres.append(float(column.mean()))
     known = [s for s in spreads if s > 0.0 and np.isfinite(s)]
