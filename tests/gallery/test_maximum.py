@@ -9,7 +9,6 @@ import pytest
 from tests.gallery.models import data, each_fitted, module, sizes
 from tests.gallery.nearby import verify_maximum
 
-
 # a leap takes its scale to the edge while the mean still moves, and there EM hardly moves the mean:
 # the fit ends 2e-5 below the maximum
 _SHORT = {"eight_schools"}
