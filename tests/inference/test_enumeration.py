@@ -18,10 +18,14 @@ from emdsl.source import Source
 from emdsl.verify.checks import Case, check_e_step, check_fisher, check_m_step
 from emdsl.verify.coordinates import jittered
 from emdsl.verify.enumeration import log_likelihood
-from tests.gallery.models import data, each_fitted, module, sizes, source
+from tests.gallery.models import FITTED, data, module, sizes, source
 from tests.inference.generate import draft, text
 
 ROWS = 9
+
+# Together two and a half minutes. `latent_rates`, `laplace_scale_mixture` and
+# `robust_regression_scales` have latent scales and rates too.
+LONG = {"gamma_frailty", "inverse_gamma_normal", "multivariate_t", "pearson_crabs_binned"}
 
 
 def gallery(path: Path, seed: int = 1) -> Case:
@@ -77,7 +81,10 @@ def picked(
     return np.sort(rng.choice(rows, size=min(rows, ROWS), replace=False))
 
 
-@each_fitted
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] * (p.stem in LONG)) for p in FITTED],
+)
 def test_gallery(path: Path) -> None:
     case = gallery(path)
     assert check_e_step(case) == []
