@@ -92,6 +92,7 @@ def joint_of(model: Model, summed: tuple[str, ...], only: tuple[str, ...] = ()) 
     """
     atoms = Atoms()
     atoms.param_dims = {p.name: p.shape for p in model.params}
+    atoms.latent_dims = {v.name: v.type.shape for v in model.variables if v.role == "latent"}
     for plate in model.plates:
         atoms.add_axis(plate.axis, "plate", plate.extent)
     levels = Levels(model, summed)

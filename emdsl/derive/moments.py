@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Elem, Ind, Ix, LogInd
+from emdsl.derive.atoms import Elem, Ind, Ix, LogInd, Value
 from emdsl.derive.display import tidy_axes
 from emdsl.derive.refusal import Refused
 from emdsl.derive.table import Atoms
@@ -64,6 +64,7 @@ class Taken:
     moment: Moment
     places: tuple[str, ...]
     same: tuple[tuple[str, str], ...]  # pairs of axes that must be equal
+    picks: sp.Expr  # 1 where axes are at the places that entries were written at, else 0
 
 
 Name = Callable[[tuple[str, ...], dict[str, Ix], str], tuple[dict[str, Ix], tuple[str, ...]]]
@@ -80,12 +81,17 @@ def latent_part(data: sp.Expr, atoms: Atoms) -> tuple[sp.Expr, sp.Expr]:
 
 def moment_of(inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name, span: Span) -> Taken:
     """The moment that a product of latents' entries is; Refused where it is no such thing."""
+    written_so = inner
+    inner, picks = _freed(inner, atoms)
     entries = _entries(inner, atoms)
     if entries is None:
-        return _function(inner, plate, atoms, canonical, span)
+        found = _function(inner, plate, atoms, canonical)
+        if found is None:
+            raise _unknown(written_so, atoms, span)
+        return replace(found, picks=picks)
     entries = sorted(entries, key=lambda e: (e.name, e.via, str(e.idx)))
     if len(entries) > 2:
-        raise _unknown(inner, atoms, span)
+        raise _unknown(written_so, atoms, span)
     own = [tuple(map(str, e.idx[1:])) for e in entries]
     same: list[tuple[str, str]] = []
     along = len(entries) == 2 and own[0] == own[1]
@@ -106,7 +112,36 @@ def moment_of(inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name, span: S
     sights = tuple((e.name, e.via) for e in entries)
     name = "_".join(map(_word, sights)) + ("_each" if along and axes else "")
     widths = tuple(map(len, own))
-    return Taken(Moment(name, expr, plate, axes, sights, widths, along), places, tuple(same))
+    return Taken(Moment(name, expr, plate, axes, sights, widths, along), places, tuple(same), picks)
+
+
+def _freed(inner: sp.Expr, atoms: Atoms) -> tuple[sp.Expr, sp.Expr]:
+    """Latents' entries at places of their own, as entries along axes; where those are.
+
+    u_n0  ⇒  sum_l [l = 0] u_nl
+    """
+    axes: dict[tuple[str, int, Ix], str] = {}
+    picks = sp.Integer(1)
+    replaced: dict[sp.Symbol, sp.Symbol] = {}
+    for atom in sorted(_latents(inner, atoms), key=str):
+        idx = list(atom.idx)
+        for i, ix in enumerate(atom.idx[1:], start=1):
+            if isinstance(ix, str):
+                continue
+            key = (atom.name, i, ix)
+            if key not in axes:
+                axes[key] = atoms.fresh(atoms.latent_dims[atom.name][i - 1])
+                there = sp.Integer(ix) if isinstance(ix, int) else atoms.symbol(ix)
+                here = atoms.symbol(Value(axes[key]))
+                picks = picks * atoms.symbol(Ind(sp.Eq(there, here)))
+            idx[i] = axes[key]
+        if tuple(idx) != atom.idx:
+            replaced[atoms.symbol(atom)] = atoms.symbol(replace(atom, idx=tuple(idx)))
+    return inner.xreplace(replaced), picks
+
+
+def _latents(inner: sp.Expr, atoms: Atoms) -> set[Elem]:
+    return {a for a in atoms.deep(inner) if isinstance(a, Elem) and a.role == "latent"}
 
 
 def _entries(inner: sp.Expr, atoms: Atoms) -> list[Elem] | None:
@@ -121,27 +156,25 @@ def _entries(inner: sp.Expr, atoms: Atoms) -> list[Elem] | None:
     return out
 
 
-def _function(inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name, span: Span) -> Taken:
+def _function(inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name) -> Taken | None:
     """A function of one entry of one latent: log u, 1/u, log(1 - u)."""
-    found = {a for a in atoms.deep(inner) if isinstance(a, Elem) and a.role == "latent"}
+    found = _latents(inner, atoms)
     others = [a for a in atoms.deep(inner) if a not in found]
     if len(found) != 1 or others:
-        raise _unknown(inner, atoms, span)
+        return None
     (elem,) = found
     places = tuple(map(str, elem.idx[1:]))
     names, axes = canonical(places, {}, f"{elem.name}_")
     expr = atoms.rename(inner, names)
     sight = (elem.name, elem.via)
     name = f"{_function_word(inner, atoms.symbol(elem))}_{_word(sight)}"
-    return Taken(Moment(name, expr, plate, axes, (sight,), ()), places, ())
+    return Taken(Moment(name, expr, plate, axes, (sight,), ()), places, (), sp.Integer(1))
 
 
 def _unknown(inner: sp.Expr, atoms: Atoms, span: Span) -> Refused:
     """Why there is no posterior where the log joint has this in it."""
     deep = sorted(atoms.deep(inner), key=str)
-    entries = sorted(
-        (a for a in deep if isinstance(a, Elem) and a.role == "latent"), key=lambda a: a.name
-    )
+    entries = sorted(_latents(inner, atoms), key=lambda a: a.name)
     name = entries[0].name
     bounds = next((a for a in deep if isinstance(a, LogInd)), None)
     if bounds is not None:

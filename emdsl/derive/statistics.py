@@ -217,6 +217,7 @@ class _Splitter:
         taken = replace(taken, moment=self.moments.setdefault(
             (plate, found.expr, found.axes), self._named(found)))  # fmt: skip
         same = list(taken.same)
+        rest = rest * taken.picks
         moving = [f for f in sp.Mul.make_args(rest) if plate in atoms.axes_of(f)]
         still = [f for f in sp.Mul.make_args(rest) if plate not in atoms.axes_of(f)]
         shared: dict[str, Ix] = {}
@@ -228,7 +229,9 @@ class _Splitter:
             for a, b in same
         ]
         data = sp.Mul(atoms.rename(sp.Mul(*moving), shared), *still, *equal)
-        return taken, replace(m, data=data, axes=m.axes | {b for _, b in same})
+        return taken, replace(
+            m, data=data, axes=m.axes | atoms.axes_of(taken.picks) | {b for _, b in same}
+        )
 
     def _named(self, found: Moment) -> Moment:
         """The moment under a name that no other has."""

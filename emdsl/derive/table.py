@@ -40,6 +40,7 @@ class Atoms:
 
     axes: dict[str, AxisInfo] = field(default_factory=dict)
     param_dims: dict[str, tuple[Extent, ...]] = field(default_factory=dict)
+    latent_dims: dict[str, tuple[Extent, ...]] = field(default_factory=dict)  # of one element
     _by_symbol: dict[sp.Symbol, Atom] = field(default_factory=dict)
     _by_atom: dict[Atom, sp.Symbol] = field(default_factory=dict)
 
