@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-import json
 import re
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -19,21 +17,12 @@ from emdsl.backends.standalone import standalone
 from emdsl.compiler import compile_source, import_text
 from emdsl.diagnostics import CompileError
 from emdsl.source import Source
+from tests.backends.alone import run_alone
 
 MODELS = Path(__file__).parents[2] / "models"
 
 RUN = """
-import importlib.abc, json, sys
-
-class Blocker(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("emdsl", "sympy", "lark"):
-            raise ImportError(name)
-
-sys.meta_path.insert(0, Blocker())
-sys.path.insert(0, sys.argv[1])
 import numpy as np
-import alone
 
 x = np.loadtxt(sys.argv[2], delimiter=",", skiprows=1)
 result = alone.fit(x, K=2, seed=3, restarts=2)
@@ -72,17 +61,8 @@ def compilable() -> list[str]:
 
 def test_runs_without_emdsl_and_agrees(tmp_path: Path) -> None:
     text = compiled("gaussian_mixture")
-    (tmp_path / "alone.py").write_text(standalone(text), encoding="utf-8")
     data = MODELS / "data" / "faithful.csv"
-    ran = subprocess.run(
-        [sys.executable, "-I", "-W", "error", "-c", RUN, str(tmp_path), str(data)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    found = json.loads(ran.stdout)
+    found = run_alone(text, RUN, tmp_path, str(data))
 
     module = import_text(text, "with_emdsl")
     x = np.loadtxt(data, delimiter=",", skiprows=1)

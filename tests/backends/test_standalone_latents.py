@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from emdsl.backends.standalone import standalone
 from emdsl.compiler import compile_source
 from emdsl.source import Source
+from tests.backends.alone import run_alone
 from tests.runtime.continuous_models import TEXTS, data_of, module
 
 RUN = """
-import importlib.abc, json, sys
-
-class Blocker(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("emdsl", "sympy", "lark"):
-            raise ImportError(name)
-
-sys.meta_path.insert(0, Blocker())
-sys.path.insert(0, sys.argv[1])
 import numpy as np
-import alone
 
 data = dict(np.load(sys.argv[1] + "/data.npz"))
 result = alone.fit(data, seed=3, restarts=1, max_iter=15)
@@ -45,18 +32,9 @@ print(json.dumps({
 @pytest.mark.parametrize("name", TEXTS)
 def test_continuous_latents_stand_alone(name: str, tmp_path: Path) -> None:
     compiled = compile_source(Source(TEXTS[name], f"{name}.em")).module
-    (tmp_path / "alone.py").write_text(standalone(compiled), encoding="utf-8")
     data = data_of(name)
     np.savez(tmp_path / "data.npz", **data)
-    ran = subprocess.run(
-        [sys.executable, "-I", "-W", "error", "-c", RUN, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    found = json.loads(ran.stdout)
+    found = run_alone(compiled, RUN, tmp_path)
     result = module(name).fit(data, seed=3, restarts=1, max_iter=15)
     assert found["log_likelihood"] == result.log_likelihood
     for latent, moments in result.posterior_moments(data).items():

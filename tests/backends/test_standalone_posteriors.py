@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emdsl import runtime as rt
-from emdsl.backends.standalone import standalone
 from emdsl.compiler import compile_source
 from emdsl.source import Source
+from tests.backends.alone import run_alone
 
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -44,16 +41,6 @@ CALLS = {
 }  # fmt: skip
 
 RUN = """
-import importlib.abc, json, sys
-
-class Blocker(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("emdsl", "sympy", "lark"):
-            raise ImportError(name)
-
-sys.meta_path.insert(0, Blocker())
-sys.path.insert(0, sys.argv[1])
-import alone
 
 try:
     alone.improper()
@@ -71,16 +58,7 @@ def test_posteriors_run_without_emdsl_and_agree(tmp_path: Path) -> None:
     table = ", ".join(f"{k!r}: {v}" for k, v in names.items())
     improper = "\n\ndef improper():\n    return rt.gamma((-np.ones(1), -np.ones(1)))\n"
     text = f"{text}{calls}{improper}\n\nCALLS = {{{table}}}\n"
-    (tmp_path / "alone.py").write_text(standalone(text), encoding="utf-8")
-    ran = subprocess.run(
-        [sys.executable, "-I", "-W", "error", "-c", RUN, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    found, said = json.loads(ran.stdout)
+    found, said = run_alone(text, RUN, tmp_path)
     for name, call in CALLS.items():
         assert found[name] == eval(call, {"rt": rt, "np": np}).tolist(), name
     with pytest.raises(rt.ImproperError) as caught:

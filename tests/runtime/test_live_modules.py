@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emdsl.backends.standalone import standalone
+from tests.backends.alone import run_alone
 from tests.lower import numeric_models
 
 CHUNKED = [
@@ -19,17 +19,7 @@ CHUNKED = [
 ]  # fmt: skip
 
 ALONE = """
-import importlib.abc, json, sys
-
-class Blocker(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("emdsl", "sympy", "lark"):
-            raise ImportError(name)
-
-sys.meta_path.insert(0, Blocker())
-sys.path.insert(0, sys.argv[1])
 import numpy as np
-import alone
 
 data = {k: np.array(v) for k, v in json.loads(sys.argv[2]).items()}
 found = alone.fit(data, restarts=1, max_iter=5, progress=False)
@@ -69,15 +59,9 @@ def test_fits_are_saved_and_loaded(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["gamma regression", "mixture of t", "input-output chain"])
 def test_a_standalone_module_fits_without_emdsl(name: str, tmp_path: Path) -> None:
     case = numeric_models.case(name)
-    (tmp_path / "alone.py").write_text(standalone(case.compiled.module), encoding="utf-8")
     data = json.dumps({k: np.asarray(v).tolist() for k, v in case.data.items()})
-    ran = subprocess.run(
-        [sys.executable, "-I", "-W", "error", "-c", ALONE, str(tmp_path), data],
-        capture_output=True, text=True, cwd=tmp_path, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
     found = case.module.fit(case.data, restarts=1, max_iter=5, progress=False)
-    fitted, again = json.loads(ran.stdout)
+    fitted, again = run_alone(case.compiled.module, ALONE, tmp_path, data)
     assert fitted == pytest.approx(found.log_likelihood, rel=1e-12)
     assert again == pytest.approx(fitted, rel=1e-10)
 
