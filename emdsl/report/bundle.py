@@ -14,6 +14,7 @@ from emdsl.derive.moments import Moment
 from emdsl.inference.plan import Bundle, Cluster, PiecePlan
 from emdsl.inference.posteriors import Posterior, Role
 from emdsl.report.letters import letter
+from emdsl.report.listed import listed
 from emdsl.report.naturals import Natural
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
@@ -129,13 +130,3 @@ class Account:
         out = [sp.Symbol(f"shown {i} {s}", positive=True) for i, s in enumerate(spelled)]
         self.p.marks.update(zip(out, spelled, strict=True))
         return out
-
-
-def listed(parts: Sequence[str]) -> list[str]:
-    """a, b and c"""
-    out: list[str] = []
-    for i, part in enumerate(parts):
-        if i:
-            out.append(" and " if i == len(parts) - 1 else ", ")
-        out.append(part)
-    return out

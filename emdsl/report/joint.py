@@ -11,6 +11,7 @@ from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived, Statistic
 from emdsl.inference.continuous import is_continuous
 from emdsl.report.forms import expressions
+from emdsl.report.listed import listed
 from emdsl.report.model import parents_of
 from emdsl.report.page import Page
 from emdsl.report.printer import PRODUCT, SUM, Printer
@@ -120,11 +121,11 @@ def _write_pivots(page: Page, joint: Joint) -> None:
     data = sorted({m.name for n in joint.nodes for m in _centered(n, joint)})
     page.say(
         "Written about a pivot: ",
-        *_listed([Math(style.about(style.name(n))) for n in (*data, *names)]),
+        *listed([Math(style.about(style.name(n))) for n in (*data, *names)]),
         " are ",
-        *_listed([Math(style.name(n)) for n in (*data, *names)]),
+        *listed([Math(style.name(n)) for n in (*data, *names)]),
         " less the location at a fixed ",
-        *_listed([Math(style.pivot(style.name(n))) for n in names]),
+        *listed([Math(style.pivot(style.name(n))) for n in names]),
         ". Only differences enter the density, so this changes nothing in it, and second moments"
         " about the pivot lose no digits where the data are far from 0.",
     )
@@ -137,7 +138,7 @@ def _write_pivots(page: Page, joint: Joint) -> None:
         base = style.name(name)
         over: list[str] = []
         if dropped:
-            over = [", averaged over ", *_listed([Math(style.name(d)) for d in dropped])]
+            over = [", averaged over ", *listed([Math(style.name(d)) for d in dropped])]
         page.item(
             Math(style.at(style.pivot(base), [style.name(k) for k in kept])),
             " is ",
@@ -150,15 +151,6 @@ def _write_pivots(page: Page, joint: Joint) -> None:
 
 def _centered(node: Node, joint: Joint) -> list[Elem]:
     return [a.of for a in joint.atoms.deep(node.log_density) if isinstance(a, Centered)]
-
-
-def _listed(parts: list[Math]) -> list[str]:
-    out: list[str] = []
-    for i, part in enumerate(parts):
-        if i:
-            out.append(" and " if i == len(parts) - 1 else ", ")
-        out.append(part)
-    return out
 
 
 # --- the objective -----------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from emdsl.inference.plan import PiecePlan
 from emdsl.report.cost import Counted, count, largest, order, rows_of, times, written
 from emdsl.report.forms import expressions
 from emdsl.report.joint import definition
+from emdsl.report.listed import listed
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
 from emdsl.report.rows import live_formula
@@ -26,12 +27,10 @@ def write_live(page: Page, derived: Derived, m_step: MStep) -> None:
         return
     style = page.style
     names = list(dict.fromkeys(n for x in derived.live for n in x.params))
-    shown: list[str] = []
-    for i, name in enumerate(names):
-        shown += [(" and " if i == len(names) - 1 else ", ") if i else "", Math(style.name(name))]
     page.say(
         "What is left are terms that mix data and parameters. The E-step evaluates them row by row"
-        " at the parameters as they are. The M-step of ", *shown, " sums them over the rows",
+        " at the parameters as they are. The M-step of ",
+        *listed([Math(style.name(n)) for n in names]), " sums them over the rows",
         (", weighted with the posterior," if any(x.scope for x in derived.live) else ""),
         " at every value that it tries:",
     )  # fmt: skip

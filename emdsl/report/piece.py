@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from emdsl.derive.joint import Joint
 from emdsl.derive.levels import Link
 from emdsl.inference.plan import Bundle, Cluster, Fold, PiecePlan, Plan
-from emdsl.report.bundle import Account, listed
+from emdsl.report.bundle import Account
 from emdsl.report.cost import (
     Counted,
     count,
@@ -20,6 +20,7 @@ from emdsl.report.cost import (
     written,
 )
 from emdsl.report.coupled import mean_size, numbered
+from emdsl.report.listed import listed
 from emdsl.report.live import kept, write_potentials
 from emdsl.report.page import Page
 from emdsl.report.pointing import pointing

@@ -11,8 +11,9 @@ import sympy as sp
 
 from emdsl.derive.atoms import Ind, Ix, Value
 from emdsl.inference.continuous import link_of
-from emdsl.report.bundle import Account, listed
+from emdsl.report.bundle import Account
 from emdsl.report.cost import count, written
+from emdsl.report.listed import listed
 from emdsl.report.naturals import Natural, Summand, natural, summands
 from emdsl.report.style import Math
 

@@ -8,7 +8,7 @@ from emdsl.derive.joint import Joint
 from emdsl.derive.levels import Link
 from emdsl.inference.continuous import link_of
 from emdsl.inference.plan import PiecePlan, Plan, Together
-from emdsl.report.bundle import Account, listed
+from emdsl.report.bundle import Account
 from emdsl.report.cost import (
     Counted,
     count,
@@ -21,6 +21,7 @@ from emdsl.report.cost import (
     written,
 )  # fmt: skip
 from emdsl.report.coupled import mean_size
+from emdsl.report.listed import listed
 from emdsl.report.page import Page
 from emdsl.report.posterior_normal import Blocks
 from emdsl.report.style import Math

@@ -24,6 +24,7 @@ from emdsl.derive.mstep.share import Absolute, Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived
 from emdsl.report.forms import expressions
+from emdsl.report.listed import listed
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
 from emdsl.report.rules import (
@@ -140,11 +141,7 @@ def _write_when(page: Page, when: _When, *, cyclic: bool) -> None:
     style = page.style
 
     def names(which: tuple[str, ...]) -> list[str]:
-        out: list[str] = []
-        for i, n in enumerate(which):
-            out += [" and " if i == len(which) - 1 else ", "] if i else []
-            out.append(Math(style.name(n)))
-        return out
+        return listed([Math(style.name(n)) for n in which])
 
     if when.newer:
         page.say("It uses the new ", *names(when.newer), ".")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from emdsl.inference.cautions import product_of_states
 from emdsl.inference.schedule import Walk
 from emdsl.report.cost import count, times, written
+from emdsl.report.listed import listed
 from emdsl.report.page import Page
 from emdsl.report.printer import Printer
 from emdsl.report.style import Math
@@ -66,8 +67,12 @@ def write_walk(page: Page, w: Walking, price: list[str]) -> None:
         if step.link.lag
         else "upward-downward messages (Crouse, Nowak and Baraniuk 1998)"
     )
+    every = "".join(listed(names))
     once = f", once for each value of {' and '.join(given)}" if given else ""
-    page.say(f"Step {w.number}: sum out {_listed(names)} along {plate} by {method}{once}.", *price)
+    page.say(
+        f"Step {w.number}: sum out {every} along {plate} by {method}{once}.",
+        *price,
+    )
     _write_states(page, w, names)
     page.say(
         "Let ", Math(style.name(w.letters["u"])), " be what depends on the state of a row, and ",
@@ -80,10 +85,6 @@ def write_walk(page: Page, w: Walking, price: list[str]) -> None:
         _write_chain(page, w)
     else:
         _write_tree(page, w)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _log(w: Walking, inner: str) -> str:
@@ -102,13 +103,14 @@ def _write_states(page: Page, w: Walking, names: list[str]) -> None:
         )  # fmt: skip
     caution = product_of_states(joint.atoms, step)
     if len(names) > 1:
+        every = "".join(listed(names))
         size = count(joint, step.steps[0])
         shown = Math(written(style, count(joint, axes)))
         squared = Math(written(style, times(count(joint, axes), count(joint, axes))))
         large = caution is not None or size[1]
         the = "WARNING: the" if large else "The"
         page.say(
-            f"{the} state space is the product of {_listed(names)}: ", shown, " states, ", squared,
+            f"{the} state space is the product of {every}: ", shown, " states, ", squared,
             " pairs of them a step.",
         )  # fmt: skip
     elif caution is not None:

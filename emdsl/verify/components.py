@@ -15,6 +15,7 @@ import numpy as np
 from emdsl.verify import elimination as el
 from emdsl.verify.factors import Factor, Region, Term, region_of
 from emdsl.verify.groups import Group
+from emdsl.verify.tied import tied
 from emdsl.verify.world import Site, World
 
 Part = Factor | Group
@@ -56,17 +57,7 @@ def components_of(
     world: World, factors: Sequence[Part], largest: int = el.LARGEST
 ) -> tuple[Component, ...]:
     """Every component, factors without sites one by one; in the order of their first factors."""
-    parent: dict[Site, Site] = {s: s for s in world.random}
-
-    def find(s: Site) -> Site:
-        while parent[s] != s:
-            parent[s] = parent[parent[s]]
-            s = parent[s]
-        return s
-
-    for f in factors:
-        for s in f.scope[1:]:
-            parent[find(s)] = find(f.scope[0])
+    find = tied(world.random, (f.scope for f in factors))
     groups: dict[object, list[Part]] = {}
     for i, f in enumerate(factors):
         groups.setdefault(find(f.scope[0]) if f.scope else i, []).append(f)

@@ -23,6 +23,7 @@ from emdsl.verify.factors import Factor, Leaf, Region, Term, region_of
 from emdsl.verify.gaussian import Floats, Normal, NotNormal, Part, normal
 from emdsl.verify.integration import Grid, integral
 from emdsl.verify.support import back, coordinates
+from emdsl.verify.tied import tied
 from emdsl.verify.world import Site, World
 
 Values = Mapping[Site, Any]
@@ -280,17 +281,7 @@ def grouped(world: World, factors: Sequence[Factor]) -> tuple[Factor | Group, ..
     Raises NotImplementedError as `law` does, and where sites that hang together count differently
     often, being in different weighted elements.
     """
-    parent: dict[Site, Site] = {s: s for s in world.continuous}
-
-    def find(s: Site) -> Site:
-        while parent[s] != s:
-            parent[s] = parent[parent[s]]
-            s = parent[s]
-        return s
-
-    for f in factors:
-        for s in f.continuous[1:]:
-            parent[find(s)] = find(f.continuous[0])
+    find = tied(world.continuous, (f.continuous for f in factors))
     found: dict[Site, list[Factor]] = {}
     for f in factors:
         if f.continuous:

@@ -11,6 +11,7 @@ from emdsl.derive.mstep.shorten import Letters, Shortened, shortened
 from emdsl.derive.smooth import Expit
 from emdsl.report.cost import Counted, count, largest, order, rows_of, times, written
 from emdsl.report.joint import level_at
+from emdsl.report.listed import listed
 from emdsl.report.page import Page
 from emdsl.report.printer import SUM, Printer
 from emdsl.report.rows import with_rows
@@ -125,11 +126,7 @@ class _Writer:
         return self.c.atoms.axes[axis].role == "plate"
 
     def _listed(self, names: tuple[str, ...]) -> list[str]:
-        out: list[str] = []
-        for i, name in enumerate(names):
-            out += [" and " if i == len(names) - 1 else ", "] if i else []
-            out.append(Math(self.c.name(name)))
-        return out
+        return listed([Math(self.c.name(n)) for n in names])
 
     # -- Q and its derivatives --
 
