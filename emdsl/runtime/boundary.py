@@ -21,19 +21,24 @@ HELD = 1e-8  # where a variance that is zero stands, relative to the data's
 _NEAR = 1e-6
 _LOOK = 1e-2  # below which a run that has converged may have been on its way to zero
 _GAIN = 1.0
+_KNOWN = 1e-6  # of the objective: what is known no better at the edge isn't compared with
 
 
 @dataclass(slots=True)
 class Boundary:
     """What one run has found to be zero: names of parameters, with the places first met.
 
-    `able` says whether the model is of a kind whose variances may be zero by right.
+    `shaken` is how much the objective changes where parameters do in their last digits.
+    `able` says whether the model is of a kind whose variances may be zero by right; `refused` are
+    those past the edge at which the likelihood isn't bounded.
     """
 
     guard: Guard
     objective: Callable[[Params], float]
+    shaken: Callable[[Params], float]
     able: bool
     places: dict[str, str] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
 
     def tightest(self, params: Params, cheap: bool = False) -> Tightest:
         """The smallest relative variance among those that aren't held."""
@@ -45,12 +50,20 @@ class Boundary:
             return params
         return self.guard.floored(params, HELD, only=tuple(self.places))[0]
 
+    def inside(self, params: Params) -> Params:
+        """The parameters with no variance below where one that is zero is held."""
+        return self.guard.floored(params, HELD)[0] if self.able else params
+
     def look(self, params: Params, *, thorough: bool) -> tuple[Params, Tightest]:
         """The smallest relative variance that isn't held; where it is zero by right it is held from
         now on, and the parameters are others.
+
+        It is held as soon as an iteration goes past where that is. Of what the iteration maximises
+        that is the maximum with the variance no smaller, so that the objective doesn't fall. From
+        further on it would be a way back, and a fall.
         """
         found = self.tightest(params, cheap=not (thorough or self.able))
-        while self.able and found.ratio < COLLAPSED and self._takes(found, params):
+        while self.able and found.ratio < HELD and self._takes(found, params):
             params = self.held(params)
             found = self.tightest(params)
         return params, found
@@ -58,21 +71,31 @@ class Boundary:
     def _takes(self, found: Tightest, params: Params) -> bool:
         """Whether a variance that has gone below what counts as zero is so by right."""
         name = found.place.partition("[")[0]
+        if name in self.refused and found.ratio >= COLLAPSED:
+            return False
         inner = self.guard.floored(params, HELD, only=(*self.places, name))[0]
         if not self._is_bounded(inner, (name,)):
+            self.refused.add(name)
             return False
         self.places[name] = found.place
         return True
 
     def at_end(self, params: Params, objective: float) -> Params | None:
-        """Parameters at which a variance on its way to zero is there, where they are no worse."""
+        """Parameters at which a variance on its way to zero is there, where they are no worse.
+
+        That must be known: of latents far from zero rounding at the edge may be worth any gain.
+        """
         moved = False
         if not self.able:
             return None
         for name, place in self.guard.below(params, _LOOK, without=tuple(self.places)):
             lowered = self.guard.lowered(params, name, _LOOK, HELD)
             value = self.objective(lowered)
-            if value >= objective and self._is_bounded(lowered, (name,)):
+            if (
+                value >= objective
+                and self._is_bounded(lowered, (name,))
+                and self.shaken(lowered) <= _KNOWN * (1.0 + abs(value))
+            ):
                 params, objective, moved = lowered, value, True
                 self.places[name] = place
         return params if moved else None

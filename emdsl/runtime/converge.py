@@ -46,6 +46,6 @@ def has_converged(trace: list[float], tol: float, noise: float) -> bool:
     return change * max(ratio, 0.0) / (1.0 - ratio) <= enough
 
 
-def fell(now: float, before: float, allowance: float) -> bool:
-    """Whether the objective decreased by more than 1e-9 relative and rounding explain."""
-    return before - now > 1e-9 * abs(before) + allowance
+def fell(now: float, before: float, allowance: float = 0.0) -> bool:
+    """Whether the objective decreased by more than 1e-9 relative and what is allowed explain."""
+    return before - now > 1e-9 * max(1.0, abs(before)) + allowance

@@ -154,11 +154,12 @@ def _iterate(
     since = 0  # the first of the objectives that compare
     leaper = _leaper(engine, rules)
     able = bool(program.meta.continuous) and rules.floor is None
-    boundary = Boundary(guard, partial(_objective, engine), able)
+    boundary = Boundary(guard, partial(_objective, engine), partial(_shaken, engine), able)
     plain: Params | None = None  # what the iteration came to, where `params` are a leap from there
     for iteration in range(rules.max_iter + 1):
         if plain is not None:
-            params = _landed(engine, guard, leaper, boundary.held(params), plain, trace[-1])
+            leap = boundary.inside(params)
+            params = _landed(engine, guard, leaper, leap, plain, trace[-1])
             plain, since = None, len(trace)
         look = iteration % _CHECK == 0
         inner, found = boundary.look(params, thorough=look)
@@ -174,15 +175,17 @@ def _iterate(
             engine, run, rules, params, objective
         ):
             return None
-        noise, worst = rounding(objective, rules.rows, tightest)
+        noise = rounding(objective, rules.rows, tightest)[0]
         if at_edge(program.meta, params) != edge:
             edge, since = at_edge(program.meta, params), len(trace)
-        if trace[since:] and fell(objective, trace[-1], worst):
-            ended, kept = _after_fall(
-                engine, guard, run, rules, _Step(params, objective, iteration, raised, boundary)
-            )
-            if ended:
-                return kept
+        elif trace and fell(objective, trace[-1]):
+            there = boundary.at_end(run.params, run.objective)
+            if there is None or iteration == rules.max_iter:
+                step = _Step(params, objective, iteration, raised, boundary)
+                return _after_fall(engine, guard, run, rules, step)
+            params, since = there, len(trace)
+            leaper.restart(params)
+            continue
         run.params, run.objective = params, objective
         run.log_likelihood, run.log_prior = statistics.log_likelihood, prior
         trace.append(objective)
@@ -292,28 +295,30 @@ class _Step:
 
 def _after_fall(
     engine: Engine, guard: Guard, run: Run, rules: Rules, step: _Step
-) -> tuple[bool, Statistics | None]:
-    """Whether a run ends at a lower objective, and its statistics where it ended in good order."""
+) -> Statistics | None:
+    """A run ends before an objective that is lower: the statistics, if it does in good order."""
     found = guard.tightest(step.params)
-    worst = rounding(step.objective, rules.rows, found.ratio)[1]
     if _has_collapsed(found, run, rules, step.iteration):
-        return True, None
-    if not fell(step.objective, run.trace[-1], worst):
-        return False, None
-    if not step.raised:
-        shaky = _shaken(engine, step.params, run.params)
-        if _has_drowned(engine, run, rules.outward, shaky):
-            return True, None
-        if run.trace[-1] - step.objective <= _SHAKEN * shaky:
-            run.status = "converged" if shaky <= _UNKNOWN else "degenerate"
-            run.messages.append(
-                f"the objective is known to {shaky:.1g} only: its parts cancel where the "
-                "parameters have gone"
-            )
-            _tell_edges(step.boundary, run)
-            return True, engine.e_step(run.params)
-    _report_fall(engine, run, step.params, step.objective, step.iteration, step.raised)
-    return True, None
+        return None
+    fall = run.trace[-1] - step.objective
+    worst = rounding(step.objective, rules.rows, found.ratio)[1]
+    known = not fell(step.objective, run.trace[-1], worst)
+    if step.raised and not known:
+        _report_fall(engine, run, step.params, step.objective, step.iteration, step.raised)
+        return None
+    shaky = _shaken(engine, step.params, run.params)
+    if _has_drowned(engine, run, rules.outward, shaky):
+        return None
+    if not known and fall > _SHAKEN * shaky:
+        _report_fall(engine, run, step.params, step.objective, step.iteration, step.raised)
+        return None
+    run.status = "converged" if shaky <= _UNKNOWN else "degenerate"
+    run.messages.append(
+        f"the objective is known to {max(shaky, fall):.1g} only: its parts cancel where the "
+        "parameters have gone"
+    )
+    _tell_edges(step.boundary, run)
+    return engine.e_step(run.params)
 
 
 def _hold(guard: Guard, params: Params, rules: Rules) -> tuple[Params, tuple[str, ...]]:

@@ -117,6 +117,7 @@ class Guard:
                 found = max(found, 0.0)
             else:  # one over a variance that rounding made negative is as bad as infinite
                 found = 1.0 / found if float(extreme.min()) > 0.0 else 0.0
+            found = min(found, 1.0)  # no larger than what the smallest begins at: powers overflow
             found = found if watch.power == 1.0 else found**watch.power
             if not found >= ratio:
                 at = int(extreme.argmin() if watch.to_zero else extreme.argmax())

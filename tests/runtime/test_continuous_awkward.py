@@ -100,6 +100,28 @@ def test_one_group_has_no_variance_between(name: str, tight: str) -> None:
         assert result.log_likelihood == pytest.approx(best, abs=1e-4)
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_a_variance_on_its_way_to_zero_takes_nothing_back(offset: float) -> None:
+    """Groups less unlike than chance: neither the edge nor rounding near it lowers the objective.
+
+    Rounding may be worth a part of the objective there: what it adds is no gain.
+    """
+    data = data_of("groups")
+    means = np.array([data["x"][data["group"] == g].mean() for g in range(data["group"].max() + 1)])
+    x = data["x"] - means[data["group"]] + offset
+    traces: dict[int, list[float]] = {}
+
+    def watch(at: Any) -> None:
+        traces.setdefault(at.restart, []).append(at.objective)
+
+    result = fitted("groups", {**data, "x": x}, restarts=6, max_iter=80, on_iteration=watch)
+    for trace in traces.values():
+        assert (np.diff(trace) >= -1e-9 * np.maximum(1.0, np.abs(trace[:-1]))).all()
+    best = -0.5 * ROWS * (np.log(2 * np.pi * x.var()) + 1.0)
+    assert result.status == "converged"
+    assert result.objective == pytest.approx(best, abs=1e-6 if offset == 0.0 else 1e-2)
+
+
 def test_a_column_that_the_factor_explains_in_full() -> None:
     """Heywood's case: the likelihood is bounded, so the fit is sound and says where it ended."""
     rng = np.random.default_rng(3)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from emdsl import runtime as rt
+from emdsl.runtime.guard import Guard
 
 GMM = hand_gmm.PROGRAM
 SD, TAU = hand_normal.program(), hand_normal.program(precision=True)
@@ -175,3 +176,12 @@ def test_a_boundary_is_no_collapse(items: np.ndarray) -> None:
     result = rt.fit(hand_lca.PROGRAM, {"y": y, "freq": np.ones(300)})
     assert result.status == "converged"
     np.testing.assert_allclose(result.params["p"][:, 0], 1.0)
+
+
+def test_a_spread_whose_square_no_float_holds() -> None:
+    """The guard looks for what is small: what is large may be anything."""
+    guard = Guard(SD.meta, {"sd": np.array([2.0, 2.0])})
+    assert guard.tightest({"sd": np.array([1e300, 3.0])}).ratio == 1.0
+    assert guard.tightest({"sd": np.array([1e300, 0.2])}).ratio == pytest.approx(0.01)
+    inverse = Guard(TAU.meta, {"tau": np.array([2.0, 2.0])})
+    assert inverse.tightest({"tau": np.array([1e-300, 200.0])}).ratio == pytest.approx(0.01)
