@@ -694,12 +694,7 @@ def tie_of_entries(span: Span, name: str, type_: str) -> Diagnostic:
 
 
 def entry_of_whole(span: Span, name: str, type_: str) -> Diagnostic:
-    hint = (
-        "tie whole matrices (`cov[0] == cov[1]`), fix one when fitting (`fix`), or give it a "
-        "structure: `diag(v)` with `param v : positive[D]`"
-    )
-    if not type_.startswith("posdef"):
-        hint = "fix all of it when fitting (`fix`), or make it a `const`"
+    hint = "fix all of it when fitting (`fix`), or make it a `const`"
     return Diagnostic(
         "constraint-type",
         f"an entry of `{name}` can't be constrained by itself: {type_} is one value",

@@ -18,6 +18,7 @@ from emdsl.derive.mstep.block import (
     MatrixQuadratic,
     MatrixValue,
     Normalized,
+    Patterned,
     Planes,
     Pooled,
     UnitProduct,
@@ -226,16 +227,11 @@ class MStepLowering:
                 inner = Whole(s.lower(value), axes, full=True)
                 whole: Expr = Kernel("symmetric", (inner,), axes)
                 if invert:
-                    whole = Kernel("safe_inverse", (Whole(whole, axes),), axes)
+                    old = self._old(update.param, s)
+                    whole = Kernel("settle_inverse", (Whole(whole, axes), old), axes)
                 lines.append(Assign(name, Whole(whole, axes)))
-            case MatrixQuadratic(count=count, plain=plain, inverse=inverse):
-                batch = axes[: len(axes) - 2]
-                quadratic = (
-                    Whole(s.lower(count), batch, full=True),
-                    Whole(s.lower(plain), axes, full=True),
-                    Whole(s.lower(inverse), axes, full=True),
-                )
-                lines.append(Assign(name, Whole(Kernel("matrix_quadratic", quadratic, axes), axes)))
+            case MatrixQuadratic() | Patterned():
+                lines.append(Assign(name, Whole(self._matrix(update.param, form, axes, s), axes)))
             case Linear():
                 lines += self._linear(update.param, form, axes, s)
             case BestOf(roots=roots, objective=objective):
@@ -250,11 +246,27 @@ class MStepLowering:
                 lines += self._joint_linear(form, s)
             case Numeric() | Absolute():
                 lines += self._numeric(update, form)
-        if not isinstance(form, JointForm | Numeric | Absolute):
+        settled = JointForm | Numeric | Absolute | MatrixQuadratic | Patterned
+        if not (isinstance(form, settled) or (isinstance(form, MatrixValue) and form.invert)):
             lines.append(self._settled(update.param, s))
         for copy, leader in update.copies:
             lines.append(Assign(self.names[copy], self._value(leader, s)))
         return lines
+
+    def _matrix(
+        self, param: str, form: MatrixQuadratic | Patterned, axes: tuple[Axis, ...],
+        s: ScalarLowering,
+    ) -> Kernel:  # fmt: skip
+        """A kernel on the coefficients of the log determinant and of both traces."""
+        args = (
+            Whole(s.lower(form.count), axes[:-2], full=True),
+            Whole(s.lower(form.plain), axes, full=True),
+            Whole(s.lower(form.inverse), axes, full=True),
+            self._old(param, s),
+        )
+        return Kernel(
+            "patterned" if isinstance(form, Patterned) else "matrix_quadratic", args, axes
+        )
 
     def _settled(self, param: str, s: ScalarLowering) -> Stmt:
         name = self.names[param]

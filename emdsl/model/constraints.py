@@ -20,9 +20,10 @@ from emdsl.source import Span
 from emdsl.syntax import ast
 
 _RELATIONS = {"==": "==", ">=": ">=", "<=": "<="}
-_WHOLE = ("posdef", "orthogonal", "shape")  # kinds of which no entry can be held by itself
+_WHOLE = ("orthogonal", "shape")  # kinds of which no entry can be held by itself
 _WANTED = {"positive": "a positive number", "unit": "a number from 0 to 1",
-           "simplex": "a number from 0 to 1"}  # fmt: skip  # a table
+           "simplex": "a number from 0 to 1",
+           "posdef": "a positive number, for the diagonal is among them"}  # fmt: skip  # a table
 
 
 class _Wrong(Exception):
@@ -148,11 +149,15 @@ def _verify_kind(
 
 def _verify_value(term: g.Entries, value: float, table: Table) -> None:
     kind = table.types[term.name].kind
-    outside = (kind == "positive" and value <= 0.0) or (
+    off = kind == "posdef" and len(set(term.index[len(table.batch.get(term.name, ())) :])) == 2
+    outside = (kind in ("positive", "posdef") and not off and value <= 0.0) or (
         kind in ("unit", "simplex") and not 0.0 <= value <= 1.0
     )
     if outside:
-        table.report(diagnoses.fixed_outside(term.span, str(term), value, _WANTED[kind]))
+        wanted = _WANTED[kind]
+        if kind == "posdef" and not term.shape:
+            wanted = "a positive number on the diagonal"
+        table.report(diagnoses.fixed_outside(term.span, str(term), value, wanted))
         raise _Wrong
 
 
@@ -289,4 +294,6 @@ def _entries(node: ast.Name | ast.Index, table: Table) -> g.Entries:
             )
             raise _Wrong
         index.append(item.value)
+    if table.types[base.id].kind == "posdef" and len(index) == len(dims):
+        index[-2:] = sorted(index[-2:])  # the same number as its mirror image
     return g.Entries(base.id, tuple(index), 1.0, False, dims[len(index) :], span)

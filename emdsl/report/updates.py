@@ -13,6 +13,7 @@ from emdsl.derive.mstep.block import (
     MatrixQuadratic,
     MatrixValue,
     Normalized,
+    Patterned,
     Planes,
     UnitProduct,
     Update,
@@ -34,6 +35,7 @@ from emdsl.report.rules import (
     logdet,
     matrix_quadratic,
     numeric,
+    patterned,
     rotation,
     shape,
     simplex,
@@ -108,6 +110,8 @@ def _write(page: Page, number: int, update: Update, derived: Derived) -> None:
             written = numeric.write(context, update.form)
         case MatrixQuadratic():
             written = matrix_quadratic.write(context, update.form)
+        case Patterned():
+            written = patterned.write(context, update.form)
     if not written:
         _write_record(context)
     constraints.write(context)

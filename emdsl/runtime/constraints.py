@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.patterned import Pattern, Terms, inside, maximise, patterns_of
 from emdsl.runtime.program import Floats, Params
 from emdsl.runtime.quadratic import highest
 from emdsl.runtime.rotations import exact
@@ -95,6 +96,7 @@ class Constraints:
     constrained: Bools  # whether anything but its type holds of the entry
     texts: Mapping[str, tuple[str, ...]]  # of each parameter: its constraints as written
     _systems: dict[bytes, System] = field(default_factory=dict)
+    _patterns: dict[str, tuple[Pattern, ...]] = field(default_factory=dict)
 
     # -- what there is to know of one parameter --
 
@@ -119,6 +121,28 @@ class Constraints:
         """Lower and upper bounds in the parameter's shape."""
         at, shape = self.of(name), self.spans[name].shape
         return self.lower[at].reshape(shape), self.upper[at].reshape(shape)
+
+    def patterns(self, name: str) -> tuple[Pattern, ...]:
+        """The free entries of a parameter that is positive definite matrices."""
+        found = self._patterns.get(name)
+        if found is None:
+            square = self.spans[name].shape[-2:]
+            fixed = self.fixed[self.of(name)].reshape(-1, *square)
+            classes = self.classes[self.of(name)].reshape(-1, *square)
+            found = self._patterns[name] = patterns_of(fixed, classes)
+        return found
+
+    def without_completion(self, name: str) -> list[tuple[int, ...]]:
+        """The matrices of a parameter that aren't positive definite whatever is free."""
+        span = self.spans[name]
+        batch = span.shape[:-2]
+        one = np.eye(span.shape[-1])
+        bad = []
+        for pattern in self.patterns(name):
+            near = np.broadcast_to(one, pattern.offset.shape)
+            _, good = inside(pattern, near)
+            bad += pattern.members[~good, 0].tolist()
+        return [tuple(int(i) for i in np.unravel_index(b, batch)) for b in sorted(bad)]
 
     # -- the equalities, solved --
 
@@ -208,10 +232,26 @@ class Constraints:
                 value = shared_out(value, self.held(name))
             elif span.kind in ("shape", "orthogonal"):
                 value = exact(span.kind, value)
+            elif span.kind == "posdef" and name in self.texts:
+                value = self._definite(name, np.asarray(params[name], np.float64), value)
             out[name] = value if name in self.texts else params[name]
         if self.rows:
             out = self._on_the_rows(out)
         return out
+
+    def _definite(self, name: str, given: Floats, moved: Floats) -> Floats:
+        """Of the matrices that the constraints leave, those nearest to the given ones.
+
+        That is by Stein's loss, logdet S + tr(S^-1 given); `moved` are they with the fixed entries.
+        """
+        square = given.shape[-2:]
+        out, near = np.array(moved).reshape(-1, *square), given.reshape(-1, *square)
+        for pattern in self.patterns(name):
+            start, good = inside(pattern, near[pattern.members])
+            at = pattern.members[good]
+            terms = Terms(-np.ones(at.shape), np.zeros_like(near[at]), near[at])
+            out[at] = maximise(pattern.some(good), terms, start[good])
+        return out.reshape(given.shape)
 
     def _on_the_rows(self, params: Params) -> Params:
         """The nearest point that the linear equalities hold of."""

@@ -99,7 +99,7 @@ def fit(
         scale = about_centre(engine, reference)
         distant, lost = far_latents(program.meta, engine.unit, reference, scale)
         notes += [distant] if distant else []
-        guard = Guard(program.meta, scale)
+        guard = Guard(program.meta, scale, constraints)
         starts = starts_from(engine, reference, init, restarts)
         rows = sum(
             float(d.weight.sum()) if d.weight is not None else float(d.size) for d in engine.pieces

@@ -7,13 +7,14 @@ variance relative to the reference: 1 is the spread of all the data, 1e-10 count
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.program import Floats, Meta, Param, Params, Program, Statistics
 from emdsl.runtime.shapes import LEAST, held
@@ -45,7 +46,10 @@ class Tightest:
 class Guard:
     """Relative variances of the parameters whose likelihood is unbounded."""
 
-    def __init__(self, meta: Meta, reference: Params) -> None:
+    def __init__(
+        self, meta: Meta, reference: Params, constraints: Constraints | None = None
+    ) -> None:
+        self._constraints = constraints
         self._watches = []
         for param in meta.params:
             if param.collapse is None:
@@ -92,7 +96,7 @@ class Guard:
             new = np.where(value < watch.reference * small, watch.reference * least, value)
         else:
             new = np.where(value > watch.reference / small, watch.reference / least, value)
-        return {**params, name: new}
+        return self._kept({**params, name: new}, (name,))
 
     def tightest(
         self,
@@ -153,7 +157,17 @@ class Guard:
                     new = held(value, edge) if watch.to_zero else 1.0 / held(1 / value, 1 / edge)
                 out[name] = new
             raised.append(name)
-        return out, tuple(raised)
+        return self._kept(out, raised), tuple(raised)
+
+    def _kept(self, params: Params, changed: Iterable[str]) -> Params:
+        """The parameters, with matrices of which entries are held or tied such again, but near."""
+        rules = self._constraints
+        if rules is None:
+            return params
+        matrices = [n for n in changed if n in rules.texts and rules.spans[n].kind == "posdef"]
+        if not any(rules.patterns(n) for n in matrices):
+            return params
+        return rules.impose(params) if rules.broken(params) else params
 
 
 def undefined(program: Program, statistics: Statistics, params: Params) -> list[str]:

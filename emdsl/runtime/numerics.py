@@ -31,11 +31,13 @@ from emdsl.runtime.gamma_tails import log_deficit_spread as log_deficit_spread
 from emdsl.runtime.gamma_tails import log_excess as log_excess
 from emdsl.runtime.gamma_tails import log_excess_spread as log_excess_spread
 from emdsl.runtime.held import Held
+from emdsl.runtime.held_matrices import covariances
+from emdsl.runtime.held_matrices import matrix_quadratic as matrix_quadratic
+from emdsl.runtime.held_matrices import patterned as patterned
+from emdsl.runtime.held_matrices import settle_inverse as settle_inverse
 from emdsl.runtime.linear import inverse as inverse
 from emdsl.runtime.linear import logdet as logdet
-from emdsl.runtime.linear import safe_inverse as safe_inverse
 from emdsl.runtime.linear import symmetric as symmetric
-from emdsl.runtime.matrix_quadratic import matrix_quadratic as matrix_quadratic
 from emdsl.runtime.one_hot import OneHot as OneHot
 from emdsl.runtime.one_hot import one_hot as one_hot
 from emdsl.runtime.pairs import Pairs as Pairs
@@ -161,7 +163,7 @@ def settle(new: Floats, old: Floats, kind: str = "real") -> Floats:
 
     A "positive" or "unit" value whose stationary point lies outside goes to the edge of its
     support, where a concave objective is highest. Entries of `old` that are held stay too; the rest
-    of a simplex shares what they leave.
+    of a simplex shares what they leave, that of a covariance is where Q is highest then.
     """
     if isinstance(old, Held):
         return _settle_held(new, old, kind)
@@ -179,6 +181,8 @@ def _settle_held(new: Floats, old: Held, kind: str) -> Floats:
     if fixed.all():
         return np.array(stays)
     rules = old.rules()
+    if rules.spans[old.name].kind == "posdef":
+        return covariances(np.broadcast_to(new, old.shape), old)
     new = np.where(fixed, stays, np.broadcast_to(new, old.shape))
     if rules.spans[old.name].kind == "simplex":
         new = shared_out(new, fixed)

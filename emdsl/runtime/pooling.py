@@ -26,6 +26,9 @@ def pooled(old: Floats, coefficient: Floats) -> Floats:
     rules = old.rules()
     span = rules.spans[old.name]
     classes = rules.classes[span.start : span.stop].reshape(span.shape)
+    if span.kind == "posdef":  # tied as wholes; mirror images aren't to be added up
+        size = span.shape[-1] ** 2
+        classes = classes[..., :1, :1] * size + np.arange(size).reshape(span.shape[-2:])
     return _summed(coefficient, classes)
 
 

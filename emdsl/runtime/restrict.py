@@ -21,9 +21,9 @@ from emdsl.runtime.program import Constraint, Floats, Meta, Param, Params
 from emdsl.runtime.supports import violation
 
 _SAME = 1e-12
+_TOO_MANY = 1.0 - 1e-12  # what of s_ii s_jj the square of s_ij may be
 # Kinds that are fixed as a whole: what each value is, and in more words.
 _WHOLE = {
-    "posdef": ("matrix", "a positive definite matrix"),
     "orthogonal": ("matrix", "an orthogonal matrix"),
     "shape": ("vector", "a shape"),
 }
@@ -97,6 +97,10 @@ def _read(param: Param, value: Any, sizes: Mapping[str, int], problems: list[str
     if partly:
         problems.append(partly)
         return None
+    if param.kind == "posdef":
+        turned = np.swapaxes(found, -1, -2)
+        found = np.where(np.isnan(found), turned, found)
+        found = np.where(np.isnan(turned), found, 0.5 * (found + turned))
     return np.array(found)
 
 
@@ -124,12 +128,40 @@ def _outside(param: Param, value: Floats) -> str:
                 return (f"{cell_text(param.name, at)} in fix has entries that sum to "
                         f"{total[at]:.6g}, expected at most 1")  # fmt: skip
             wrong = violation(np.where(whole[..., None], value, np.nan), "simplex")
+    elif param.kind == "posdef":
+        unlike = _not_definite(param, value)
+        if unlike:
+            return unlike
+        wrong = violation(value, param.kind)
     else:
         wrong = violation(value, param.kind)
     if wrong is None:
         return ""
     where = cell_text(param.name, wrong.index)
     return f"{where} in fix is {wrong.found}, expected {wrong.expected}"
+
+
+def _not_definite(param: Param, value: Floats) -> str:
+    """What single fixed entries of a positive definite matrix can't be, of partly fixed ones."""
+    partly = np.isnan(value).any(axis=(-1, -2))
+    for at in map(tuple, np.argwhere(partly)):
+        for i, j in np.argwhere(np.tri(value.shape[-1])):
+            one, other = value[(*at, j, i)], value[(*at, i, j)]
+            first, second = (cell_text(param.name, (*at, *place)) for place in ((j, i), (i, j)))
+            if np.isinf(one) or np.isinf(other):
+                name, found = (first, one) if np.isinf(one) else (second, other)
+                return f"{name} in fix is {found:.6g}, expected a finite number"
+            if i == j and one <= 0.0:
+                return (
+                    f"{first} in fix is {one:.6g}, expected a positive number: it is on the "
+                    "diagonal of a positive definite matrix"
+                )
+            if abs(one - other) > _SAME * max(abs(one), abs(other)):
+                return (
+                    f"{first} in fix is {one:.6g}, but {second} is {other:.6g}: the matrix is "
+                    "symmetric, give both the same or one of them NaN"
+                )
+    return ""
 
 
 def _not_together(param: Param, value: Floats) -> str:
@@ -176,6 +208,7 @@ class _Resolver:
             self.texts.setdefault(name, []).append("fix")
 
     def found(self) -> Constraints:
+        self._mirror()
         for constraint in self.meta.constraints:
             for terms in self._entries(constraint):
                 self._take(constraint, terms)
@@ -201,10 +234,50 @@ class _Resolver:
                 at = slice(span.start, span.stop)
                 self.lower[at] = np.maximum(self.lower[at], 0.0)
                 self.upper[at] = np.minimum(self.upper[at], 1.0 if span.kind == "unit" else np.inf)
-        return Constraints(
+        found = Constraints(
             self.spans, self.fixed, classes, rows, self.lower, self.upper, constrained[classes],
             texts,
         )  # fmt: skip
+        self._verify_definite(found)
+        return found
+
+    def _mirror(self) -> None:
+        """An entry of a symmetric matrix and its mirror image are one."""
+        about = {name for c in self.meta.constraints for name, *_ in c.terms} | self.texts.keys()
+        for span in self.spans.values():
+            if span.kind == "posdef" and span.name in about:
+                flat = np.arange(span.start, span.stop).reshape(span.shape)
+                row, column = np.nonzero(np.tri(span.shape[-1], k=-1))
+                for one, two in zip(flat[..., column, row].flat, flat[..., row, column].flat,
+                                    strict=True):  # fmt: skip
+                    self._tie(int(one), int(two), "fix")
+
+    def _verify_definite(self, found: Constraints) -> None:
+        """Raises ParamsError where no positive definite matrix has the entries that are held."""
+        problems = []
+        for name in found.texts:
+            if self.spans[name].kind == "posdef":
+                problems += [self._without_completion(name, at, found)
+                             for at in found.without_completion(name)]  # fmt: skip
+        if problems:
+            raise ParamsError(problems)
+
+    def _without_completion(self, name: str, at: tuple[int, ...], found: Constraints) -> str:
+        value = found.values(name)[at]
+        said = " and ".join(_shown(t) for t in found.texts[name])
+        for i, j in np.argwhere(np.tri(len(value), k=-1)):
+            bound = value[i, i] * value[j, j]
+            if value[i, j] ** 2 > _TOO_MANY * bound:
+                return (
+                    f"no positive definite matrix {cell_text(name, at)} has the entries that "
+                    f"{said} give it: [{j}, {i}] is {value[i, j]:.6g}, expected between "
+                    f"{-(bound**0.5):.6g} and {bound**0.5:.6g}, the root of [{j}, {j}] times "
+                    f"[{i}, {i}]"
+                )
+        return (
+            f"no positive definite matrix {cell_text(name, at)} has the entries that {said} "
+            "give it, whatever the others are: leave more of them free"
+        )
 
     # -- one constraint --
 

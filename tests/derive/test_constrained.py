@@ -44,6 +44,11 @@ for n in N:
     latent z[n] ~ Categorical(weight)
     data   x[n] : real[2] ~ MvNormal(mean[z[n]], cov[z[n]])
 """
+PRECISION = PLANE.replace(
+    "cov[K]  : posdef[2]", "prec[K] : posdef[2] ~ Wishart(5, eye[2])"
+).replace("cov[z[n]]", "precision = prec[z[n]]")
+PRIOR_OF_IT = PLANE.replace("posdef[2]", "posdef[2] ~ Wishart(5, eye[2])")
+PRIOR_OF_INVERSE = PLANE.replace("posdef[2]", "posdef[2] ~ InverseWishart(5, eye[2])")
 LINES = """\
 model M(K = 2)
 param weight  : simplex[K]
@@ -102,6 +107,13 @@ CASES = [
     (PLANE, {"x": XY}, ["mean[0, 1] == 0", "mean[1][0] == mean[2][0]"]),
     (PLANE, {"x": XY}, ["mean[0] == mean[1]", "cov[0] == cov[2]"]),
     (PLANE, {"x": XY}, ["mean[0] + mean[1] == 0", "mean[2] >= 0"]),
+    (PLANE, {"x": XY},
+     ["cov[0][0, 1] == 0", "cov[1][0, 0] == 1.5", "cov[2][0, 0] == cov[2][1, 1]"]),
+    (PLANE, {"x": XY}, ["cov[0][1, 0] == cov[1][0, 1]", "cov[0, 0, 0] == 2", "mean[0, 1] == 0"]),
+    (PLANE, {"x": XY}, ["cov[0] == cov[1]", "cov[0][0, 1] == 0.25"]),
+    (PRECISION, {"x": XY}, ["prec[0][0, 1] == 0", "prec[1][0, 0] == prec[2][0, 0]"]),
+    (PRIOR_OF_IT, {"x": XY}, ["cov[0][0, 1] == 0", "cov[1][0, 0] == cov[2][0, 0]"]),
+    (PRIOR_OF_INVERSE, {"x": XY}, ["cov[0][0, 1] == 0.5", "cov[1][0, 0] == cov[2][0, 0]"]),
     (LINES, {"x": X, "u": U}, ["b[0] == b[1]", "a[0] - a[1] == 2"]),
     (LINES, {"x": X, "u": U}, ["b[0, 1] == 0", "b[1][2] == 1", "sd[0] == sd[1]"]),
     (LINES, {"x": X, "u": U}, ["sum(b[0]) == 1", "b[1] >= 0", "b[0] <= 1", "a[0] + b[1, 0] == 1"]),

@@ -113,6 +113,17 @@ class MatrixQuadratic:
 
 
 @dataclass(frozen=True)
+class Patterned:
+    """Of what constraints leave of S, that where
+    `count` logdet S - tr(S `plain`) - tr(inv(S) `inverse`) is highest.
+    """
+
+    count: sp.Expr
+    plain: sp.Expr
+    inverse: sp.Expr
+
+
+@dataclass(frozen=True)
 class BestOf:
     """The root in the support with the highest objective, chosen at run time."""
 
@@ -173,6 +184,7 @@ class Planes:
 Form = (
     Joint | Entries | Normalized | Linear | MatrixValue | BestOf | UnitProduct | Eigenvectors
     | Planes | Numeric | Absolute | MatrixQuadratic
+    | Patterned
 )  # fmt: skip
 
 

@@ -29,22 +29,14 @@ from emdsl.derive.mstep.block import (
 def solve(block: Block) -> Update | None:
     """The update of a posdef parameter that appears in log determinants and traces only."""
     rules = block.restricted
-    if block.param.type.kind != "posdef" or (rules and (rules.linear or rules.bounded)):
+    if block.param.type.kind != "posdef" or (
+        rules and (rules.linear or rules.bounded or rules.within)
+    ):
         return None
-    dets: list[Piece] = []
-    inverses: list[Piece] = []
-    plain: list[Piece] = []
-    for piece in block.pieces:
-        atom = only(piece, block)
-        match atom:
-            case LogDetOf(matrix=m) if piece.own == block.atoms.symbol(atom):
-                dets.append(at_cell(piece, m.batch, block.batch, block))
-            case InvOf(matrix=m, i=i, j=j) if piece.own == block.atoms.symbol(atom):
-                inverses.append(at_cell(piece, (*m.batch, i, j), block.cell, block))
-            case Elem(idx=idx) if piece.own == block.atoms.symbol(atom):
-                plain.append(at_cell(piece, idx, block.cell, block))
-            case _:
-                return None
+    sorted_ = by_function(block)
+    if sorted_ is None:
+        return None
+    dets, inverses, plain = sorted_
     if not dets or bool(inverses) == bool(plain):
         return None
     a = coefficient(dets, block.batch, block.atoms)
@@ -75,6 +67,30 @@ def solve(block: Block) -> Update | None:
         params_in(a, block.atoms) | params_in(b, block.atoms), record,
         collapse,
     )  # fmt: skip
+
+
+def by_function(block: Block) -> tuple[list[Piece], list[Piece], list[Piece]] | None:
+    """The pieces at the cell: log determinants, entries of the inverse, entries of the matrix.
+
+    None where a piece is of no such kind.
+    """
+    dets: list[Piece] = []
+    inverses: list[Piece] = []
+    plain: list[Piece] = []
+    for piece in block.pieces:
+        atom = only(piece, block)
+        if atom is None or piece.own != block.atoms.symbol(atom):
+            return None
+        match atom:
+            case LogDetOf(matrix=m):
+                dets.append(at_cell(piece, m.batch, block.batch, block))
+            case InvOf(matrix=m, i=i, j=j):
+                inverses.append(at_cell(piece, (*m.batch, i, j), block.cell, block))
+            case Elem(idx=idx):
+                plain.append(at_cell(piece, idx, block.cell, block))
+            case _:
+                return None
+    return dets, inverses, plain
 
 
 def only(piece: Piece, block: Block) -> Atom | None:

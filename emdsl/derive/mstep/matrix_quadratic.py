@@ -9,40 +9,26 @@ what a covariance's likelihood and a precision's prior make together, or the oth
 
 from __future__ import annotations
 
-from emdsl.derive.atoms import Elem, InvOf, LogDetOf
 from emdsl.derive.live import params_in
 from emdsl.derive.mstep.block import (
     Block,
     Collapse,
     MatrixQuadratic,
-    Piece,
     Update,
     can_vanish,
     coefficient,
 )
-from emdsl.derive.mstep.logdet import at_cell, only
+from emdsl.derive.mstep.logdet import by_function
 
 
 def solve(block: Block) -> Update | None:
     """The update of a posdef parameter that appears with its inverse and log determinant."""
     if block.param.type.kind != "posdef" or block.restricted is not None:
         return None
-    dets: list[Piece] = []
-    inverses: list[Piece] = []
-    plain: list[Piece] = []
-    for piece in block.pieces:
-        atom = only(piece, block)
-        if atom is None or piece.own != block.atoms.symbol(atom):
-            return None
-        match atom:
-            case LogDetOf(matrix=m):
-                dets.append(at_cell(piece, m.batch, block.batch, block))
-            case InvOf(matrix=m, i=i, j=j):
-                inverses.append(at_cell(piece, (*m.batch, i, j), block.cell, block))
-            case Elem(idx=idx):
-                plain.append(at_cell(piece, idx, block.cell, block))
-            case _:
-                return None
+    found = by_function(block)
+    if found is None:
+        return None
+    dets, inverses, plain = found
     if not inverses or not plain:
         return None
     atoms = block.atoms

@@ -27,6 +27,7 @@ class Restriction:
     tied: bool = False
     linear: bool = False
     bounded: bool = False
+    within: bool = False  # whether one is about entries of a value, of matrices
     texts: tuple[str, ...] = ()
 
     @property
@@ -80,18 +81,21 @@ def restrictions_of(model: Model, pivots: Iterable[str]) -> Restrictions:
     for c in model.constraints:
         for name in {leader.get(t.name, t.name) for t in c.terms}:
             names = {leader.get(t.name, t.name) for t in c.terms}
-            of[name] = _with(of.get(name, Restriction()), c, len(names) > 1)
+            inner = any(len(t.index) > len(model.param(t.name).batch) for t in c.terms)
+            inner = inner or c.kind != "tie"
+            of[name] = _with(of.get(name, Restriction()), c, len(names) > 1, inner)
     return Restrictions(of, leader, tuple(links))
 
 
-def _with(old: Restriction, c: Constraint, across: bool) -> Restriction:
-    """`across`: whether the constraint is about several blocks."""
+def _with(old: Restriction, c: Constraint, across: bool, inner: bool) -> Restriction:
+    """`across`: whether the constraint is about several blocks; `inner`: about entries."""
     within = c.kind == "tie" and c.terms[0].name == c.terms[1].name
     return Restriction(
         old.fixed or c.kind == "fixed",
         old.tied or within,
         old.linear or c.kind == "linear" or across,
         old.bounded or c.kind == "bound",
+        old.within or inner,
         tuple(dict.fromkeys((*old.texts, c.text))),
     )
 

@@ -11,6 +11,7 @@ from emdsl.derive.mstep.block import (
     Linear,
     MatrixValue,
     Normalized,
+    Patterned,
 )
 from emdsl.derive.mstep.restricted import Restriction
 from emdsl.derive.mstep.share import Numeric
@@ -52,6 +53,8 @@ def write(c: Context) -> None:
             _write_shares(c, rules)
         case Entries() | BestOf() | MatrixValue():
             _write_entries(c, rules)
+        case Patterned():
+            _write_patterned(c)
         case Numeric():
             _write_numeric(c)
 
@@ -93,6 +96,10 @@ def _write_shares(c: Context, rules: Restriction) -> None:
             " they share that in proportion to their ", letter, ". What is fixed at 0 is"
             " impossible.",
         )  # fmt: skip
+
+
+def _write_patterned(c: Context) -> None:
+    c.page.say("fixed entries keep their values, and entries that are tied are one number.")
 
 
 def _write_numeric(c: Context) -> None:

@@ -14,3 +14,5 @@ constrain sd <= 0
 constrain weight[0] == 1.5
 constrain tone[1][0] == 0.75
 constrain tone[1][1] == 0.5
+constrain cov[1, 1] == 0
+constrain cov[0] == 0
