@@ -62,7 +62,7 @@ _FUNCTIONS = {
 }  # fmt: skip
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _KERNELS = {
-    "multigammaln": "special.multigammaln", "back": "sampling.back", "arange": "np.arange",
+    "multigammaln": "nm.log_multi_gamma", "back": "sampling.back", "arange": "np.arange",
     "matmul": "np.matmul", "rt.live_sum": "rt.live_sum",
 }  # fmt: skip
 

@@ -100,12 +100,16 @@ class LogInd:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A whole matrix: a param or const with its batch indices."""
+    """A whole matrix: a param, const or continuous latent with its batch indices.
 
-    role: Literal["param", "const"]
+    `via` says how a row finds a latent's, as that of an `Elem` does.
+    """
+
+    role: Literal["param", "const", "latent"]
     name: str
     batch: tuple[Ix, ...]
     order: Extent
+    via: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,7 @@ class Stat:
     symmetric: bool = False  # in its last two indices
     count: bool = False  # of elements, whatever their data
     params: tuple[str, ...] = ()
+    latent_matrix: bool = False  # of a latent matrix's entries, or its inverse's
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Ix, LogInd, SizeOf
+from emdsl.derive.atoms import Elem, Ix, LogInd, SizeOf
 from emdsl.derive.matrices import Inverse, Structure, log_det, structure, sum_over_entries
 from emdsl.derive.refusal import Refused
 from emdsl.derive.scalarize import Guarded, Scalarizer, certain, combine, log_gamma
@@ -132,6 +132,59 @@ class DensityOf:
             return sp.Or(*(sp.And(c, tree.func(*pair)) for c, pair in sides))
         return tree
 
+    def _log_multi_gamma(self, a: sp.Basic, order: sp.Basic, place: tuple[Ix, ...]) -> Guarded:
+        """The log multivariate gamma function as log gammas (Muirhead 1982, theorem 2.1.12).
+
+        log Gamma_D(a) = D (D - 1) / 4 log pi + sum_j log Gamma(a - j / 2),  j = 0 .. D - 1
+        """
+        s = self.scalarizer
+        assert isinstance(order, v.Dim)
+        extent = self._length(order.args[0])
+        size = s.size(extent)
+        parts = self._eval(a, place)
+        if not any(s.atoms.has_param(x) or s.atoms.axes_of(x) for _, x in parts):
+            return combine([parts], lambda x: v.LogMultiGamma(x, size))
+        for _, x in parts:
+            self._above_the_order(x, size)
+        constant = size * (size - 1) * sp.log(sp.pi) / 4
+        if isinstance(extent, Fixed):
+            places = [sp.Rational(j, 2) for j in range(extent.value)]
+            return combine(
+                [parts], lambda x: constant + sp.Add(*(log_gamma(x - j) for j in places))
+            )
+        axis = s.atoms.fresh(extent)
+        half = s.number_of(axis) / 2
+        total = s.summed((axis,), parts, lambda x: sp.loggamma(x - half))
+        return combine([certain(total)], lambda x: constant + x)
+
+    def _above_the_order(self, a: sp.Expr, size: sp.Expr) -> None:
+        """Refuse params in log Gamma_D(a) where nothing says that a > (D - 1) / 2.
+
+        A step below that would meet the gamma function between its poles, which looks no worse.
+        """
+        s = self.scalarizer
+        if not s.atoms.has_param(a):
+            return
+        least: dict[sp.Symbol, sp.Expr] = {}
+        for symbol in (2 * a - size).free_symbols:
+            atom = s.atoms.atom(symbol)
+            if isinstance(atom, SizeOf):
+                least[symbol] = 1 + sp.Dummy(nonnegative=True)
+            elif isinstance(atom, Elem) and atom.role == "param":
+                bounds = bounds_of(s.model.param(atom.name), s.model.constraints)
+                if bounds is not None and bounds[0] > 0.0:
+                    least[symbol] = sp.Rational(repr(bounds[0])) + sp.Dummy(nonnegative=True)
+        spare = sp.expand((2 * a - size + 1).xreplace(least))
+        if not spare.is_positive:
+            raise Refused(
+                "low-degrees",
+                f"the degrees of freedom of {self.family.name} are above its order less 1, and "
+                "nothing keeps this argument there",
+                self.draw.span,
+                "write what they have beyond that as a positive param: `D - 1 + nu` for matrices "
+                "of order D",
+            )
+
     # -- the tree --
 
     def _eval(self, tree: sp.Basic, place: tuple[Ix, ...]) -> Guarded:
@@ -160,7 +213,8 @@ class DensityOf:
                     self._matrix(tree.args[0]), s, self._matrix(tree.args[1]), None
                 )
             case v.LogMultiGamma():
-                return combine([self._eval(a, place) for a in tree.args], _log_multi_gamma)
+                a, order = tree.args
+                return self._log_multi_gamma(a, order, place)
             case v.LogIndicator():
                 condition = self._boolean(tree.args[0], place)
                 if condition in (sp.true, sp.false):
@@ -257,14 +311,3 @@ class DensityOf:
     @property
     def span(self) -> Span:
         return self.draw.span
-
-
-def _log_multi_gamma(a: sp.Expr, d: sp.Expr) -> sp.Expr:
-    """The log multivariate gamma function; of a known order as log gammas (Muirhead 1982, 2.1.12).
-
-    log Gamma_d(a) = d (d - 1) / 4 log pi + sum_j log Gamma(a - j / 2),  j = 0 .. d - 1
-    """
-    if not d.is_Integer:
-        return v.LogMultiGamma(a, d)
-    terms = (log_gamma(a - sp.Rational(j, 2)) for j in range(int(d)))
-    return d * (d - 1) / 4 * sp.log(sp.pi) + sp.Add(*terms)

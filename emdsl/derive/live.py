@@ -53,7 +53,8 @@ class Live:
 def live_term(m: Monomial, plate: str, node: str, atoms: Atoms) -> Live:
     """A mixed monomial as a live term."""
     expr = smooth(m.number * m.data * m.basis, atoms)
-    for axis in sorted(m.axes - atoms.axes_of(expr)):  # summed over without depending on it
+    # summed over without depending on it; of the plate each row has its own share
+    for axis in sorted(m.axes - atoms.axes_of(expr) - {plate}):
         expr = expr * atoms.size_of(axis)
     moving, still, basis = [], [], []
     for factor in sp.Mul.make_args(expr):

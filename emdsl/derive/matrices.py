@@ -22,7 +22,7 @@ from emdsl.model.show import show_expr
 
 @dataclass(frozen=True)
 class Whole:
-    """A param or const matrix as it stands."""
+    """A param, const or latent matrix as it stands."""
 
     matrix: Matrix
     source: Ref
@@ -65,6 +65,9 @@ def structure(expr: Expr, s: Scalarizer) -> Structure:
         case Ref(role=("param" | "const") as role):
             batch = tuple(s.index(e) for e in expr.indices)
             return Whole(Matrix(role, expr.name, batch, expr.shape[-1]), expr)
+        case Ref(role="latent"):
+            seen = s.elem(expr, ())
+            return Whole(Matrix("latent", seen.name, seen.idx, expr.shape[-1], seen.via), expr)
         case Apply(op="eye"):
             return Diagonal(None, expr.shape[0])
         case Apply(op="diag"):

@@ -8,6 +8,7 @@ over axes of its own, the entries of the latents in it:
 
     f_l        one entry                         log u, 1/u    a function of one entry
     f_l g_m    every entry with every other      f_l g_l       entry by entry
+    W_ij, inv(W)_ij    every entry of a matrix   logdet(W)     a function of the whole matrix
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Elem, Ind, Ix, LogInd, Value
+from emdsl.derive.atoms import Elem, Ind, InvOf, Ix, LogDetOf, LogInd, Value
 from emdsl.derive.display import tidy_axes
 from emdsl.derive.refusal import Refused
-from emdsl.derive.table import Atoms
+from emdsl.derive.table import Atoms, latent_name
 from emdsl.derive.words import words
 from emdsl.source import Span
 
@@ -36,6 +37,7 @@ class Moment:
 
     `sights` are the latents in it, one for each factor (f_l f_m has two); `spans` how many of the
     axes, from the first, each factor's entry has, unless `along`, where all have all axes.
+    `mirrored` says that it is the entries of a symmetric matrix.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Moment:
     sights: tuple[Sight, ...]
     widths: tuple[int, ...]
     along: bool = False
+    mirrored: bool = False
 
     @property
     def is_power(self) -> bool:
@@ -53,7 +56,9 @@ class Moment:
 
     @property
     def symmetric(self) -> bool:
-        """Whether its axes can be exchanged: f_l f_m with single axes."""
+        """Whether its axes can be exchanged: f_l f_m with single axes, W_ij."""
+        if self.mirrored:
+            return True
         return self.widths == (1, 1) and not self.along and self.sights[0] == self.sights[1]
 
 
@@ -83,6 +88,9 @@ def moment_of(inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name, span: S
     """The moment that a product of latents' entries is; Refused where it is no such thing."""
     written_so = inner
     inner, picks = _freed(inner, atoms)
+    atom = atoms.atom(inner) if isinstance(inner, sp.Symbol) else None
+    if isinstance(atom, LogDetOf | InvOf) or (isinstance(atom, Elem) and atom.kind == "posdef"):
+        return replace(_of_matrix(atom, plate, atoms, canonical), picks=picks)
     entries = _entries(inner, atoms)
     if entries is None:
         found = _function(inner, plate, atoms, canonical)
@@ -123,7 +131,9 @@ def _freed(inner: sp.Expr, atoms: Atoms) -> tuple[sp.Expr, sp.Expr]:
     axes: dict[tuple[str, int, Ix], str] = {}
     picks = sp.Integer(1)
     replaced: dict[sp.Symbol, sp.Symbol] = {}
-    for atom in sorted(_latents(inner, atoms), key=str):
+    for atom in atoms.latents_in(inner):
+        if not isinstance(atom, Elem):
+            continue
         idx = list(atom.idx)
         for i, ix in enumerate(atom.idx[1:], start=1):
             if isinstance(ix, str):
@@ -140,8 +150,33 @@ def _freed(inner: sp.Expr, atoms: Atoms) -> tuple[sp.Expr, sp.Expr]:
     return inner.xreplace(replaced), picks
 
 
-def _latents(inner: sp.Expr, atoms: Atoms) -> set[Elem]:
-    return {a for a in atoms.deep(inner) if isinstance(a, Elem) and a.role == "latent"}
+def _of_matrix(atom: Elem | LogDetOf | InvOf, plate: str, atoms: Atoms, canonical: Name) -> Taken:
+    """log det W, or the entries of W or of its inverse: all of them, off the diagonal too.
+
+    The trace is no function of its own:  W_ii  ⇒  sum_j [i = j] W_ij
+    """
+    name = latent_name(atom)
+    places: tuple[str, ...] = ()
+    same: tuple[tuple[str, str], ...] = ()
+    if not isinstance(atom, LogDetOf):
+        i, j = (atom.i, atom.j) if isinstance(atom, InvOf) else atom.idx[-2:]
+        if i == j:
+            j = atoms.fresh(atoms.axes[str(i)].extent)
+            same = ((str(i), j),)
+            atom = (
+                replace(atom, j=j)
+                if isinstance(atom, InvOf)
+                else replace(atom, idx=(*atom.idx[:-1], j))
+            )
+        places = (str(i), str(j))
+    names, axes = canonical(places, {}, f"{name}_")
+    expr = atoms.symbol(atoms.rename_atom(atom, names))
+    via = atom.via if isinstance(atom, Elem) else atom.matrix.via
+    word = {Elem: "", LogDetOf: "log_det_", InvOf: "inverse_"}[type(atom)]
+    moment = Moment(
+        word + _word((name, via)), expr, plate, axes, ((name, via),), (), mirrored=bool(axes)
+    )
+    return Taken(moment, places, same, sp.Integer(1))
 
 
 def _entries(inner: sp.Expr, atoms: Atoms) -> list[Elem] | None:
@@ -158,11 +193,11 @@ def _entries(inner: sp.Expr, atoms: Atoms) -> list[Elem] | None:
 
 def _function(inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name) -> Taken | None:
     """A function of one entry of one latent: log u, 1/u, log(1 - u)."""
-    found = _latents(inner, atoms)
+    found = atoms.latents_in(inner)
     others = [a for a in atoms.deep(inner) if a not in found]
-    if len(found) != 1 or others:
+    elem = found[0]
+    if len(found) != 1 or others or not isinstance(elem, Elem):
         return None
-    (elem,) = found
     places = tuple(map(str, elem.idx[1:]))
     names, axes = canonical(places, {}, f"{elem.name}_")
     expr = atoms.rename(inner, names)
@@ -174,8 +209,8 @@ def _function(inner: sp.Expr, plate: str, atoms: Atoms, canonical: Name) -> Take
 def _unknown(inner: sp.Expr, atoms: Atoms, span: Span) -> Refused:
     """Why there is no posterior where the log joint has this in it."""
     deep = sorted(atoms.deep(inner), key=str)
-    entries = sorted(_latents(inner, atoms), key=lambda a: a.name)
-    name = entries[0].name
+    entries = atoms.latents_in(inner)
+    name = latent_name(entries[0])
     bounds = next((a for a in deep if isinstance(a, LogInd)), None)
     if bounds is not None:
         text = written(bounds.condition, atoms)
@@ -184,10 +219,10 @@ def _unknown(inner: sp.Expr, atoms: Atoms, span: Span) -> Refused:
         condition = next(a.condition for a in deep if isinstance(a, Ind))
         text = written(condition, atoms)
         why = f"densities change where {text}: a posterior of `{name}` in parts isn't known"
-    elif {a.kind for a in entries} == {"real"}:
+    elif all(isinstance(a, Elem) and a.kind == "real" for a in entries):
         why = not_normal(inner, name, atoms)
     else:
-        names = " and ".join(f"`{n}`" for n in dict.fromkeys(a.name for a in entries))
+        names = " and ".join(f"`{n}`" for n in dict.fromkeys(map(latent_name, entries)))
         why = f"the log joint has {written(inner, atoms)} in it: no posterior of {names} is known"
     return Refused("no-posterior", why, span)
 

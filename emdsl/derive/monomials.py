@@ -206,8 +206,17 @@ def _separate(term: sp.Expr, axes: frozenset[str], atoms: Atoms, span: Span) -> 
         span,
     )
     guarded = _guard_params(m, atoms)
-    mixed = any(_is_data(a) for f in sp.Mul.make_args(guarded.basis) for a in atoms.deep(f))
+    mixed = any(
+        _is_data(a) and not _is_place(a, atoms)
+        for f in sp.Mul.make_args(guarded.basis)
+        for a in atoms.deep(f)
+    )
     return replace(m, mixed=True) if mixed else guarded  # by rows, each finds its own entries
+
+
+def _is_place(atom: object, atoms: Atoms) -> bool:
+    """Whether it is the number of an entry of a vector, which all rows have alike."""
+    return isinstance(atom, Value) and atoms.axes[atom.axis].role == "event"
 
 
 def _is_data(atom: object) -> bool:

@@ -75,6 +75,7 @@ class Statistic:
             or (moment is not None and moment.symmetric and not self.feature.axes),
             self.feature.count and moment is None,
             self.feature.params,
+            moment is not None and moment.mirrored,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import permutations
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import sympy as sp
 
@@ -120,9 +120,14 @@ class Atoms:
     def has_param(self, expr: sp.Basic) -> bool:
         return any(self.is_param(a) for a in self.deep(expr))
 
+    def latents_in(self, expr: sp.Basic) -> tuple[LatentAtom, ...]:
+        """What an expression has of continuous latents, by their names."""
+        found = [a for a in self.deep(expr) if is_latent(a)]
+        return tuple(sorted(found, key=lambda a: (latent_name(a), self.text(a))))
+
     def has_latent(self, expr: sp.Basic) -> bool:
         """Whether a continuous latent is in an expression."""
-        return any(isinstance(a, Elem) and a.role == "latent" for a in self.deep(expr))
+        return any(is_latent(a) for a in self.deep(expr))
 
     def axes_of(self, expr: sp.Basic) -> frozenset[str]:
         """The free axes of an expression: those bound by sums are left out."""
@@ -338,12 +343,36 @@ class Atoms:
             case LogInd(condition=c):
                 return f"log [{c}]"
             case LogDetOf(matrix=m):
-                return f"logdet({m.name}[{ixs(m.batch)}])" if m.batch else f"logdet({m.name})"
+                return f"logdet({self.text(_entry(m))})"
             case InvOf(matrix=m, i=i, j=j):
-                return f"inv({m.name})[{ixs((*m.batch, i, j))}]"
+                return f"inv({m.name}){self.text(_entry(m, i, j)).removeprefix(m.name)}"
             case SumOf(axes=axes, body=body) | LogSumExp(axes=axes, body=body):
                 word = "sum" if isinstance(atom, SumOf) else "logsumexp"
                 return f"{word}_{{{', '.join(axes)}}} ({body})"
+
+
+LatentAtom = Elem | LogDetOf | InvOf
+
+
+def is_latent(atom: Atom) -> TypeGuard[LatentAtom]:
+    """Whether it is of a continuous latent: an entry, one of its inverse, or its log det."""
+    match atom:
+        case Elem(role="latent") | LogDetOf(matrix=Matrix(role="latent")):
+            return True
+        case InvOf(matrix=Matrix(role="latent")):
+            return True
+        case _:
+            return False
+
+
+def latent_name(atom: LatentAtom) -> str:
+    """The latent that an atom is of."""
+    return atom.name if isinstance(atom, Elem) else atom.matrix.name
+
+
+def _entry(m: Matrix, *at: Ix) -> Elem:
+    """A matrix's entry, or with no place the matrix itself, as an array's is."""
+    return Elem(m.role, m.name, (*m.batch, *at), "posdef", m.via)
 
 
 def _ordered(atom: Atom) -> Atom:

@@ -7,13 +7,13 @@ log evidence for each of their configurations is a factor of *finite*.
 
 from __future__ import annotations
 
-from emdsl.derive.atoms import Elem
 from emdsl.derive.display import without_pivots
 from emdsl.derive.joint import joint_of
 from emdsl.derive.levels import Level, Levels, Link, own_places
 from emdsl.derive.moments import Moment, Sight, written
 from emdsl.derive.refusal import Refused
 from emdsl.derive.statistics import Derived, statistics_of
+from emdsl.derive.table import latent_name
 from emdsl.diagnostics import CompileError
 from emdsl.inference import finite
 from emdsl.inference.elements import uncounted
@@ -65,10 +65,6 @@ def _match(strategy: str, levels: Levels, piece: Piece) -> Match | Refusal:
     if strategy == "gaussian" and other is not None:
         why = f"`{other.name}` is {other.type}, not real"
         return Refusal(strategy, why, other.span, apt=False)
-    matrix = next((v for v in own if v.type.kind == "posdef"), None)
-    if matrix is not None:
-        why = f"`{matrix.name}` is {matrix.type}: latent matrices can't be integrated out yet"
-        return Refusal(strategy, why, matrix.span)
     early = uncounted(model, piece)
     if early is not None:
         return early
@@ -77,7 +73,7 @@ def _match(strategy: str, levels: Levels, piece: Piece) -> Match | Refusal:
         found = posteriors_in(derived, strategy, at_home=True)
     except CompileError as error:
         d = error.diagnostics[0]
-        return Refusal(strategy, d.message, d.span)
+        return Refusal(strategy, d.message, d.span, hint=d.hint)
     except Refused as refused:
         d = refused.diagnostic
         return Refusal(strategy, d.message, d.span, hint=d.hint)
@@ -264,8 +260,7 @@ def posteriors_in(
     atoms, model = derived.joint.atoms, derived.joint.model
     for x in derived.live:
         if atoms.has_latent(x.expr) and (plates is None or x.plate in plates):
-            entries = [a for a in atoms.deep(x.expr) if isinstance(a, Elem)]
-            name = min(a.name for a in entries if a.role == "latent")
+            name = latent_name(atoms.latents_in(x.expr)[0])
             whole = written(without_pivots(x.expr, atoms).as_coeff_Mul()[1], atoms)
             inside = f"`{name}` and parameters are inside one function"
             return Refusal(

@@ -5,6 +5,7 @@
     log u, u, 1/u                     generalised inverse Gaussian
     log u, log(1 - u)                 beta                  log u_k on a simplex: Dirichlet
     u, u^2 with u > 0                 truncated normal
+    log det W, W_ij                   Wishart                log det W, inv(W)_ij: inverse Wishart
 
 Whatever the distributions were called, the coefficients of these functions are the posterior's
 natural parameters (Diaconis and Ylvisaker, Ann. Stat. 7 (1979)).
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from emdsl.derive.atoms import Elem
+from emdsl.derive.atoms import Elem, InvOf, LogDetOf
 from emdsl.derive.moments import Moment, Sight, not_normal, written
 from emdsl.derive.table import Atoms
 from emdsl.inference.match import Refusal
@@ -110,6 +111,8 @@ def _posterior(
             span,
         )
     (name,) = names
+    if kinds == {"posdef"}:
+        return _matrix(name, atoms, moments, strategy)
     return _single(name, kinds.pop(), atoms, moments, strategy)
 
 
@@ -157,6 +160,24 @@ def _single(
         (m, Role("function", order.index(f))) for f, found in functions.items() for m in found
     )
     return Posterior(word, (name,), roles, power)
+
+
+def _matrix(
+    name: str, atoms: Atoms, moments: tuple[tuple[Moment, Span], ...], strategy: str
+) -> Posterior | Refusal:
+    """A positive definite matrix: a Wishart of itself or of its inverse."""
+    forms: list[type[Elem | LogDetOf | InvOf] | None] = []
+    for m, _ in moments:
+        atom = atoms.atom(m.expr) if isinstance(m.expr, sp.Symbol) else None
+        forms.append(type(atom) if isinstance(atom, Elem | LogDetOf | InvOf) else None)
+    matrices = {*forms} - {LogDetOf}
+    if matrices not in ({Elem}, {InvOf}):
+        return _none(name, "posdef", atoms, moments, strategy)
+    roles = tuple(
+        (m, Role("function", 0 if form is LogDetOf else 1))
+        for (m, _), form in zip(moments, forms, strict=True)
+    )
+    return Posterior("wishart" if Elem in matrices else "inverse_wishart", (name,), roles)
 
 
 Family = tuple[str, tuple[sp.Expr, ...], sp.Expr]

@@ -11,12 +11,14 @@ _EXACT = {
     "positive": "as a factor of a rate, a precision or a variance, under a Gamma",
     "unit": "as the chance of a Bernoulli or Binomial, under a Beta",
     "simplex": "as the shares of a Categorical or Multinomial, under a Dirichlet",
+    "posdef": "as the precision of normals under a Wishart, or their covariance under an "
+    "InverseWishart",
 }
 
 
 def ways_out(latents: tuple[Variable, ...]) -> str:
     """Where latents of these kinds are exact, and what does for any of them."""
-    continuous = [v for v in latents if v.type.kind in (*_EXACT, "posdef")]
+    continuous = [v for v in latents if v.type.kind in _EXACT]
     if not continuous:
         return (
             "each strategy's reason is given above; a model whose latents are finite and tied to "
@@ -25,10 +27,7 @@ def ways_out(latents: tuple[Variable, ...]) -> str:
     found: list[str] = []
     for kind in dict.fromkeys(v.type.kind for v in continuous):
         names = listed([f"`{v.name}`" for v in continuous if v.type.kind == kind])
-        if kind in _EXACT:
-            found.append(f"{names} can be integrated out {_EXACT[kind]}")
-        else:
-            found.append(f"{names} can't be integrated out yet")
+        found.append(f"{names} can be integrated out {_EXACT[kind]}")
     last = (
         "or make them categories, or params with priors"
         if len(continuous) > 1

@@ -33,6 +33,8 @@ _WORDS = {
     "beta": "beta",
     "dirichlet": "Dirichlet",
     "positive_normal": "normal, cut off at zero",
+    "wishart": "Wishart",
+    "inverse_wishart": "inverse Wishart",
 }
 
 
@@ -171,6 +173,8 @@ class Integration:
         states = len(bundle.scope)
         if p.family == "dirichlet":
             return f"rt.posterior_of_shares(how, {states}, {order[0]})"
+        if p.family in ("wishart", "inverse_wishart"):
+            return f"rt.posterior_of_matrix(rt.{p.family}, how, ({inner}), {wanted})"
         return f"rt.posterior_of_one(rt.{p.family}, how, {states}, ({inner}), {wanted}{power})"
 
     def _part(self, cluster: Cluster, role: Role) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
-from emdsl.derive.atoms import Elem
+from emdsl.derive.atoms import Atom, Elem, Ix
 from emdsl.derive.joint import Joint
 from emdsl.derive.levels import Link
 from emdsl.derive.moments import Moment
+from emdsl.derive.table import is_latent
 from emdsl.inference.plan import Bundle, Cluster, PiecePlan
 from emdsl.inference.posteriors import Posterior, Role
 from emdsl.report.letters import letter
@@ -109,10 +110,19 @@ class Account:
         atoms, new = self.joint.atoms, {}
         for symbol in expr.free_symbols:
             atom = atoms.atom(symbol)
-            if isinstance(atom, Elem) and atom.role == "latent":
-                own = replace(atom, via="", idx=(self.piece.plate, *atom.idx[1:]))
-                new[symbol] = atoms.symbol(own)
+            if not is_latent(atom):
+                continue
+            if isinstance(atom, Elem):
+                own: Atom = replace(atom, via="", idx=(self.piece.plate, *atom.idx[1:]))
+            else:
+                batch = (self.piece.plate, *atom.matrix.batch[1:])
+                own = replace(atom, matrix=replace(atom.matrix, via="", batch=batch))
+            new[symbol] = atoms.symbol(own)
         return expr.xreplace(new)
+
+    def at_latent(self, expr: sp.Expr, names: Mapping[str, Ix]) -> str:
+        """A function of latents at these axes, as their own rows have it."""
+        return str(self.p.show(self.at_home(self.joint.atoms.rename(expr, names))))
 
     def write_message(self, exponent: str, over: str, value: str) -> None:
         """The log of the integral, and what it is."""

@@ -24,6 +24,7 @@ from emdsl.report.listed import listed
 from emdsl.report.live import kept, write_potentials
 from emdsl.report.page import Page
 from emdsl.report.pointing import pointing
+from emdsl.report.posterior_matrix import write_matrix
 from emdsl.report.posterior_normal import write_normal
 from emdsl.report.posterior_single import write_single
 from emdsl.report.printer import Printer
@@ -67,15 +68,22 @@ def write_integrals(page: Page, joint: Joint, piece: PiecePlan) -> None:
         base = numbered(p, "M", number)
         name = f"{base}({above})" if above else base
         account = Account(page, joint, piece, bundle, name)
-        if bundle.posterior.family == "normal":
-            write_normal(account)
-        else:
-            write_single(account)
+        _write(account)
         names = listed([Math(p.element(n)) for n in bundle.posterior.latents])
         page.say(
             "In what follows ", Math(name), " takes the place of all that a log p has of ", *names,
             "."
         )  # fmt: skip
+
+
+def _write(account: Account) -> None:
+    match account.posterior.family:
+        case "normal":
+            write_normal(account)
+        case "wishart" | "inverse_wishart":
+            write_matrix(account)
+        case _:
+            write_single(account)
 
 
 def integrals_cost(joint: Joint, piece: PiecePlan) -> list[Counted]:
@@ -113,10 +121,7 @@ class _Writer:
             account = Account(
                 self.page, self.joint, self.piece, bundle, self._name(-1 - number, bundle)
             )
-            if bundle.posterior.family == "normal":
-                write_normal(account)
-            else:
-                write_single(account)
+            _write(account)
         if finite:
             self._sums(finite)
         self._evidence(finite)

@@ -405,7 +405,9 @@ class Printer:
         return style.function("log", f"{style.sum(shown)} {inner}", bare=False)
 
     def matrix(self, m: Matrix) -> str:
-        """A whole matrix."""
+        """A whole matrix; a latent's of another row with the way to it."""
+        if m.role == "latent":
+            return self.elem(Elem("latent", m.name, m.batch, "posdef", m.via))
         return self.style.at(self.style.name(m.name), self.indices(m.batch))
 
     def indices(self, idx: tuple[Ix, ...]) -> list[str]:

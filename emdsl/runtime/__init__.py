@@ -27,6 +27,7 @@ from emdsl.runtime.continuous import Product as Product
 from emdsl.runtime.continuous import jointly_normal as jointly_normal
 from emdsl.runtime.continuous import natural as natural
 from emdsl.runtime.continuous import positive_normal as positive_normal
+from emdsl.runtime.continuous import posterior_of_matrix as posterior_of_matrix
 from emdsl.runtime.continuous import posterior_of_one as posterior_of_one
 from emdsl.runtime.continuous import posterior_of_shares as posterior_of_shares
 from emdsl.runtime.em import Iteration as Iteration

@@ -18,6 +18,13 @@ from emdsl.runtime.generalised_inverse_gaussian import (
     generalised_inverse_gaussian_summary,
 )
 from emdsl.runtime.how import EXPECT, Best, Describe, DrawAll, How
+from emdsl.runtime.matrix_posteriors import (
+    inverse_of,
+    inverse_wishart,
+    inverse_wishart_summary,
+    wishart,
+    wishart_summary,
+)
 from emdsl.runtime.normal_posterior import normal, normal_summary
 from emdsl.runtime.positive_posteriors import (
     gamma,
@@ -176,6 +183,35 @@ def posterior_of_shares(how: How, states: int, log_share: Floats) -> tuple[Float
     return message, (mean,)
 
 
+def posterior_of_matrix(
+    family: Callable[..., tuple[Floats, tuple[Floats, Floats]]],
+    how: How,
+    naturals: tuple[Floats | None, Floats],
+    places: tuple[int, ...],
+) -> tuple[Floats, tuple[Floats, ...]]:
+    """The posterior of a positive definite matrix U, Wishart or inverse Wishart.
+
+    naturals : what log det U is multiplied by, (states..., B), None where it isn't there; and what
+        U's entries, or its inverse's, are multiplied by, (states..., D, D, B).
+    places : the functions whose posterior means are wanted.
+
+    Returns the log of the integral (states..., B) and the means.
+    """
+    log_det, matrix = naturals
+    lead = (*matrix.shape[:-3], matrix.shape[-1])
+    given = (np.zeros((1,) * len(lead)) if log_det is None else log_det, matrix)
+    message, means = family(given, how=integrated(how))
+    shape = np.broadcast_shapes(given[0].shape, lead)
+    shapes = (shape, (*shape[:-1], *matrix.shape[-3:-1], shape[-1]))
+    if isinstance(how, Describe):
+        how.found.append(_SUMMARIES[family](given))
+    if isinstance(how, DrawAll):
+        how.found.append((means[1] if family is wishart else inverse_of(means[1]), None))
+    if isinstance(how, (Describe, DrawAll)):
+        means = (np.ones(1), np.ones(1))
+    return message, tuple(np.broadcast_to(means[i], shapes[i]) for i in places)
+
+
 def integrated(how: How) -> How:
     """How a continuous latent is summed out: also where the most probable values of discrete ones
     are wanted it is integrated, for its own mode depends on its unit.
@@ -201,6 +237,8 @@ _SUMMARIES: dict[Callable[..., Any], Callable[..., tuple[Floats, Floats]]] = {
     generalised_inverse_gaussian: generalised_inverse_gaussian_summary,
     beta: beta_summary,
     positive_normal: positive_normal_summary,
+    wishart: wishart_summary,
+    inverse_wishart: inverse_wishart_summary,
 }
 
 

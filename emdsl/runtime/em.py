@@ -13,6 +13,7 @@ import numpy as np
 from emdsl.runtime.alive import Gone
 from emdsl.runtime.boundary import Boundary
 from emdsl.runtime.converge import fell, has_converged, rounding
+from emdsl.runtime.creeping import Creeping, latent_scales
 from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
@@ -155,6 +156,7 @@ def _iterate(
     leaper = _leaper(engine, rules)
     able = bool(program.meta.continuous) and rules.floor is None
     boundary = Boundary(guard, partial(_objective, engine), partial(_shaken, engine), able)
+    creeping = Creeping(latent_scales(program.meta), partial(_objective, engine))
     plain: Params | None = None  # what the iteration came to, where `params` are a leap from there
     for iteration in range(rules.max_iter + 1):
         if plain is not None:
@@ -171,8 +173,10 @@ def _iterate(
             statistics = engine.e_step(params)
         prior = program.log_prior(params, layout)
         objective = statistics.log_likelihood + prior
-        if _has_none(run, objective, iteration) or _runs_away(
-            engine, run, rules, params, objective
+        if (
+            _has_none(run, objective, iteration)
+            or _runs_away(engine, run, rules, params, objective)
+            or _is_endless(creeping, run)
         ):
             return None
         noise = rounding(objective, rules.rows, tightest)[0]
@@ -194,7 +198,7 @@ def _iterate(
         if has_converged(trace[since:], rules.tol, noise):
             if _has_collapsed(boundary.tightest(params), run, rules, iteration):
                 return None
-            there = boundary.at_end(params, objective)
+            there = boundary.at_end(params, objective) or creeping.further(params, objective)
             if there is not None and iteration < rules.max_iter:
                 params, since = there, len(trace)
                 leaper.restart(params)
@@ -333,6 +337,16 @@ def _has_collapsed(found: Tightest, run: Run, rules: Rules, iteration: int) -> b
     run.messages.append(
         f"collapsed: {found.place} has {found.ratio:.1e} of the data's variance "
         f"at iteration {iteration}"
+    )
+    return True
+
+
+def _is_endless(creeping: Creeping, run: Run) -> bool:
+    if not creeping.endless:
+        return False
+    run.status = "degenerate"
+    run.messages.append(
+        f"collapsed: the objective grows without bound as {creeping.place} goes further out"
     )
     return True
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from emdsl.runtime.alive import counted
 from emdsl.runtime.bind import bind
+from emdsl.runtime.creeping import latent_scales
 from emdsl.runtime.distant import WORTHLESS, far_latents
 from emdsl.runtime.em import Iteration, Rules, Run, run_em
 from emdsl.runtime.engine import Engine
@@ -104,7 +105,8 @@ def fit(
         rows = sum(
             float(d.weight.sum()) if d.weight is not None else float(d.size) for d in engine.pieces
         )
-        outward = Outward(program, reference) if program.numeric else None
+        watched = program.numeric or latent_scales(program.meta)
+        outward = Outward(program, reference) if watched else None
         peaks = Peaks(engine, reference) if program.numeric else None
         least = floor if degenerate == "floor" else None
         rules = Rules(max_iter, tol, least, rows, outward, peaks)

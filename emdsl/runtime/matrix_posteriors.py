@@ -84,6 +84,12 @@ def inverse_wishart_summary(natural: Two) -> Two:
     return _entries_inside(mean), _entries_inside(variance)
 
 
+def inverse_of(matrices: Floats) -> Floats:
+    """The inverses (S..., D, D, B) of positive definite matrices."""
+    root, _ = inverse_roots(np.moveaxis(matrices, (-3, -2), (0, 1)))
+    return _entries_inside(from_roots(root))
+
+
 def _inverted(natural: Two) -> Two:
     """n, and the coefficients, of U^-1's Wishart distribution."""
     log_det = np.asarray(natural[0], dtype=np.float64)

@@ -71,6 +71,7 @@ from emdsl.runtime.special import digamma_rise as digamma_rise
 from emdsl.runtime.special import expit as expit
 from emdsl.runtime.special import log1pexp as log1pexp
 from emdsl.runtime.special import log_i0 as log_i0
+from emdsl.runtime.special import log_multi_gamma as log_multi_gamma
 from emdsl.runtime.special import log_rising as log_rising
 from emdsl.runtime.special import trigamma as trigamma
 from emdsl.runtime.special import trigamma_rise as trigamma_rise

@@ -1,8 +1,10 @@
-"""Finds likelihoods without a bound in the positive parameters of numeric blocks.
+"""Finds likelihoods without a bound in positive parameters of numeric blocks, and in matrices of
+latent ones.
 
 A scale on its way to 0, or a shape to infinity, may approach a limit that the data are as likely
 under (a negative binomial that becomes a Poisson), or make one observation infinitely likely. The
-formulas of such blocks aren't read: it is the objective further out that tells.
+formulas of such blocks aren't read: it is the objective further out that tells. So it is of what
+latent matrices are drawn with, whose columns may have any unit.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from emdsl.runtime.creeping import latent_scales
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.program import Floats, Params, Program
 
@@ -42,12 +45,13 @@ class Suspect:
 
 
 class Outward:
-    """Watches the positive parameters of a program's numeric blocks."""
+    """Watches the positive parameters of a program's numeric blocks, and latents' matrices."""
 
     def __init__(self, program: Program, reference: Params) -> None:
         pairs = [(n, k) for b in program.numeric for n, k in zip(b.params, b.kinds, strict=True)]
         self.names = tuple(n for n, kind in pairs if kind == "positive")
         self.start = {n: _logs(reference[n]) for n in self.names}
+        self.matrices = latent_scales(program.meta)
 
     def suspect(self, params: Params, before: Params | None) -> Suspect | None:
         """The entry furthest out that is still moving, or is at an end of what can be; or None.
@@ -81,7 +85,21 @@ class Outward:
                 value[at] = before[name][at]
                 back = {**params, name: value}
             found = Suspect(place, float(params[name][at]), further, back, abs(step))
-        return found
+        return found or self._matrix(params)
+
+    def _matrix(self, params: Params) -> Suspect | None:
+        """The matrix that has a diagonal entry of a size that no unit explains; or None."""
+        for name in self.matrices:
+            logs = _logs(np.einsum("...ii->...i", params[name]))
+            at = np.unravel_index(int(np.abs(logs).argmax()), logs.shape)
+            if not abs(logs[at]) > _ANYWHERE:
+                continue
+            one = tuple(int(i) for i in at[:-1])
+            value = np.array(params[name], dtype=np.float64)
+            value[one] *= np.exp(_FURTHER * np.sign(logs[at]))
+            entry = cell_text(name, (*one, int(at[-1]), int(at[-1])))
+            return Suspect(entry, float(np.exp(logs[at])), {**params, name: value}, None, 0.0)
+        return None
 
     def lost(self, params: Params) -> bool:
         """Whether anything is so far that rounding may have had a hand in where it is."""

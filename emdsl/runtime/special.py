@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.errors import DataError
+
 Floats = NDArray[np.float64]
 
 _LARGE = 1e5  # from there the series of log Gamma's differences have lost nothing
@@ -76,6 +78,21 @@ def log_rising(x: Any, d: Any) -> Floats:
         (far - 0.5) * np.log1p(d / far) + d * (np.log(further) - 1.0) - d / (12.0 * far * further)
     )
     return _joined(x, special.gammaln(near + d) - special.gammaln(near), series)
+
+
+def log_multi_gamma(a: float, order: int) -> float:
+    """The log of the multivariate gamma function (Muirhead 1982, theorem 2.1.12).
+
+    Raises DataError where `a`, half of some degrees of freedom, isn't above (order - 1) / 2.
+    """
+    from scipy import special
+
+    if not a > 0.5 * (order - 1):
+        raise DataError(
+            f"{2.0 * a:.6g} degrees of freedom are too few for matrices of order {order}, "
+            f"expected more than {order - 1}"
+        )
+    return float(special.multigammaln(a, order))
 
 
 def digamma_rise(x: Any, d: Any) -> Floats:

@@ -189,6 +189,34 @@ def _half_normal(
     return _named(integral, {0: 2.0 * point / scale**2, 1: square})
 
 
+def _matrix(
+    integral: Integral,
+    dims: Dims,
+    rows: int,
+    rng: np.random.Generator | None,
+    scale: float,
+    *,
+    inverse: bool = False,
+) -> dict[str, Floats]:
+    """Wishart of so many degrees of freedom beyond the order, about diagonal matrices."""
+    entries = next(s.name for s in integral.shares if s.first == 1)
+    size = dims[entries][0]
+    half = 0.5 * (size - 1.0) + _SHAPE
+    at = scale * _drawn((size, rows), rng)
+    value = np.zeros((size, size, rows))
+    value[np.arange(size), np.arange(size)] = -half * (at if inverse else 1.0 / at)
+    log_det = half - 0.5 * (size + 1.0)
+    if inverse:
+        log_det = -log_det - size - 1.0
+    return _named(integral, {0: np.full(rows, log_det), 1: value})
+
+
+def _inverse_matrix(
+    integral: Integral, dims: Dims, rows: int, rng: np.random.Generator | None, scale: float
+) -> dict[str, Floats]:
+    return _matrix(integral, dims, rows, rng, scale, inverse=True)
+
+
 _FAMILIES = {
     "gamma": _gamma,
     "inverse_gamma": _inverse_gamma,
@@ -196,4 +224,6 @@ _FAMILIES = {
     "beta": _chance,
     "dirichlet": _chance,
     "positive_normal": _half_normal,
+    "wishart": _matrix,
+    "inverse_wishart": _inverse_matrix,
 }

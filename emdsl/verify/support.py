@@ -2,6 +2,7 @@
 
     real      t            positive   exp t            unit   1 / (1 + exp(-t))
     simplex   entry k takes 1 / (1 + exp(-t_k)) of what those before it leave, the last all of it
+    posdef    exp t, of order 1; larger matrices are left to oracles in closed form
 
 A Dirichlet's coordinates are independent so (Connor and Mosimann, JASA 64, 1969). A unit value next
 to 1 has no digits for its distance from 1: densities that rise steeply there lose some.
@@ -19,7 +20,7 @@ from emdsl.model.kinds import Kind
 
 Floats = NDArray[np.float64]
 
-FREE: frozenset[Kind] = frozenset({"real", "positive", "unit", "simplex"})
+FREE: frozenset[Kind] = frozenset({"real", "positive", "unit", "simplex", "posdef"})
 _LARGEST = 1.0 - 2.0**-53  # the last number before 1
 
 
@@ -29,6 +30,8 @@ def coordinates(kind: Kind, shape: tuple[int, ...]) -> int:
         raise NotImplementedError(f"no free coordinates of a {kind}")
     if kind == "simplex":
         return math.prod(shape[:-1]) * (shape[-1] - 1)
+    if kind == "posdef" and shape[-1] > 1:
+        raise NotImplementedError(f"no free coordinates of a matrix of order {shape[-1]}")
     return math.prod(shape)
 
 
@@ -41,7 +44,7 @@ def back(kind: Kind, shape: tuple[int, ...], free: Floats) -> tuple[Floats, floa
     match kind:
         case "real":
             return free.reshape(shape), 0.0
-        case "positive":
+        case "positive" | "posdef":
             return np.exp(np.clip(free, -700.0, 700.0)).reshape(shape), float(free.sum())
         case "unit":
             volume = -float((np.logaddexp(0.0, free) + np.logaddexp(0.0, -free)).sum())

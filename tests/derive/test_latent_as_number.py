@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 from scipy.stats import norm, poisson
 
 import emdsl
@@ -61,3 +61,19 @@ def test_a_category_is_a_number() -> None:
     with np.errstate(divide="ignore"):
         parts = [np.log(w[k]) + poisson.logpmf(x, r * (1 + k)) for k in range(3)]
     assert result.log_likelihood == pytest.approx(np.sum(logsumexp(parts, axis=0)))
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_in_one_function_with_a_param_of_another_latents_chance(rows: int) -> None:
+    """log(1 + exp(a + b z)) is each row's own, though nothing of the row's data is in it."""
+    text = "model M\nparam p : unit\nparam a, b : real\nparam m[2] : real\nfor n in N:\n"
+    text += "    latent z[n] ~ Bernoulli(p)\n    latent w[n] ~ Bernoulli(logit = a + b * z[n])\n"
+    text += "    data x[n] ~ Normal(m[z[n]], 1)\n    data y[n] ~ Normal(m[w[n]], 1)\n"
+    x, y = np.random.default_rng(2).normal(size=(2, rows))
+    params = {"p": 0.3, "a": 0.4, "b": -1.2, "m": [0.0, 1.5]}
+    total = np.zeros(rows)
+    for z, w in np.ndindex(2, 2):
+        chance = (0.7, 0.3)[z] * (1 - expit(0.4 - 1.2 * z), expit(0.4 - 1.2 * z))[w]
+        total += chance * norm.pdf(x, (0.0, 1.5)[z]) * norm.pdf(y, (0.0, 1.5)[w])
+    found = emdsl.load(Source(text, "m.em")).log_likelihood({"x": x, "y": y}, params)
+    assert found == pytest.approx(np.log(total).sum(), rel=1e-12)

@@ -86,7 +86,7 @@ def own_sample(fitted: Any, arrays: Any) -> dict[str, Any]:
         inputs |= {p.over: arrays[p.over] for p in meta.plates if p.over in arrays}
     plate = next(s.name for s in meta.sizes if s.role == "plate")
     rows = fitted.n_obs if inputs else 300
-    sizes = dict(fitted.sizes) if ragged else {**fitted.sizes, plate: rows}
+    sizes = dict(fitted.sizes) if ragged or inputs else {**fitted.sizes, plate: rows}
     lengths = {size: fitted.bound.layout.lengths[axis] for axis, size in ragged.items()}
     one_by_one = lengths if lengths and not inputs else None
     drawn = fitted.sample(sizes, seed=1, inputs=inputs, lengths=one_by_one)

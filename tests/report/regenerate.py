@@ -21,10 +21,11 @@ MODELS = (
     *("zero_inflated_negative_binomial", "meta_analysis"),
     *("student_t", "random_intercept", "linear_dynamical_system", "mixture_of_factor_analysers"),
     *("gamma_poisson_rates", "beta_binomial_chances", "crossed_effects", "local_level"),
+    "pooled_covariances",
 )
 LATEX = (
     *("linkage", "dawid_skene", "hidden_markov_tree", "mixture_of_experts", "von_mises_mixture"),
-    *("mixture_of_factor_analysers", "local_level"),
+    *("mixture_of_factor_analysers", "local_level", "pooled_covariances"),
 )
 FOLDERS = (Path(__file__).parent / "models", ROOT / "models")  # its own come before the gallery's
 START = "Complete-data log likelihood"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import sympy as sp
-from scipy.integrate import quad
+from scipy import special
+from scipy.integrate import dblquad, quad
 
 from emdsl.compiler import compile_source
 from emdsl.derive.joint import Joint
@@ -78,6 +80,68 @@ def test_partition_and_means_are_the_integrals(
     for number, mean in kind.means(p, symbols).items():
         wanted = quad(lambda u, f=functions[number]: f(u) * weight(u), 0, upper)[0] / total
         assert value(mean) == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+@pytest.mark.parametrize("values", [(-0.7, 1.3, 0.6), (2.2, 0.4, 3.1)])
+def test_generalised_inverse_gaussian(
+    joint: Joint, power: int, values: tuple[float, float, float]
+) -> None:
+    """Of u^p: its Bessel functions, and their slope in the order, stand for what is printed."""
+    kind = family("generalised_inverse_gaussian", sp.Integer(power))
+    p = Printer(TextStyle(), joint)
+    symbols = tuple(sp.Symbol(f"s{i}", positive=True) for i in range(3))
+    _, up, down = symbols
+    v, a, b = values
+    argument = 2 * math.sqrt(a * b)
+    insides = {up * down: a * b, down / up: b / a, up / down: a / b}
+    known: dict[sp.Basic, float] = dict(zip(symbols, values, strict=True))
+    for inside, number in insides.items():
+        known[sp.Symbol(f"root {p.show(inside)}", positive=True)] = math.sqrt(number)
+    for shift in (-1, 0, 1):
+        known[sp.Symbol(f"K {shift}", positive=True)] = float(special.kv(v + shift, argument))
+    step = 1e-5
+    known[sp.Symbol("slope")] = float(
+        np.diff(np.log(special.kv([v - step, v + step], argument)))[0] / (2 * step)
+    )
+    functions: tuple[Function, ...] = (math.log, lambda u: u**power, lambda u: u**-power)
+    coefficients = [
+        float(value / q.number - q.first) for value, q in zip(values, kind.parameters, strict=True)
+    ]
+
+    def weight(u: float) -> float:
+        return math.exp(sum(c * f(u) for c, f in zip(coefficients, functions, strict=True)))
+
+    total = quad(weight, 0, math.inf)[0]
+    assert float(kind.partition(p, symbols).subs(known)) == pytest.approx(math.log(total), rel=1e-7)
+    means = kind.means(p, symbols)
+    assert set(means) == {0, 1, 2}
+    for number, mean in means.items():
+        wanted = quad(lambda u, f=functions[number]: f(u) * weight(u), 0, math.inf)[0] / total
+        assert float(mean.subs(known)) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_dirichlet(joint: Joint) -> None:
+    """The sum over entries of what is shown, with the rest of their total, over the triangle."""
+    kind = family("dirichlet", sp.Integer(1))
+    p = Printer(TextStyle(), joint)
+    shape, total = sp.symbols("shape total", positive=True)
+    alpha = (1.6, 2.3, 3.4)
+
+    def weight(y: float, x: float) -> float:
+        return float(np.prod(np.power((x, y, max(1.0 - x - y, 0.0)), np.subtract(alpha, 1.0))))
+
+    def over(f: Callable[[float, float], float]) -> float:
+        return float(dblquad(f, 0, 1, 0, lambda x: 1 - x, epsabs=1e-11, epsrel=1e-9)[0])
+
+    assert kind.rest is not None
+    shown = [float(kind.partition(p, (shape,)).subs(shape, a)) for a in alpha]
+    rest = float(kind.rest(total).subs(total, sum(alpha)))
+    whole = over(weight)
+    assert sum(shown) + rest == pytest.approx(math.log(whole), rel=1e-7)
+    mean = kind.means(p, (shape, total))[0].subs({shape: alpha[0], total: sum(alpha)})
+    wanted = over(lambda y, x: math.log(x) * weight(y, x) if x > 0 else 0.0) / whole
+    assert float(mean) == pytest.approx(wanted, rel=1e-6)
 
 
 # --- sentences ---------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from emdsl.derive.atoms import Atom, Elem, Ind, InvOf, Ix, LogDetOf, Value
+from emdsl.derive.atoms import Atom, Elem, Ind, InvOf, Ix, LogDetOf, Stat, Value
 from emdsl.derive.live import params_in
 from emdsl.derive.mstep.block import (
     Block,
@@ -45,9 +45,11 @@ def solve(block: Block) -> Update | None:
     if (a.is_nonnegative and inverses) or (a.is_nonpositive and plain):
         return None  # the stationary point is a minimum
     name = block.param.name
-    collapse: Collapse = ("zero", 1.0) if inverses else ("infinity", 1.0)
-    if not can_vanish(b, block.atoms):
-        collapse = None
+    collapse: Collapse = None
+    if can_vanish(b, block.atoms):
+        collapse = ("zero", 1.0) if inverses else ("infinity", 1.0)
+    if any(isinstance(x, Stat) and x.latent_matrix for x in block.atoms.deep(b)):
+        collapse = None  # a latent's unit is each column's own: no reference says what is small
     why = "a maximum: the other side of the log determinant has the right sign"
     record: tuple[str, ...] = (
         f"Q = a logdet {name} + tr({'inv(' + name + ')' if inverses else name} B)",
