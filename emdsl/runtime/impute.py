@@ -18,7 +18,7 @@ from emdsl.runtime.engine import Engine
 from emdsl.runtime.gaps import GapData
 from emdsl.runtime.how import EXPECT
 from emdsl.runtime.levels import depth
-from emdsl.runtime.pieces import PieceData, Posteriors
+from emdsl.runtime.pieces import Known, PieceData, Posteriors
 from emdsl.runtime.program import Array, Bound, Floats, Params, Program
 from emdsl.runtime.queries import prepare
 from emdsl.runtime.ragged import shaped
@@ -101,6 +101,8 @@ def _cells(
     for structure in engine.structures:
         if any(engine.pieces[i].gaps for i in structure.pieces):
             coupled |= structure.infer(known, EXPECT)[1]
+    homes = {g.gaps.home for data in engine.pieces for g in data.gaps} - {-1}
+    means = {i: _means(engine, i, params, known) for i in homes}
     for index, data in enumerate(engine.pieces):
         for chunk, features in engine.blocks(index, params) if data.gaps else ():
             width = chunk.stop - chunk.start
@@ -112,7 +114,23 @@ def _cells(
             for gaps in data.gaps:
                 host = gaps.gaps.host
                 weight = own[host] if host >= 0 else np.ones((1, width))
-                yield data, gaps, *gaps.cells(chunk.start, chunk.stop, weight)
+                moments = None
+                if gaps.fold is not None and gaps.ties is not None:
+                    whole = gaps.ties.taken(means[gaps.gaps.home])
+                    moments = gaps.fold.taken(whole, slice(chunk.start, chunk.stop))
+                elif gaps.ties is not None:
+                    moments = gaps.ties.taken(own)
+                yield data, gaps, *gaps.cells(chunk.start, chunk.stop, weight, moments)
+
+
+def _means(engine: Engine, index: int, params: Params, known: Known) -> list[Floats]:
+    """The means of all clusters' functions at the rows of a piece, (C, rows)."""
+    data = engine.pieces[index]
+    found = [
+        data.piece.infer(features, known[index], engine.layout, EXPECT, None)[1]
+        for _, features in engine.blocks(index, params)
+    ]
+    return [np.concatenate(c, axis=-1) for c in zip(*found, strict=True)]
 
 
 def _in_form(engine: Engine, name: str, value: Floats) -> Any:
