@@ -14,7 +14,7 @@ value has a chain, and p(c | x_0..t) ~ p(c | what is known beside the chain) p(x
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,12 @@ from emdsl.runtime.blank import without_data
 from emdsl.runtime.chains import Trees
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import NoFilterError, no_chain
+from emdsl.runtime.filtering_normals import filter_normals, windows_of
 from emdsl.runtime.how import EXPECT
 from emdsl.runtime.integrals import finite_states
+from emdsl.runtime.jointly import JointlyNormalData
 from emdsl.runtime.links import added_up
-from emdsl.runtime.pieces import Known
+from emdsl.runtime.pieces import Coupled, Known
 from emdsl.runtime.program import Floats, Params, Walk
 from emdsl.runtime.steps import Asked, Steps, replied, steps_of
 from emdsl.runtime.structures import StructureData
@@ -39,13 +41,16 @@ Level = tuple[str, ...]
 class Past:
     """What each row's past says, by latent and by level.
 
-    filtered, predicted : {latent: (level, (rows, values))}
+    filtered, predicted : {latent: (level, (rows, values))}; of a normal latent (level, its means
+        (entries, rows), its covariances (entries, entries, rows))
     log_predictive : {level: (rows,)}
+    foreseen : {data: (level, means, standard deviations)}, (rows, entries), of data given the past
     """
 
-    filtered: dict[str, tuple[Level, Floats]]
-    predicted: dict[str, tuple[Level, Floats]]
+    filtered: dict[str, tuple[Level, Floats] | tuple[Level, Floats, Floats]]
+    predicted: dict[str, tuple[Level, Floats] | tuple[Level, Floats, Floats]]
     log_predictive: dict[Level, Floats]
+    foreseen: dict[str, tuple[Level, Floats, Floats]] = field(default_factory=dict)
 
 
 def filter_chains(engine: Engine, params: Params) -> Past:
@@ -54,6 +59,7 @@ def filter_chains(engine: Engine, params: Params) -> Past:
     Raises NoFilterError.
     """
     chains = [s for s in engine.structures if isinstance(s, StructureData) and s.structure.walks]
+    _alone(engine, chains)
     if not chains:
         raise NoFilterError(no_chain(engine.program.meta.name))
     for chain in chains:
@@ -70,6 +76,49 @@ def filter_chains(engine: Engine, params: Params) -> Past:
         past.log_predictive[level] += _beside(engine, level, known, chains)
         past.log_predictive[level] -= _beside(blank, level, bare, chains)
     return past
+
+
+def filter_normal_chains(engine: Engine, params: Params) -> Past:
+    """Filter along every chain of normal latents.
+
+    Raises NoFilterError.
+    """
+    chains = [s for s in engine.structures if isinstance(s, JointlyNormalData)]
+    _alone(engine, chains)
+    for chain in chains:
+        windows_of(chain)
+    blank = without_data(engine)
+    known, bare = engine.known(params), blank.known(params)
+    past = Past({}, {}, {})
+    for chain in chains:
+        other = blank.structures[engine.structures.index(chain)]
+        assert isinstance(other, JointlyNormalData)
+        found = filter_normals(chain, other, known, bare)
+        windows = found.windows
+        for f, latent in enumerate(chain.latents):
+            own = windows.place(f, 0, chain.families[f].dim)
+            for answers, (mean, spread) in (
+                (past.filtered, found.filtered),
+                (past.predicted, found.predicted),
+            ):
+                answers[latent.name] = windows.level, mean[own], spread[own, own]
+        total = past.log_predictive.get(windows.level)
+        density = found.log_predictive
+        past.log_predictive[windows.level] = density if total is None else total + density
+    for level in past.log_predictive:
+        past.log_predictive[level] += _beside(engine, level, known, ())
+        past.log_predictive[level] -= _beside(blank, level, bare, ())
+    return past
+
+
+def _alone(engine: Engine, chains: Sequence[Coupled]) -> None:
+    """Raise NoFilterError where there are chains of discrete latents and of normal ones."""
+    other = [s for s in engine.structures if s not in chains]
+    if chains and any(isinstance(s, JointlyNormalData) for s in (*other, *chains)) and other:
+        raise NoFilterError(
+            "the model has chains of discrete latents and of normal ones, which aren't filtered "
+            "together: ask for the posterior"
+        )
 
 
 def _check(chain: StructureData) -> None:
@@ -228,7 +277,7 @@ def _beside(engine: Engine, level: Level, known: Known, chains: Sequence[Structu
             part = known[index][0] @ features.direct
             if features.live is not None:
                 part = part + features.live
-            if data.piece.latents and index not in engine.coupled:
+            if data.piece.clusters and index not in engine.coupled:
                 part = part + data.piece.infer(
                     features, known[index], engine.layout, EXPECT, None)[0]  # fmt: skip
             parts.append(part)

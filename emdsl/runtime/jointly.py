@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emdsl.runtime.errors import NoFilterError
 from emdsl.runtime.feature_columns import at_columns, distinct_columns, joined, signature
 from emdsl.runtime.gap_ties import Moments
 from emdsl.runtime.gaps import GapData
@@ -28,6 +27,7 @@ from emdsl.runtime.program import Features, Floats, Integral, Meta, Share
 from emdsl.runtime.unseen import Points
 
 Ints = NDArray[np.intp]
+Pair = tuple[int, int]
 Blocks = Callable[..., Iterator[tuple[Chunk, Features]]]
 
 
@@ -237,6 +237,39 @@ class JointlyNormalData:
             out[key] = out[key] + value if key in out else value
         return out
 
+    def row_naturals(
+        self, known: Known
+    ) -> tuple[list[list[tuple[int, Floats]]], list[list[tuple[Pair, Floats]]]]:
+        """What each row says, not added up: of each group (those of gaps last) the coefficients
+        (dim, R) of part p, and (dim_p, dim_q, R) of the products of parts p and q.
+        """
+        linears: list[list[tuple[int, Floats]]] = []
+        squares: list[list[tuple[Pair, Floats]]] = []
+        for g in self.groups:
+            dims = [self.families[f].dim for f in g.families]
+            linears.append([])
+            squares.append([])
+            blocks = [features for _, features in self.blocks(g.piece)]
+            for s in g.integral.shares:
+                own = known[g.piece][s.cluster + 1]
+                value = np.concatenate(
+                    [np.atleast_2d(own @ f.rows[s.cluster]) for f in blocks], axis=1
+                )
+                if s.role == "linear":
+                    linears[-1].append((s.first, value))
+                    continue
+                both = value.reshape(dims[s.first], -1, value.shape[1])
+                if s.role == "along":
+                    both = np.zeros((dims[s.first], dims[s.second], value.shape[1]))
+                    both[np.arange(dims[s.first]), np.arange(dims[s.first])] = value
+                squares[-1].append(((s.first, s.second), both))
+        for gap in self.gap_groups:
+            gap.gaps.solve(known.params)
+            linear, square = gap.natural()
+            linears.append([(p, x) for p, x in enumerate(linear) if x is not None])
+            squares.append([(pair, x[..., gap.patterns]) for pair, x in square.items()])
+        return linears, squares
+
     def infer(
         self, known: Known, how: How, bias: Steer | None = None
     ) -> tuple[Mapping[str, Floats], Posteriors]:
@@ -333,14 +366,10 @@ class JointlyNormalData:
         return {}
 
     def past(self, engine: Any, params: Any) -> Any:
-        """What each row's past says; not worked out for normal latents. Raises NoFilterError."""
-        del engine, params
-        names = ", ".join(c.name for c in self.latents)
-        raise NoFilterError(
-            f"{names} can't be filtered: latents given all the data, the smoothed states, are what "
-            "posterior_moments has (`emdsl predict` without --filter); for the last row that is "
-            "the filtered state, and rows of missing data after it are forecasts"
-        )
+        """What each row's past says, along every chain of the model: a `filtering.Past`."""
+        from emdsl.runtime.filtering import filter_normal_chains  # which needs this class
+
+        return filter_normal_chains(engine, params)
 
 
 class StandIn:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import NoFilterError, ParamsError, no_chain
 from emdsl.runtime.how import Best, Draw, How
-from emdsl.runtime.moments import draws_of
+from emdsl.runtime.moments import Moments, draws_of, in_shape
 from emdsl.runtime.pairwise import Pair, pair_marginals
 from emdsl.runtime.program import Floats, Params, Program
 from emdsl.runtime.queries import by_plate, prepare
@@ -37,9 +37,11 @@ class MostProbable:
 class Filtered:
     """What is known of each row of a chain from the rows up to it, or before it, alone.
 
-    filtered : {latent: (N, values)}, p(z_t | x_0..t).
+    filtered : {latent: (N, values)}, p(z_t | x_0..t); of a normal latent its `Moments`, the mean
+        and covariance.
     predicted : {latent: (N, values)}, p(z_t | x_0..t-1); in first rows the model's own start.
-    log_predictive : {plate: (N,)}, log p(x_t | x_0..t-1).
+    log_predictive : {plate: (N,)}, log p(x_t | x_0..t-1), of a row without data zero. Those of a
+        sequence add up to its log likelihood.
 
     A latent of a whole sequence has an answer for each of its rows too. From an impossible row of
     a sequence on `filtered` is zero and `log_predictive` minus infinity.
@@ -170,15 +172,28 @@ def filtered(
         raise NoFilterError(no_chain(program.meta.name))
     with np.errstate(all="ignore"):
         past = engine.structures[0].past(engine, checked)
-    order = [z.name for z in program.meta.latents]
+    order = [z.name for z in program.meta.latents] + [z.name for z in program.meta.continuous]
     now, before = (
         {
-            name: shaped(engine.bound, *found[name])
+            name: _answer(engine, name, found[name])
             for name in sorted(found, key=lambda n: (order.index(n.partition("[")[0]), n))
         }
         for found in (past.filtered, past.predicted)
     )
     return Filtered(now, before, by_plate(engine, past.log_predictive))
+
+
+def _answer(
+    engine: Engine,
+    name: str,
+    found: tuple[tuple[str, ...], Floats] | tuple[tuple[str, ...], Floats, Floats],
+) -> Any:
+    """Of a discrete latent its probabilities in the data's form, of a normal one its Moments."""
+    if len(found) == 2:
+        return shaped(engine.bound, *found)
+    level, mean, covariance = found
+    both = in_shape(engine, name, mean, covariance)
+    return Moments(*(shaped(engine.bound, level, x) for x in both))
 
 
 def _configuration(
