@@ -43,6 +43,10 @@ def with_gaps(plan: Plan) -> Plan:
     joint = plan.derived.joint
     read = read_by_others(joint)
     pieces = [replace(p, gaps=_gaps(plan, p, read)) for p in plan.pieces]
+    normals = {i for one in plan.together for i in one.pieces}
+    for i in normals:
+        foreseen = _gaps(plan, plan.pieces[i], read, every=True)
+        pieces[i] = replace(pieces[i], foreseen=foreseen)
     for i, piece in enumerate(pieces):
         own = [g for g in piece.gaps if g.home < 0]
         own += [g for p in pieces for g in p.gaps if g.home == i]
@@ -104,14 +108,17 @@ def _is_apart(joint: Joint, v: Variable) -> bool:
     return max(ranks, default=len(v.plates)) == len(v.plates) + len(v.type.shape)
 
 
-def _gaps(plan: Plan, piece: PiecePlan, read: frozenset[str]) -> tuple[Gaps, ...]:
+def _gaps(
+    plan: Plan, piece: PiecePlan, read: frozenset[str], *, every: bool = False
+) -> tuple[Gaps, ...]:
+    """Arrays whose missing cells must be integrated out, or `every` one whose cells can be."""
     joint = plan.derived.joint
     away = _seen_from_elsewhere(joint)
     own = [
         v for v in joint.model.variables
         if v.role == "data" and v.plates and v.type.kind == "real"
         and joint.levels.of(v) == piece.level and v.name not in joint.levels.axes
-        and v.name not in away and (v.name in read or not _is_apart(joint, v))
+        and v.name not in away and (every or v.name in read or not _is_apart(joint, v))
     ]  # fmt: skip
     names = frozenset(v.name for v in own)
     groups = [frozenset({name}) for name in sorted(names)]

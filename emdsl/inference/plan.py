@@ -138,6 +138,7 @@ class PiecePlan:
     folds: tuple[Fold, ...] = ()
     name: str = ""  # of its functions, where it isn't its level's
     gaps: tuple[Gaps, ...] = ()
+    foreseen: tuple[Gaps, ...] = ()  # of tied normals: all data that can be integrated out
     fed: tuple[int, ...] = ()  # clusters whose natural parameters missing cells add to
 
     @property

@@ -116,6 +116,11 @@ def _piece(
             if piece.gaps
             else []
         ),
+        *(
+            [f"            foreseen={tuple_literal([_gaps(g) for g in piece.foreseen])},"]
+            if piece.foreseen
+            else []
+        ),
         *(_group("integrals", unseen) if unseen else []),
         "        ),",
     ]

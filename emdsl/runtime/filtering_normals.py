@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from emdsl.runtime.errors import NoFilterError
 from emdsl.runtime.links import added_up
 from emdsl.runtime.pieces import Known
-from emdsl.runtime.program import Floats
+from emdsl.runtime.program import Floats, Params
 
 if TYPE_CHECKING:
+    from emdsl.runtime.gaps import GapData
     from emdsl.runtime.jointly import JointlyNormalData
 
 Ints = NDArray[np.intp]
@@ -111,9 +112,14 @@ def windows_of(data: JointlyNormalData) -> Windows:
 
 def _sights(data: JointlyNormalData) -> Iterator[tuple[Ints, Ints, int, int]]:
     """Each part of each group of rows: the rows' own times and the times seen, group and part."""
-    for c, rows in enumerate([*data.rows, *(g.rows for g in data.gap_groups)]):
-        own = np.max(np.stack(rows), axis=0)
-        for p, seen in enumerate(rows):
+    deep = len(data.latents[0].axes)
+    for c, g in enumerate(data.groups):
+        own = data.levels.rows(data.data[g.piece].piece.axes).up[deep]
+        for p, seen in enumerate(data.rows[c]):
+            yield own, seen, c, p
+    for c, gap in enumerate(data.gap_groups, len(data.groups)):
+        own = data.levels.rows(data.data[gap.piece].piece.axes).up[deep][gap.gaps.incomplete()]
+        for p, seen in enumerate(gap.rows):
             yield own, seen, c, p
 
 
@@ -202,6 +208,33 @@ def filter_normals(
         away = np.linalg.solve(full[:, kept:, kept:], full[:, kept:, :kept])
         precision[:alive] = full[:, :kept, :kept] - full[:, :kept, kept:] @ away
     return FilteredNormals(windows, (ahead_mean, ahead), (mean, spread), density)
+
+
+def foreseen(
+    data: JointlyNormalData, found: FilteredNormals, params: Params
+) -> Iterator[tuple[GapData, Ints, Floats, Floats]]:
+    """What the past says of data: of each group of arrays its rows, their cells' means and
+    variances (V, rows).
+
+    data : the chain where all data are missing and integrated out.
+    """
+    windows, (mean, spread) = found.windows, found.predicted
+    seen_by = {(c, p): (own, seen) for own, seen, c, p in _sights(data)}
+    for c, gap in enumerate(data.gap_groups, len(data.groups)):
+        gap.gaps.solve(params)
+        own = seen_by[c, 0][0]
+        place = np.full((gap.ties.size, len(own)), -1, dtype=np.intp)  # in the rows' windows
+        for p, span in enumerate(gap.ties.spans.values()):
+            lag = own - seen_by[c, p][1]
+            first = windows.place(gap.families[p], 0, 0).start + lag * windows.size
+            numbers = np.arange(span.stop - span.start)[:, None] + first
+            place[span] = np.where(seen_by[c, p][1] >= 0, numbers, -1)
+        there = place >= 0
+        at = np.where(there, mean[place, own], 0.0)
+        apart = np.where(there[:, None] & there, spread[place[:, None], place, own], 0.0)
+        size = gap.gaps.data.size
+        ones = np.ones((1, size))
+        yield gap.gaps, *gap.gaps.cells(0, size, ones, (at[None], apart[None]))
 
 
 def _inverse(

@@ -45,6 +45,15 @@ class Moments:
         """Those of some rows."""
         return Moments(self.first[..., which], self.second[..., which])
 
+    def given(self, weight: Floats) -> tuple[Floats, Floats]:
+        """Means (K, U, B) and covariances (K, U, U, B) at each value of the discrete latents.
+
+        weight : the posterior of these values, (K, B).
+        """
+        there = np.where(weight > 0.0, weight, 1.0)
+        mean = self.first / there[:, None]
+        return mean, self.second / there[:, None, None] - mean[:, :, None] * mean[:, None]
+
 
 @dataclass(frozen=True, slots=True)
 class Ties:

@@ -478,11 +478,17 @@ class GapData:
             yield kind[own], each
 
     def cells(
-        self, start: int, stop: int, weight: Floats, moments: Moments | None = None
+        self,
+        start: int,
+        stop: int,
+        weight: Floats,
+        latents: tuple[Floats, Floats] | None = None,
     ) -> tuple[Ints, Floats, Floats]:
         """The block's incomplete rows, and their cells' means and variances (V, b).
 
-        weight : the posterior of the host's values, (K, B) or (1, B); moments as in `sums`.
+        weight : the posterior of the host's values, (K, B) or (1, B).
+        latents : means (K, U, B) and covariances (K, U, U, B), given these values, of the latents
+            that the cells are tied to.
         """
         here, mean, _ = self._block(start, stop)
         assert self._solved is not None
@@ -491,12 +497,9 @@ class GapData:
         numbers = np.arange(here.start, here.stop)
         own = np.broadcast_to(weight, (self.states, stop - start))[:, which - start]
         square = self._solved.posterior.variances(numbers)
-        if moments is not None and self._solved.pull is not None:
+        if latents is not None and self._solved.pull is not None:
             gain = self._solved.pull.gains(numbers)
-            there = np.where(own > 0.0, own, 1.0)
-            at = moments.rows(which - start).first / there[:, None]
-            both = moments.rows(which - start).second / there[:, None, None]
-            apart = both - at[:, :, None] * at[:, None]
+            at, apart = (x[..., which - start] for x in latents)
             mean = mean + np.einsum("kvub,kub->kvb", gain, at)
             square = square + np.einsum("kvub,kuwb,kvwb->kvb", gain, apart, gain)
         average = np.einsum("kb,kvb->vb", own, mean)

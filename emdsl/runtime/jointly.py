@@ -422,10 +422,12 @@ def _sorted(s: Share) -> tuple[int, int]:
 
 
 def _alike(before: Sequence[Clique], after: Sequence[Clique]) -> bool:
-    """Whether the same rows have equal tables as before; what they see doesn't change."""
-    return all(
-        a.patterns is b.patterns
-        or (a.patterns is not None and b.patterns is not None
-            and np.array_equal(a.patterns, b.patterns))
+    """Whether the same rows see the same and have equal tables as before."""
+    return len(before) == len(after) and all(
+        all(map(_same, (a.patterns, *a.rows), (b.patterns, *b.rows)))
         for a, b in zip(before, after, strict=True)
-    )  # fmt: skip
+    )
+
+
+def _same(a: Ints | None, b: Ints | None) -> bool:
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import NoFilterError, ParamsError, no_chain
 from emdsl.runtime.how import Best, Draw, How
+from emdsl.runtime.impute import Imputed
 from emdsl.runtime.moments import Moments, draws_of, in_shape
 from emdsl.runtime.pairwise import Pair, pair_marginals
 from emdsl.runtime.program import Floats, Params, Program
@@ -43,6 +44,9 @@ class Filtered:
     log_predictive : {plate: (N,)}, log p(x_t | x_0..t-1), of a row without data zero. Those of a
         sequence add up to its log likelihood.
 
+    foreseen : {data: Imputed}, of data under normal chains E[x_t | x_0..t-1] and the standard
+        deviations about it; forecasts in rows of missing data at the end.
+
     A latent of a whole sequence has an answer for each of its rows too. From an impossible row of
     a sequence on `filtered` is zero and `log_predictive` minus infinity.
     """
@@ -50,6 +54,7 @@ class Filtered:
     filtered: dict[str, Any]
     predicted: dict[str, Any]
     log_predictive: dict[str, Any]
+    foreseen: dict[str, Imputed] = field(default_factory=dict)
 
 
 def posterior(
@@ -180,7 +185,11 @@ def filtered(
         }
         for found in (past.filtered, past.predicted)
     )
-    return Filtered(now, before, by_plate(engine, past.log_predictive))
+    foreseen = {
+        name: Imputed(*(shaped(engine.bound, level, x) for x in both))
+        for name, (level, *both) in past.foreseen.items()
+    }
+    return Filtered(now, before, by_plate(engine, past.log_predictive), foreseen)
 
 
 def _answer(

@@ -417,6 +417,7 @@ class Piece:
     )
     folds: tuple[Fold, ...] = ()  # other rows, of which some clusters' features are sums
     gaps: tuple[Gaps, ...] = ()  # data whose missing cells are integrated out
+    foreseen: tuple[Gaps, ...] = ()  # under tied normals: these, and data whose cells drop out
 
 
 @dataclass(frozen=True, slots=True)
