@@ -22,7 +22,7 @@ def module(m: Module) -> str:
         lines += ["from emdsl.runtime import sampling"]
     unseen = any("rt.Continuous(" in line for line in m.meta)
     more = _MOMENTS if unseen else ()
-    if any(" gaps=(" in line for line in m.program):
+    if any(" gaps=(" in line or " foreseen=(" in line for line in m.program):
         more = (*more, *_GAPS)
     lines += ["", *m.meta, *bodies, "", "", *m.program, *_api(m, more)]
     return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).rstrip() + "\n"

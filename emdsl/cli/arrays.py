@@ -194,7 +194,7 @@ def _take(spec: Array, file: Table | Npz, names: tuple[str, ...]) -> Any:
     columns = {name: file.numbers(name) for name in names}
     shape = _shape(spec, file, names)
     if rank <= 2:
-        return NamedColumns(columns)
+        return NamedColumns(columns, chosen=True)
     if len(shape) != rank - 1:
         raise InputError(
             f"{spec.name} has {rank} dimensions: which column stands where isn't known",

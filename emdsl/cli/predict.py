@@ -9,8 +9,10 @@ posterior mean and standard deviation: scores, smoothed states, predicted effect
 means in the gaps, and x_sd[0], x_sd[1], ..., the standard deviations there (zero elsewhere).
 
 --filter has for each row of a chain z[0], z[1], ..., given the rows up to it; z_ahead[0], ...,
-given those before it; and log_predictive, the log density of the row given those before it.
-Rows of missing data at the end of a sequence are forecasts.
+given those before it; and log_predictive, the log density of the row given those before it. Of a
+chain of normal latents it has means and standard deviations, z, z_sd, z_ahead and z_ahead_sd, and
+x_ahead and x_ahead_sd, those of the row's data given the rows before it. Rows of missing data at
+the end of a sequence are forecasts.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ EXAMPLES = """\
   emdsl predict model.em fit.npz data.csv > responsibilities.csv
   emdsl predict model.em fit.npz new.csv -o new_predicted.csv
   emdsl predict hmm.em fit.npz sequences.csv --filter
+  emdsl predict level.em fit.npz series_and_empty_rows.csv --filter -o forecast.csv
   emdsl predict hmm.em fit.npz sequences.csv --sample 100 --seed 1 -o paths.npz
   emdsl predict hmm.em fit.npz sequences.csv --log-likelihood
   emdsl predict mvn.em fit.npz gaps.csv --impute -o filled.csv
@@ -54,7 +57,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--filter",
         action="store_true",
-        help="of chains: latents given the rows so far, one step ahead, and each row's log density",
+        help="of chains: latents given the rows so far, one step ahead, each row's log density; "
+        "of normal chains the data one step ahead too",
     )
     one.add_argument(
         "--sample",
@@ -174,18 +178,39 @@ def _imputed(
 def _filtered(
     result: FitResult, data: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Answer]]:
+    from emdsl.runtime.moments import Moments
+
     found = result.filtered(data)
     own = {z.name: z.axes for z in result.program.meta.latents}
     arrays, answers = _by_plate(result.program, found.log_predictive, "log_predictive")
     chains = [w.axes for s in result.program.structures for w in getattr(s, "walks", ())]
     out: dict[str, Any] = {}
     for name, now in found.filtered.items():
+        if isinstance(now, Moments):
+            latent = next(c for c in result.program.meta.continuous if c.name == name)
+            for label, m in ((name, now), (f"{name}_ahead", found.predicted[name])):
+                _banded(out, answers, label, m.mean, _spread(m.mean, m.covariance),
+                        Answer(latent.axes, latent.event))  # fmt: skip
+            continue
         level = own.get(name, ())
         if not any(level[: len(c)] == c for c in chains):
             level = chains[0]  # a latent of whole sequences has an answer for each row
         out[f"{name}[]"], out[f"{name}_ahead[]"] = now, found.predicted[name]
         answers |= {name: Answer(level, 1), f"{name}_ahead": Answer(level, 1)}
+    for name, ahead in found.foreseen.items():
+        array = result.program.meta.array(name)
+        form = Answer(array.axes, len(array.dims) - array.plates)
+        _banded(out, answers, f"{name}_ahead", ahead.values, ahead.sd, form)
     return {**out, **arrays}, answers
+
+
+def _banded(
+    arrays: dict[str, Any], answers: dict[str, Answer], name: str, mean: Any, sd: Any, form: Answer
+) -> None:
+    """A column of means with one of standard deviations, or several of a vector."""
+    own = "[]" * bool(form.events)
+    arrays[f"{name}{own}"], arrays[f"{name}_sd{own}"] = mean, sd
+    answers |= {name: form, f"{name}_sd": form}
 
 
 def _pairs(

@@ -6,6 +6,10 @@ other data are drawn from them (`u` in `y ~ Normal(b * u, s)`). The integral ove
 is then a normal's, for each value of the discrete latents that their features have coefficients
 for; one elimination must be over all of these, so that it can take the result as a factor.
 
+Cells that normal latents have a part in (a full covariance under factors) are quadratic together
+with them: features of the cells are then in what the latents alone are multiplied by, and in no
+product of latents. Integrated out they add to what latents and their products are multiplied by.
+
 Cells that are independent given everything else need none of this: they drop out.
 """
 
@@ -38,8 +42,17 @@ def with_gaps(plan: Plan) -> Plan:
     """The plan with the data whose missing cells each piece integrates out."""
     joint = plan.derived.joint
     read = read_by_others(joint)
-    pieces = tuple(replace(p, gaps=_gaps(plan, p, read)) for p in plan.pieces)
-    return replace(plan, pieces=pieces)
+    pieces = [replace(p, gaps=_gaps(plan, p, read)) for p in plan.pieces]
+    normals = {i for one in plan.together for i in one.pieces}
+    for i in normals:
+        foreseen = _gaps(plan, plan.pieces[i], read, every=True)
+        pieces[i] = replace(pieces[i], foreseen=foreseen)
+    for i, piece in enumerate(pieces):
+        own = [g for g in piece.gaps if g.home < 0]
+        own += [g for p in pieces for g in p.gaps if g.home == i]
+        fed = {c for g in own for c in g.naturals}
+        pieces[i] = replace(piece, fed=tuple(sorted(fed)))
+    return replace(plan, pieces=tuple(pieces))
 
 
 def missing_of(plan: Plan) -> Missing:
@@ -95,19 +108,26 @@ def _is_apart(joint: Joint, v: Variable) -> bool:
     return max(ranks, default=len(v.plates)) == len(v.plates) + len(v.type.shape)
 
 
-def _gaps(plan: Plan, piece: PiecePlan, read: frozenset[str]) -> tuple[Gaps, ...]:
+def _gaps(
+    plan: Plan, piece: PiecePlan, read: frozenset[str], *, every: bool = False
+) -> tuple[Gaps, ...]:
+    """Arrays whose missing cells must be integrated out, or `every` one whose cells can be."""
     joint = plan.derived.joint
     away = _seen_from_elsewhere(joint)
     own = [
         v for v in joint.model.variables
         if v.role == "data" and v.plates and v.type.kind == "real"
         and joint.levels.of(v) == piece.level and v.name not in joint.levels.axes
-        and v.name not in away and (v.name in read or not _is_apart(joint, v))
+        and v.name not in away and (every or v.name in read or not _is_apart(joint, v))
     ]  # fmt: skip
     names = frozenset(v.name for v in own)
     groups = [frozenset({name}) for name in sorted(names)]
     places: list[tuple[int, Feature]] = [(-1, f) for f in piece.direct_features]
-    places += [(i, f) for i, c in enumerate(piece.clusters) for f in c.features]
+    home = next((i for i, p in enumerate(plan.pieces)
+                 if any(f.link.source == piece.level for f in p.folds)), -1)  # fmt: skip
+    clusters = plan.pieces[home].clusters if home >= 0 else piece.clusters
+    places += [(i, f) for i, c in enumerate(clusters) for f in c.features
+               if c.source == (piece.plate if home >= 0 else "")]  # fmt: skip
     for _, f in places:  # arrays that share a feature are integrated out together
         together = _arrays_in(joint, f.expr) & names
         if together:
@@ -115,7 +135,7 @@ def _gaps(plan: Plan, piece: PiecePlan, read: frozenset[str]) -> tuple[Gaps, ...
             groups = [*(g for g in groups if not g & together), merged]
     out = []
     for group in groups:
-        found = _group(plan, piece, group, places)
+        found = _group(plan, piece, home, group, places)
         if found is not None:
             order = tuple(v.name for v in own if v.name in group)
             out.append(replace(found, arrays=order))
@@ -123,9 +143,16 @@ def _gaps(plan: Plan, piece: PiecePlan, read: frozenset[str]) -> tuple[Gaps, ...
 
 
 def _group(
-    plan: Plan, piece: PiecePlan, group: frozenset[str], places: list[tuple[int, Feature]]
+    plan: Plan,
+    piece: PiecePlan,
+    home: int,
+    group: frozenset[str],
+    places: list[tuple[int, Feature]],
 ) -> Gaps | None:
-    """Where the features of these arrays are; None where they can't be integrated out."""
+    """Where the features of these arrays are; None where they can't be integrated out.
+
+    The clusters are those of piece `home` where these rows are added up at its rows.
+    """
     joint = plan.derived.joint
     met = {i for i, f in places if _arrays_in(joint, f.expr) & group}
     if not met:
@@ -139,18 +166,69 @@ def _group(
         s.feature for s in plan.derived.statistics
         if s.plate != piece.plate and _arrays_in(joint, s.feature.expr) & group
     ]  # fmt: skip
+    if home >= 0:
+        piece = plan.pieces[home]
     clusters = {i: piece.clusters[i] for i in sorted(met) if i >= 0}
-    if elsewhere or any(map(_is_special, clusters.values())):
+    tied = {i: c for i, c in clusters.items() if c.moment is not None}
+    apart = {i: c for i, c in clusters.items() if c.moment is None}
+    if elsewhere or any(map(_is_special, apart.values())):
         return None
     host = _host(piece, clusters)
     if host is None:
         return None
     latents = piece.clusters[host].latents if host >= 0 else ()
+    naturals = _naturals(joint, piece, group, tied, latents)
+    if naturals is None:
+        return None
     return Gaps(
         (),
         host,
         tuple((i, tuple(latents.index(a) for a in clusters[i].latents)) for i in clusters),
+        naturals,
+        home if clusters else -1,
     )
+
+
+def _naturals(
+    joint: Joint,
+    piece: PiecePlan,
+    group: frozenset[str],
+    tied: dict[int, Cluster],
+    latents: tuple[str, ...],
+) -> tuple[int, ...] | None:
+    """The clusters of normal latents that the missing cells of a group add to; None where they
+    would have to add to others.
+
+    Of latents that cells are linear in these are the latents themselves, and all their products.
+    """
+    if not tied:
+        return ()
+    bundles = [b for b in piece.bundles if {*b.clusters} & {*tied}]
+    if len(bundles) > 1 or any(c.latents != latents for c in tied.values()):
+        return None
+    posterior = bundles[0].posterior
+    if posterior is None or posterior.family != "normal":
+        return None
+    role = {i: posterior.role(m) for i in bundles[0].clusters
+            if (m := piece.clusters[i].moment) is not None}  # fmt: skip
+    for i, c in tied.items():
+        degrees = (_degree(joint, f.expr, group) for f in c.features)
+        if role[i].kind != "linear" or max(degrees) > 1:
+            return None
+    parts = sorted({role[i].first for i in tied})
+    products = {
+        (min(r.first, r.second), max(r.first, r.second)): i
+        for i, r in role.items() if r.kind == "product" or _is_of_scalars(piece.clusters[i])
+    }  # fmt: skip
+    wanted = [(p, q) for p in parts for q in parts if p <= q]
+    if any(pair not in products for pair in wanted):
+        return None
+    return (*sorted(tied), *sorted(products[pair] for pair in wanted))
+
+
+def _is_of_scalars(c: Cluster) -> bool:
+    """Whether a product is one of numbers, which has one entry."""
+    return c.moment is not None and len(c.moment.sights) == 2 and not any(c.moment.widths)
 
 
 def _is_special(c: Cluster) -> bool:
@@ -160,9 +238,9 @@ def _is_special(c: Cluster) -> bool:
 
 def _host(piece: PiecePlan, clusters: dict[int, Cluster]) -> int | None:
     """The elimination that is over all the latents of some clusters; -1 where there are none."""
-    if not clusters:
-        return -1
     wanted = {a for c in clusters.values() for a in c.latents}
+    if not wanted:
+        return -1
     fitting = (i for i, c in enumerate(piece.clusters)
                if not _is_special(c) and wanted <= {*c.latents})  # fmt: skip
     return min(fitting, key=lambda i: len(piece.clusters[i].latents), default=None)

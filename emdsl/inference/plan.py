@@ -106,12 +106,16 @@ class Gaps:
 
     Cluster `host` takes the log of the integral, for each value of its latents; -1 where no latent
     is in it. `clusters` are all those that have features of the arrays, each with the places of its
-    latents among the host's.
+    latents among the host's. `naturals` are those of normal latents that the cells are tied to:
+    what the integral adds to is what these latents and their products are multiplied by. Where
+    the rows are added up at those of another piece, `home`, it has these clusters; or else -1.
     """
 
     arrays: tuple[str, ...]
     host: int
     clusters: tuple[tuple[int, tuple[int, ...]], ...]
+    naturals: tuple[int, ...] = ()
+    home: int = -1
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,8 @@ class PiecePlan:
     folds: tuple[Fold, ...] = ()
     name: str = ""  # of its functions, where it isn't its level's
     gaps: tuple[Gaps, ...] = ()
+    foreseen: tuple[Gaps, ...] = ()  # of tied normals: all data that can be integrated out
+    fed: tuple[int, ...] = ()  # clusters whose natural parameters missing cells add to
 
     @property
     def is_live(self) -> bool:

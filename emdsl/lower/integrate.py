@@ -82,6 +82,10 @@ class Integration:
             key = quoted(cluster.moment.name)
             more = Bind((name,), "", (f"{name} + bias[{key}]",))
             body.append(When(f"bias is not None and {key} in bias", (more,)))
+            if i in self.plan.fed:
+                tied = Bind((name,), "", (f"{name} + features.fixed[{i}]",))
+                note = Comment("missing cells, integrated out")
+                body.append(When(f"features.fixed[{i}] is not None", (note, tied)))
         posts = ", ".join(self.post(self.plan.clusters[i]) for i in bundle.clusters)
         posts += "," * (len(bundle.clusters) == 1)
         targets = f"message_{bundle.label}, ({posts})"

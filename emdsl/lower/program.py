@@ -116,6 +116,11 @@ def _piece(
             if piece.gaps
             else []
         ),
+        *(
+            [f"            foreseen={tuple_literal([_gaps(g) for g in piece.foreseen])},"]
+            if piece.foreseen
+            else []
+        ),
         *(_group("integrals", unseen) if unseen else []),
         "        ),",
     ]
@@ -126,7 +131,9 @@ def _gaps(gaps: Gaps) -> str:
     clusters = tuple_literal(
         [f"({i}, {tuple_literal(list(map(str, places)))})" for i, places in gaps.clusters]
     )
-    return f"rt.Gaps({arrays}, {gaps.host}, {clusters})"
+    naturals = f", {tuple_literal(list(map(str, gaps.naturals)))}" if gaps.naturals else ""
+    home = f", home={gaps.home}" if gaps.home >= 0 else ""
+    return f"rt.Gaps({arrays}, {gaps.host}, {clusters}{naturals}{home})"
 
 
 def _own_arrays(model: Model, plan: Plan, level: Level, weights: list[str]) -> dict[str, None]:

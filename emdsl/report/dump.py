@@ -128,6 +128,10 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
         for g in piece.gaps:
             factor = f"a factor of cluster {g.host}" if g.host >= 0 else "a term without a latent"
             yield f"  missing cells of {', '.join(g.arrays)} integrated out: {factor}"
+            if g.naturals:
+                fed = ", ".join(map(str, g.naturals))
+                home = f" of {plan.pieces[g.home].plate}" if g.home >= 0 else ""
+                yield f"    and natural parameters of clusters {fed}{home}"
         for s in piece.statistics:
             yield f"  statistic {s.name}[{', '.join(s.axes)}]"
     for structure in plan.structures:

@@ -115,19 +115,31 @@ class Engine:
         self.pivot = pivot
         for data in self.pieces:
             data.folded = [
-                folded(self.program.meta, self.levels, fold, self.layout, pivot)
+                folded(
+                    self.program.meta,
+                    self.levels,
+                    fold,
+                    self.layout,
+                    pivot,
+                    [f for other in self.pieces if other.piece.axes == fold.link.source
+                     for f in other.fillings if f is not None],
+                )
                 for fold in data.piece.folds
-            ]
+            ]  # fmt: skip
         for data in self.pieces:
             data.cache.clear()
             probe = self._features(data, data.chunk(0, min(1, data.size)))
             data.kinds, data.width = probe.rows, probe.direct.shape[0]
-            data.gaps = gaps_of(data, self.layout, pivot)
+            data.gaps = gaps_of(
+                self.program.meta, self.levels, data, self.pieces, self.layout, pivot
+            )
             least = _LEAST_ROWS if data.piece.integrals or data.gaps else 256
             wide, data.block = block_of(probe, data.states, least)
             if data.piece.potentials is not None and not data.piece.latents:
                 data.block = live_block(data)
             data.cached = 8 * wide * data.size <= _CACHED
+        for index, data in enumerate(self.pieces):
+            data.guests = tuple(g for d in self.pieces for g in d.gaps if g.gaps.home == index)
         self._direct = [None] * len(self.pieces)
         self._few: dict[int, tuple[Chunk, Features] | None] = {}
         for structure in self.structures:
@@ -140,7 +152,7 @@ class Engine:
     def blocks(self, index: int, at: Params | None = None) -> Iterator[tuple[Chunk, Features]]:
         """The blocks of piece `index` with their features, and what is added `at` parameters."""
         data = self.pieces[index]
-        if data.piece.potentials is None and (at is None or not data.gaps):
+        if data.piece.potentials is None and (at is None or not (data.gaps or data.guests)):
             yield from self._still(index)
             return
         for chunk, still in self._still(index):
@@ -157,8 +169,17 @@ class Engine:
         for gaps in data.gaps:
             gaps.solve(at)
             more, host = gaps.evidence(chunk.start, chunk.stop), gaps.gaps.host
-            fixed = tuple(more if c == host else None for c in range(len(features.fixed)))
+            natural = gaps.natural(chunk.start, chunk.stop) if data.piece.integrals else {}
+            fixed = tuple(more if c == host else natural.get(c) for c in range(len(features.fixed)))
             features = _with(features, more if host < 0 else None, fixed)
+        for gaps in data.guests:
+            gaps.solve(at)
+            here = slice(chunk.start, chunk.stop)
+            added = gaps.folded()
+            fixed = tuple(
+                added[c][..., here] if c in added else None for c in range(len(features.fixed))
+            )
+            features = _with(features, None, fixed)
         return features
 
     def _still(self, index: int) -> Iterator[tuple[Chunk, Features]]:
@@ -240,6 +261,7 @@ class Engine:
                 log_likelihood += part
             elif data.piece.potentials is not None or data.gaps:
                 log_likelihood += self._live_evidence(index, params, kept)
+        for index, data in enumerate(self.pieces):  # rows folded into others have their sums now
             direct = self._direct[index]
             assert direct is not None
             if params is not None:
@@ -248,7 +270,7 @@ class Engine:
                     self._impossible_direct(index)
             part_sums = tuple(map(_cut_off, sums.get(index, ())))
             for gaps in data.gaps:
-                if gaps.gaps.host < 0:
+                if gaps.gaps.host < 0 and gaps.ties is None:
                     self._add_gaps(data, gaps)
                 direct = direct if gaps.direct is None else direct + gaps.direct
             values.update(data.piece.collect(direct, part_sums, self.layout))
@@ -297,6 +319,7 @@ class Engine:
         """Log likelihood and sums over the rows of a piece whose rows are independent."""
         data = self.pieces[index]
         sums: tuple[Floats, ...] | None = None
+        means: list[tuple[Floats, ...]] = []  # of latents' functions, where other rows ask for them
         log_likelihood = 0.0
         for cluster in data.piece.kept:
             kept[index, cluster] = []
@@ -323,13 +346,20 @@ class Engine:
                 log_likelihood += float(
                     evidence.sum() if chunk.weight is None else evidence @ chunk.weight
                 )
+            if data.guests:
+                means.append(posterior)
             if chunk.weight is not None:
                 posterior = tuple(p * chunk.weight for p in posterior)
             new = tuple(map(expected, posterior, features.rows))
             sums = new if sums is None else tuple(map(np.add, sums, new))
             for gaps in data.gaps:
-                if gaps.gaps.host >= 0:
-                    sums = gaps.added(sums, chunk.start, chunk.stop, posterior[gaps.gaps.host])
+                if gaps.gaps.host >= 0 or gaps.ties is not None:
+                    sums = gaps.added(sums, chunk.start, chunk.stop, posterior, chunk.weight)
+        for gaps in data.guests:
+            more = gaps.guest_sums([np.concatenate(c, axis=-1) for c in zip(*means, strict=True)])
+            sums = tuple(
+                s + more[c].reshape(s.shape) if c in more else s for c, s in enumerate(sums or ())
+            )
         return log_likelihood, sums or ()
 
     def _add_gaps(self, data: PieceData, gaps: GapData) -> None:
@@ -341,7 +371,7 @@ class Engine:
 
     def _condensed(self, index: int) -> tuple[Chunk, Features] | None:
         """A few rows that have the statistics of all of a piece's, if there are such."""
-        if self.pieces[index].gaps:
+        if self.pieces[index].gaps or self.pieces[index].guests:
             return None
         if index not in self._few:
             self._few[index] = condensed(self.pieces[index], lambda: self._still(index))

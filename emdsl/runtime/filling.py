@@ -51,9 +51,9 @@ class Filling:
         self.step = np.where(unknown, powers_of_two(np.asarray(size)), self.step)
 
     def fill(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """The arrays with the centres in missing cells; those changed are copies."""
+        """The arrays with the centres in missing cells, of those there are; changed are copies."""
         out = dict(arrays)
-        for name in dict.fromkeys(n for n, _ in self.cells):
+        for name in dict.fromkeys(n for n, _ in self.cells if n in arrays):
             own = [i for i, (n, _) in enumerate(self.cells) if n == name]
             if not self.missing[own].any():
                 continue

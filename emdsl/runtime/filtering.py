@@ -14,7 +14,7 @@ value has a chain, and p(c | x_0..t) ~ p(c | what is known beside the chain) p(x
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,15 @@ from emdsl.runtime.blank import without_data
 from emdsl.runtime.chains import Trees
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import NoFilterError, no_chain
+from emdsl.runtime.filtering_normals import filter_normals, foreseen, windows_of
+from emdsl.runtime.gaps import GapData
 from emdsl.runtime.how import EXPECT
+from emdsl.runtime.impute import foreseeing, with_whole_rows
 from emdsl.runtime.integrals import finite_states
+from emdsl.runtime.jointly import JointlyNormalData
 from emdsl.runtime.links import added_up
-from emdsl.runtime.pieces import Known
+from emdsl.runtime.patterns import Ints
+from emdsl.runtime.pieces import Coupled, Known
 from emdsl.runtime.program import Floats, Params, Walk
 from emdsl.runtime.steps import Asked, Steps, replied, steps_of
 from emdsl.runtime.structures import StructureData
@@ -39,13 +44,16 @@ Level = tuple[str, ...]
 class Past:
     """What each row's past says, by latent and by level.
 
-    filtered, predicted : {latent: (level, (rows, values))}
+    filtered, predicted : {latent: (level, (rows, values))}; of a normal latent (level, its means
+        (entries, rows), its covariances (entries, entries, rows))
     log_predictive : {level: (rows,)}
+    foreseen : {data: (level, means, standard deviations)}, (rows, entries), of data given the past
     """
 
-    filtered: dict[str, tuple[Level, Floats]]
-    predicted: dict[str, tuple[Level, Floats]]
+    filtered: dict[str, tuple[Level, Floats] | tuple[Level, Floats, Floats]]
+    predicted: dict[str, tuple[Level, Floats] | tuple[Level, Floats, Floats]]
     log_predictive: dict[Level, Floats]
+    foreseen: dict[str, tuple[Level, Floats, Floats]] = field(default_factory=dict)
 
 
 def filter_chains(engine: Engine, params: Params) -> Past:
@@ -54,6 +62,7 @@ def filter_chains(engine: Engine, params: Params) -> Past:
     Raises NoFilterError.
     """
     chains = [s for s in engine.structures if isinstance(s, StructureData) and s.structure.walks]
+    _alone(engine, chains)
     if not chains:
         raise NoFilterError(no_chain(engine.program.meta.name))
     for chain in chains:
@@ -70,6 +79,76 @@ def filter_chains(engine: Engine, params: Params) -> Past:
         past.log_predictive[level] += _beside(engine, level, known, chains)
         past.log_predictive[level] -= _beside(blank, level, bare, chains)
     return past
+
+
+def filter_normal_chains(engine: Engine, params: Params) -> Past:
+    """Filter along every chain of normal latents.
+
+    Raises NoFilterError.
+    """
+    chains = [s for s in engine.structures if isinstance(s, JointlyNormalData)]
+    _alone(engine, chains)
+    for chain in chains:
+        windows_of(chain)
+    blank = without_data(engine)
+    known, bare = engine.known(params), blank.known(params)
+    past = Past({}, {}, {})
+    unseen = _unseen(engine)
+    for chain in chains:
+        number = engine.structures.index(chain)
+        other, ahead = blank.structures[number], unseen.structures[number]
+        assert isinstance(other, JointlyNormalData)
+        assert isinstance(ahead, JointlyNormalData)
+        found = filter_normals(chain, other, known, bare)
+        windows = found.windows
+        for f, latent in enumerate(chain.latents):
+            own = windows.place(f, 0, chain.families[f].dim)
+            for answers, (mean, spread) in (
+                (past.filtered, found.filtered),
+                (past.predicted, found.predicted),
+            ):
+                answers[latent.name] = windows.level, mean[own], spread[own, own]
+        total = past.log_predictive.get(windows.level)
+        for gaps, which, mean, variance in foreseen(ahead, found, params):
+            _foresee(unseen, gaps, which, mean, variance, past)
+        density = found.log_predictive
+        past.log_predictive[windows.level] = density if total is None else total + density
+    for level in past.log_predictive:
+        past.log_predictive[level] += _beside(engine, level, known, ())
+        past.log_predictive[level] -= _beside(blank, level, bare, ())
+    return past
+
+
+def _unseen(engine: Engine) -> Engine:
+    """An engine for the same rows whose data are missing, and integrated out where they can be."""
+    program, names = foreseeing(engine.program)
+    bound = with_whole_rows(engine.bound, names)
+    return without_data(Engine(program, bound, engine.pivot, collapse=False))
+
+
+def _foresee(
+    engine: Engine, gaps: GapData, which: Ints, mean: Floats, variance: Floats, past: Past
+) -> None:
+    """Data's means and standard deviations given the past, added to the answers."""
+    axes = gaps.data.piece.axes
+    size = engine.levels.rows(axes).size
+    for name in gaps.gaps.arrays:
+        own = [i for i, (n, _) in enumerate(gaps.rows.cells) if n == name]
+        shape = gaps.data.arrays[name].shape[:-1]
+        values, sd = np.full((size, len(own)), np.nan), np.full((size, len(own)), np.nan)
+        values[which] = mean[own].T
+        sd[which] = np.sqrt(np.maximum(variance[own], 0.0)).T
+        past.foreseen[name] = axes, values.reshape(size, *shape), sd.reshape(size, *shape)
+
+
+def _alone(engine: Engine, chains: Sequence[Coupled]) -> None:
+    """Raise NoFilterError where there are chains of discrete latents and of normal ones."""
+    other = [s for s in engine.structures if s not in chains]
+    if chains and any(isinstance(s, JointlyNormalData) for s in (*other, *chains)) and other:
+        raise NoFilterError(
+            "the model has chains of discrete latents and of normal ones, which aren't filtered "
+            "together: ask for the posterior"
+        )
 
 
 def _check(chain: StructureData) -> None:
@@ -228,7 +307,7 @@ def _beside(engine: Engine, level: Level, known: Known, chains: Sequence[Structu
             part = known[index][0] @ features.direct
             if features.live is not None:
                 part = part + features.live
-            if data.piece.latents and index not in engine.coupled:
+            if data.piece.clusters and index not in engine.coupled:
                 part = part + data.piece.infer(
                     features, known[index], engine.layout, EXPECT, None)[0]  # fmt: skip
             parts.append(part)

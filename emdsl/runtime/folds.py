@@ -8,10 +8,12 @@ can be added up first, once for all iterations:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
+from emdsl.runtime.filling import Filling
 from emdsl.runtime.links import Levels, tie
 from emdsl.runtime.pieces import Chunk, load_arrays
 from emdsl.runtime.program import Block, Features, Floats, Fold, Layout, Meta, Params
@@ -20,13 +22,22 @@ _BLOCK = 2**16  # rows
 
 
 def folded(
-    meta: Meta, levels: Levels, fold: Fold, layout: Layout, pivot: Params
+    meta: Meta,
+    levels: Levels,
+    fold: Fold,
+    layout: Layout,
+    pivot: Params,
+    fillings: Iterable[Filling] = (),
 ) -> tuple[Floats, ...]:
     """For each of the fold's clusters the features (F, target rows), added up with weights.
+
+    fillings : what stands in for missing cells of these rows.
 
     Raises DataError where a row points beyond the rows there are.
     """
     arrays, along = load_arrays(meta, levels, fold.link.source, fold.arrays, fold.views)
+    for filling in fillings:
+        arrays = filling.fill(arrays)
     size = levels.rows(fold.link.source).size
     link = tie(levels, fold.link)
     parts: list[list[Floats]] = [[] for _ in fold.clusters]

@@ -16,10 +16,12 @@ _INDEXED = re.compile(r"^(.*)\[\s*(\d+(?:\s*,\s*\d+)*)\s*\]$")
 class Table:
     """Named columns of equal length: what a frame is to emdsl.
 
-    Wrap a plain mapping of columns in it to have it treated as a frame.
+    Wrap a plain mapping of columns in it to have it treated as a frame. `chosen` says that an array
+    that is given it takes all of its columns in order, whatever their names.
     """
 
-    def __init__(self, columns: Mapping[str, Any]) -> None:
+    def __init__(self, columns: Mapping[str, Any], *, chosen: bool = False) -> None:
+        self.chosen = chosen
         self.columns = {str(name): column for name, column in columns.items()}
 
     def __len__(self) -> int:

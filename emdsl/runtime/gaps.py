@@ -11,14 +11,15 @@ so what the filled-in row lacks is added to it: to its log joint the integral's 
 
 and to its features f(t_o, 0) the rest of their posterior mean, with E[t_m] = P^-1 b and
 Var[t_m] = P^-1 (Little and Rubin, Statistical Analysis with Missing Data (2019), section 11.2, is
-the case of one normal). Rows without gaps notice nothing.
+the case of one normal). Where normal latents have a part in the cells (`gap_ties`) all of this is
+at latents of zero, and what they add is added. Rows without gaps notice nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,12 +27,16 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.feature_columns import distinct_columns
 from emdsl.runtime.filling import Filling
+from emdsl.runtime.gap_folds import GapFold
+from emdsl.runtime.gap_ties import Moments, Pull, Ties, ties_of
 from emdsl.runtime.improper import ImproperError
+from emdsl.runtime.links import Levels
 from emdsl.runtime.patterns import KINDS, Conditionals, Ints, Patterns
-from emdsl.runtime.program import Coefficients, Features, Floats, Gaps, Layout, Params
+from emdsl.runtime.program import Coefficients, Features, Floats, Gaps, Layout, Meta, Params
 from emdsl.runtime.quadratics import (
     Cell,
     Quadratic,
+    alike,
     number_of_points,
     on_grid,
     powers_of_two,
@@ -58,6 +63,8 @@ class _Solved:
     params: Params | None
     linear: Floats
     posterior: Conditionals | None = None
+    pull: Pull | None = None  # of latents that the cells are tied to
+    folded: dict[int, Floats] | None = None  # what is added where the rows are folded to
     block: tuple[int, int] = (-1, -1)
     found: tuple[Floats, Floats] | None = None  # of that block: means (K, V, b), evidence (K, b)
 
@@ -80,6 +87,15 @@ class _Rows:
     quadratics: dict[int, Quadratic]
 
 
+@dataclass(frozen=True, slots=True)
+class _Tied:
+    """Of a block's incomplete rows G (K, V, U, b), G E[u] (K, V, b) and G E[u u'] (K, V, U, b)."""
+
+    gain: Floats
+    pull: Floats
+    cross: Floats
+
+
 @dataclass(slots=True)
 class GapData:
     """One group of arrays of a piece with its incomplete rows."""
@@ -90,6 +106,8 @@ class GapData:
     layout: Layout
     pivot: Params
     dims: tuple[int, ...]  # how many values each of the host's latents has
+    ties: Ties | None = None
+    fold: GapFold | None = None  # where the latents are those of other rows
     drawn: Floats | None = None  # (V, rows): values to start from, in steps
     direct: Floats | None = None  # what the last E-step adds to the direct terms' sums
     _rows: _Rows | None = None
@@ -115,8 +133,8 @@ class GapData:
     def _expanded(self) -> _Rows:
         """The cells taken as variables are all, or those that are ever missing: what is less."""
         fill, which = self.filling, self._which
-        data = self.data
-        base = {k: v[..., which] if k in data.along else v for k, v in data.arrays.items()}
+        arrays, along = self._arrays()
+        base = {k: v[..., which] if k in along else v for k, v in arrays.items()}
         ever = np.flatnonzero(fill.missing.any(axis=1))
         every = np.arange(len(fill.cells))
         wide = self._contexts(base, every)
@@ -126,11 +144,11 @@ class GapData:
             free, (first, context) = ever, self._contexts(base, ever)
         cells = [fill.cells[i] for i in free]
         centre, step = fill.centre[free], fill.step[free]
-        contexts = {k: v[..., first] if k in data.along else v for k, v in base.items()}
+        contexts = {k: v[..., first] if k in along else v for k, v in base.items()}
         clusters = (-1, *(c for c, _ in self.gaps.clusters))
-        found, kind = quadratics(
-            self._features, contexts, data.along, cells, centre, step, clusters
-        )
+        found, kind = quadratics(self._features, contexts, along, cells, centre, step, clusters)
+        if self.ties is not None:
+            found, kind = _with_kinds(found, kind, self.ties.clusters)
         missing = fill.missing[free][:, which]
         seen = fill.seen[free][:, which]
         values = np.stack([base[n].reshape(-1, len(which))[i] for n, i in cells])
@@ -146,14 +164,23 @@ class GapData:
             own.setdefault(name, set()).add(place)
         count = len(self._which)
         parts = [np.zeros((1, count))]
-        for name in sorted(self.data.along):
+        for name in sorted(self._arrays()[1]):
             flat = base[name].reshape(-1, count)
             kept = [i for i in range(len(flat)) if i not in own.get(name, ())]
             parts.append(flat[kept].astype(np.float64))
         return distinct_columns(np.concatenate(parts))
 
+    def _arrays(self) -> tuple[dict[str, NDArray[Any]], frozenset[str]]:
+        """All that the rows' features are made of, and which arrays have rows."""
+        if self.fold is None:
+            return dict(self.data.arrays), self.data.along
+        return {**self.data.arrays, **self.fold.arrays}, self.data.along | self.fold.along
+
     def _features(self, block: Mapping[str, NDArray[Any]]) -> Features:
-        return self.data.piece.features(block, self.layout, self.pivot)
+        own = self.data.piece.features(block, self.layout, self.pivot)
+        if self.fold is None:
+            return own
+        return self.fold.features(own, block, self.layout, self.pivot)
 
     # -- under given parameters --
 
@@ -169,10 +196,15 @@ class GapData:
             return
         rows = self.rows
         known = self.data.piece.coefficients(params, self.layout, self.pivot)
+        if self.fold is not None:
+            known = self.fold.coefficients(known[0], params, self.layout, self.pivot)
         count = len(rows.cells)
         linear: Floats = np.zeros((self.states, count, 1))
         square: Floats = np.zeros((self.states, count, count, 1))
+        tied = self.ties.clusters if self.ties is not None else frozenset()
         for c, q in rows.quadratics.items():
+            if c in tied:
+                continue
             own = self._coefficients(known, c, q.active)
             if exact and np.any(_EPS * (np.abs(own) @ q.size) > _LOST):
                 names = " and ".join(self.gaps.arrays)
@@ -183,7 +215,25 @@ class GapData:
             linear = linear + self._spread(c, np.tensordot(own, q.slope, 1))
             square = square + self._spread(c, np.tensordot(own, q.bend, 1))
         posterior = Conditionals(rows.patterns, square, rows.step)
-        self._solved = _Solved(params, linear, posterior)
+        pull = Pull(posterior, self._slope(known)) if self.ties is not None else None
+        self._solved = _Solved(params, linear, posterior, pull)
+
+    def _slope(self, known: Coefficients) -> Floats:
+        """What u t' of the latents u that the cells are tied to is multiplied by, (K, U, V, kinds).
+
+        The kinds are those of second-order coefficients, or one where all are alike.
+        """
+        assert self.ties is not None
+        ties, rows = self.ties, self.rows
+        out: Floats = np.zeros((self.states, ties.size, len(rows.cells), 1))
+        for s in ties.linear:
+            q = rows.quadratics[s.cluster]
+            own = np.atleast_2d(known[s.cluster + 1])[:, q.active]
+            part = np.tensordot(own, q.slope, 1)
+            whole = np.zeros((self.states, ties.size, *part.shape[1:]))
+            whole[:, ties.spans[s.first]] = part.reshape(self.states, -1, *part.shape[1:])
+            out = out + whole
+        return out
 
     def _coefficients(self, known: Coefficients, cluster: int, active: Ints) -> Floats:
         own: Floats = known[cluster + 1]
@@ -224,22 +274,93 @@ class GapData:
         out[:, self._which[here] - start] = evidence
         return out.reshape(*self.dims, -1)
 
-    def sums(self, start: int, stop: int, weight: Floats) -> dict[int, Floats]:
+    def natural(self, start: int, stop: int) -> dict[int, Floats]:
+        """What the integral adds to natural parameters of a block, (axes..., B) by cluster."""
+        here, mean, _ = self._block(start, stop)
+        assert self._solved is not None
+        pull = self._solved.pull
+        if self.ties is None or self.fold is not None or pull is None or here.start == here.stop:
+            return {}
+        numbers, width = np.arange(here.start, here.stop), stop - start
+        linear = np.zeros((self.states, self.ties.size, width))
+        square = np.zeros((self.states, self.ties.size, self.ties.size, width))
+        linear[..., self._which[here] - start] = pull.linear(mean, numbers)
+        square[..., self._which[here] - start] = pull.squares(numbers)
+        return self.ties.natural(linear, square)
+
+    def folded(self) -> dict[int, Floats]:
+        """What the integral adds to natural parameters of the rows that these are folded into."""
+        solved = self._solved
+        assert solved is not None
+        if solved.folded is None and self.ties is not None and solved.pull and self.fold:
+            here, mean, _ = self._block(0, self.data.size)
+            numbers = np.arange(here.start, here.stop)
+            linear = self.fold.gathered(self._which, solved.pull.linear(mean, numbers))
+            square = self.fold.gathered(self._which, solved.pull.squares(numbers))
+            solved.folded = self.ties.natural(linear, square)
+        return solved.folded or {}
+
+    def guest_sums(self, values: Sequence[Floats]) -> dict[int, Floats]:
+        """What folded rows' missing cells add to the expected sums of features, (C, F).
+
+        values : the means of all clusters' functions at the rows they are folded into, (C, rows).
+        """
+        assert self.ties is not None
+        assert self.fold is not None
+        weight = self.data.weight
+        own = np.ones((1, len(self._which))) if weight is None else weight[None, self._which]
+        moments = self.fold.taken(self.ties.taken(values), self._which)
+        weighed = Moments(own * moments.first, own * moments.second)
+        return self.sums_of(0, self.data.size, own, weighed)
+
+    def incomplete(self) -> Ints:
+        """The numbers of the rows with missing cells."""
+        return self._which
+
+    def pulled(self) -> tuple[Floats, Floats, Ints]:
+        """What the integral adds for each incomplete row where no latent is discrete: (U, R) to
+        what u is multiplied by, (U, U, P) for each pattern to what u u' is, and the patterns (R,).
+        """
+        here, mean, _ = self._block(0, self.data.size)
+        assert self._solved is not None
+        assert self._solved.pull is not None
+        pull = self._solved.pull
+        linear = pull.linear(mean, np.arange(here.start, here.stop))
+        return linear[0], pull.square[0], self.rows.patterns.number
+
+    def sums(
+        self, start: int, stop: int, weight: Floats, moments: Moments | None = None
+    ) -> dict[int, Floats]:
         """What the missing cells add to the expected sums of features, (C, F) by cluster.
 
         weight : of the host's values (K, B), or (1, B) where no latent is in it: posteriors times
             the rows' weights. What is added to the direct terms' sums is kept apart, in `direct`.
+        moments : of the latents that the cells are tied to, weighed likewise.
         """
+        here, _, _ = self._block(start, stop)
+        assert self._solved is not None
+        if here.start == here.stop or (self._solved.posterior is None and self.drawn is None):
+            return {}
+        which = self._which[here] - start
+        own = np.broadcast_to(weight, (self.states, stop - start))[:, which]
+        return self.sums_of(start, stop, own, moments and moments.rows(which))
+
+    def sums_of(
+        self, start: int, stop: int, weight: Floats, moments: Moments | None
+    ) -> dict[int, Floats]:
+        """The same, with weights (K, b) and moments of the block's incomplete rows alone."""
         here, mean, _ = self._block(start, stop)
         assert self._solved is not None
         if here.start == here.stop or (self._solved.posterior is None and self.drawn is None):
             return {}
         rows = self.rows
-        own = np.broadcast_to(weight, (self.states, stop - start))[:, self._which[here] - start]
-        first = own[:, None] * mean
+        first = weight[:, None] * mean
+        tied = self._tied(here, moments)
+        if tied is not None:
+            first = first + tied.pull
         out: dict[int, Floats] = {}
         for c, q in rows.quadratics.items():
-            if not len(q.active):
+            if not len(q.active) or (self.ties is not None and c in self.ties.clusters):
                 continue
             if q.slope.shape[-1] == 1:
                 part = first.sum(axis=-1) @ q.slope[..., 0].T
@@ -247,12 +368,14 @@ class GapData:
                 slope = q.slope[..., rows.context[here]]
                 part = np.tensordot(first, slope, ((1, 2), (1, 2)))
             out[c] = self._gathered(c, part)
-        for which, second in self._seconds(here, own, first, mean):
-            for c, q in rows.quadratics.items():
-                if len(q.active):
-                    bend = q.bend[..., which] if q.bend.shape[-1] > 1 else q.bend
-                    more = np.tensordot(second, bend, ((1, 2, 3), (1, 2, 3)))
-                    out[c] = out[c] + self._gathered(c, more)
+        for which, second in self._seconds(here, weight, first, mean, tied):
+            for c, before in out.items():
+                q = rows.quadratics[c]
+                bend = q.bend[..., which] if q.bend.shape[-1] > 1 else q.bend
+                more = np.tensordot(second, bend, ((1, 2, 3), (1, 2, 3)))
+                out[c] = before + self._gathered(c, more)
+        if moments is not None:
+            out |= self._products(here, mean, moments, tied)
         found: dict[int, Floats] = {}
         for c, q in rows.quadratics.items():
             if c in out:
@@ -264,18 +387,63 @@ class GapData:
             self.direct = direct if self.direct is None else self.direct + direct
         return found
 
+    def _tied(self, here: slice, moments: Moments | None) -> _Tied | None:
+        """What the latents do to the rows' missing cells; None where there are no latents yet."""
+        assert self._solved is not None
+        if moments is None or self._solved.pull is None:
+            return None
+        gain = self._solved.pull.gains(np.arange(here.start, here.stop))
+        pull = np.einsum("kvub,kub->kvb", gain, moments.first)
+        return _Tied(gain, pull, np.einsum("kvub,kuwb->kvwb", gain, moments.second))
+
+    def _products(
+        self, here: slice, mean: Floats, moments: Moments, tied: _Tied | None
+    ) -> dict[int, Floats]:
+        """The expected sums of the latents u times functions of t, (C, A) by cluster."""
+        assert self.ties is not None
+        each = moments.first[:, :, None] * mean[:, None]  # E[u t'], (K, U, V, b)
+        if tied is not None:
+            each += np.swapaxes(tied.cross, 1, 2)
+        out: dict[int, Floats] = {}
+        for s in self.ties.linear:
+            q = self.rows.quadratics[s.cluster]
+            own = each[:, self.ties.spans[s.first]]
+            if q.slope.shape[-1] == 1:
+                part = np.tensordot(own.sum(axis=-1), q.slope[..., 0], (2, 1))
+            else:
+                slope = q.slope[..., self.rows.patterns.kind[here]]
+                part = np.einsum("kuvb,fvb->kuf", own, slope)
+            out[s.cluster] = part.reshape(-1, part.shape[-1])
+        return out
+
     def added(
-        self, sums: tuple[Floats, ...], start: int, stop: int, weight: Floats
+        self,
+        sums: tuple[Floats, ...],
+        start: int,
+        stop: int,
+        posterior: Sequence[Floats],
+        weight: Floats | None,
     ) -> tuple[Floats, ...]:
-        """Expected sums of all clusters' features with what the missing cells add."""
-        more = self.sums(start, stop, weight)
-        return tuple(s + more[c] if c in more else s for c, s in enumerate(sums))
+        """Expected sums of all clusters' features with what the missing cells add.
+
+        posterior : of the clusters, (states, B) each, times the rows' weights (B,).
+        """
+        moments = self.ties.taken(posterior) if self.ties is not None else None
+        if self.gaps.host >= 0:
+            own = posterior[self.gaps.host]
+        else:
+            own = np.ones((1, stop - start)) if weight is None else weight[None]
+        more = self.sums(start, stop, own, moments)
+        return tuple(s + more[c].reshape(s.shape) if c in more else s for c, s in enumerate(sums))
 
     def _features_of(self, cluster: int) -> int:
-        return int(self.data.kinds[cluster].shape[0]) if cluster >= 0 else self.data.width
+        if cluster < 0:
+            return self.data.width
+        data = self.data if self.fold is None else self.fold.home
+        return int(data.kinds[cluster].shape[0])
 
     def _seconds(
-        self, here: slice, weight: Floats, first: Floats, mean: Floats
+        self, here: slice, weight: Floats, first: Floats, mean: Floats, tied: _Tied | None
     ) -> Iterator[tuple[Ints, Floats]]:
         """sum w (E[t t'] - t t' as filled in), (K, V, V, kinds), for some kinds at a time."""
         assert self._solved is not None
@@ -289,6 +457,9 @@ class GapData:
                 cross = first[..., own] @ known[:, own].T
                 total = first[..., own] @ np.swapaxes(mean[..., own], -1, -2)
                 total += cross + np.swapaxes(cross, -1, -2)
+                if tied is not None:
+                    total += mean[..., own] @ np.swapaxes(tied.pull[..., own], -1, -2)
+                    total += np.einsum("kvub,kwub->kvw", tied.cross[..., own], tied.gain[..., own])
                 if posterior is not None:
                     total += posterior.total(numbers[own], weight[:, own])
                 yield np.array([i]), total[..., None]
@@ -299,25 +470,42 @@ class GapData:
             cross = first[:, :, None, own] * known[:, own]
             each = first[:, :, None, own] * mean[:, None, :, own]
             each += cross + np.swapaxes(cross, 1, 2)
+            if tied is not None:
+                each += mean[:, :, None, own] * tied.pull[:, None, :, own]
+                each += np.einsum("kvub,kwub->kvwb", tied.cross[..., own], tied.gain[..., own])
             if posterior is not None:
                 each += weight[:, None, None, own] * posterior.covariances(numbers[own])
             yield kind[own], each
 
-    def cells(self, start: int, stop: int, weight: Floats) -> tuple[Ints, Floats, Floats]:
+    def cells(
+        self,
+        start: int,
+        stop: int,
+        weight: Floats,
+        latents: tuple[Floats, Floats] | None = None,
+    ) -> tuple[Ints, Floats, Floats]:
         """The block's incomplete rows, and their cells' means and variances (V, b).
 
         weight : the posterior of the host's values, (K, B) or (1, B).
+        latents : means (K, U, B) and covariances (K, U, U, B), given these values, of the latents
+            that the cells are tied to.
         """
         here, mean, _ = self._block(start, stop)
         assert self._solved is not None
         assert self._solved.posterior is not None
         rows, which = self.rows, self._which[here]
+        numbers = np.arange(here.start, here.stop)
         own = np.broadcast_to(weight, (self.states, stop - start))[:, which - start]
-        square = self._solved.posterior.variances(np.arange(here.start, here.stop))
+        square = self._solved.posterior.variances(numbers)
+        if latents is not None and self._solved.pull is not None:
+            gain = self._solved.pull.gains(numbers)
+            at, apart = (x[..., which - start] for x in latents)
+            mean = mean + np.einsum("kvub,kub->kvb", gain, at)
+            square = square + np.einsum("kvub,kuwb,kvwb->kvb", gain, apart, gain)
         average = np.einsum("kb,kvb->vb", own, mean)
-        apart = np.einsum("kb,kvb->vb", own, square + (mean - average) ** 2)
+        spread = np.einsum("kb,kvb->vb", own, square + (mean - average) ** 2)
         step = rows.step[:, None]
-        return which, rows.centre[:, None] + step * average, step**2 * apart
+        return which, rows.centre[:, None] + step * average, step**2 * spread
 
     # -- states of the host and of other clusters --
 
@@ -358,7 +546,12 @@ class GapData:
             self.drawn = np.where(missing, rng.standard_normal(missing.shape), 0.0)
 
     def moved(self, params: Params) -> Filling | None:
-        """A better filling for cells far from the centre under parameters; None: it is good."""
+        """A better filling for cells far from the centre under parameters; None: it is good.
+
+        Cells that latents have a part in are where these are, which takes all rows to say.
+        """
+        if self.ties is not None:
+            return None
         self.solve(params, exact=False)
         assert self._solved is not None
         assert self._solved.posterior is not None
@@ -383,8 +576,15 @@ class GapData:
         return Filling(fill.cells, fill.missing, fill.seen, centre, step)
 
 
-def gaps_of(data: PieceData, layout: Layout, pivot: Params) -> tuple[GapData, ...]:
-    """The groups of a piece's arrays that have missing cells."""
+def gaps_of(
+    meta: Meta,
+    levels: Levels,
+    data: PieceData,
+    pieces: Sequence[PieceData],
+    layout: Layout,
+    pivot: Params,
+) -> tuple[GapData, ...]:
+    """The groups of a piece's arrays that have missing cells; `pieces` are all the program's."""
     out = []
     for gaps, filling in zip(data.piece.gaps, data.fillings, strict=True):
         if filling is None or not filling.missing.any():
@@ -392,5 +592,27 @@ def gaps_of(data: PieceData, layout: Layout, pivot: Params) -> tuple[GapData, ..
         host = data.piece.clusters[gaps.host] if gaps.host >= 0 else ()
         dims = tuple(layout.sizes[d] if isinstance(d, str) else d for d in host)
         filling.measure(max([0.0, *(float(np.abs(x).max(initial=0.0)) for x in pivot.values())]))
-        out.append(GapData(gaps, data, filling, layout, pivot, dims))
+        home = data if gaps.home < 0 else pieces[gaps.home]
+        fold = GapFold.of(meta, levels, home, data) if gaps.home >= 0 else None
+        ties = ties_of(home.piece, gaps, layout)
+        out.append(GapData(gaps, data, filling, layout, pivot, dims, ties, fold))
     return tuple(out)
+
+
+def _with_kinds(
+    found: dict[int, Quadratic], kind: Ints, tied: frozenset[int]
+) -> tuple[dict[int, Quadratic], Ints]:
+    """Kinds of contexts told apart by the slopes of tied clusters, too, which are then by kind."""
+    slopes = [(q.slope, q.size) for c in tied if (q := found[c]).slope.shape[-1] > 1]
+    if not slopes:
+        return found, kind
+    _, inverse = alike(slopes)
+    _, first, label = np.unique(
+        kind * (inverse.max() + 1) + inverse, return_index=True, return_inverse=True
+    )
+    out = {}
+    for c, q in found.items():
+        bend = q.bend[..., kind[first]] if q.bend.shape[-1] > 1 else q.bend
+        wide = c in tied and q.slope.shape[-1] > 1
+        out[c] = replace(q, bend=bend, slope=q.slope[..., first] if wide else q.slope)
+    return out, label.reshape(-1)

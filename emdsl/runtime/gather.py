@@ -111,9 +111,7 @@ def _read(
     try:
         table = as_table(value)
         if table is not None:
-            own = own_columns(array.name, table.columns)
-            names = own if len(table.columns) > 1 and own else list(table.columns)
-            found[array.name] = stack_columns(table, names)
+            found[array.name] = stack_columns(table, _chosen(array, table))
         elif deep:
             found[array.name] = read_nested(value, deep, len(array.dims))
         else:
@@ -125,6 +123,25 @@ def _read(
             hint = (f": for sequences of unequal lengths write `for {inner.axis} in "
                     f"{inner.dim}[{inner.outer[-1]}]` in the model")  # fmt: skip
         problems.append(f"{_said(array, error)}{hint}")
+
+
+def _chosen(array: Array, table: Table) -> list[str]:
+    """The columns that an array takes of a frame that is given to it by name.
+
+    Raises CellError where a vector's frame has one column of its name among others.
+    """
+    every = list(table.columns)
+    own = own_columns(array.name, every)
+    if table.chosen or len(every) == 1 or not own:
+        return every
+    if own == [array.name] and len(array.dims) > array.plates:
+        shown = ", ".join(map(repr, every))
+        raise CellError(
+            f"is a vector, and its frame has a column {array.name!r} among others ({shown}), "
+            f"expected to be told whether that column alone or all of them: pass "
+            f"frame[[{array.name!r}]], or frame.to_numpy() for all"
+        )
+    return own
 
 
 def _said(array: Array, error: CellError) -> str:

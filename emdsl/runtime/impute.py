@@ -18,7 +18,7 @@ from emdsl.runtime.engine import Engine
 from emdsl.runtime.gaps import GapData
 from emdsl.runtime.how import EXPECT
 from emdsl.runtime.levels import depth
-from emdsl.runtime.pieces import PieceData, Posteriors
+from emdsl.runtime.pieces import Known, PieceData, Posteriors
 from emdsl.runtime.program import Array, Bound, Floats, Params, Program
 from emdsl.runtime.queries import prepare
 from emdsl.runtime.ragged import shaped
@@ -50,14 +50,10 @@ def impute(
 
     Raises DataError, ParamsError.
     """
-    names = [n for p in program.pieces for g in p.gaps for n in g.arrays]
-    meta = replace(
-        program.meta,
-        arrays=tuple(_filled_wholly(a, names) for a in program.meta.arrays),
-    )
+    program, names = foreseeing(program)
     if isinstance(data, Bound):
-        data = _with_whole_rows(data, names)
-    engine, checked = prepare(replace(program, meta=meta), data, params, sizes, lengths=lengths)
+        data = with_whole_rows(data, names)
+    engine, checked = prepare(program, data, params, sizes, lengths=lengths)
     given = {n: np.array(engine.bound.arrays[n], dtype=np.float64) for n in names}
     found = {n: (value, np.zeros(value.shape)) for n, value in given.items()}
     with np.errstate(all="ignore"):
@@ -71,7 +67,15 @@ def impute(
     return {n: Imputed(*(_in_form(engine, n, x) for x in both)) for n, both in found.items()}
 
 
-def _with_whole_rows(bound: Bound, names: list[str]) -> Bound:
+def foreseeing(program: Program) -> tuple[Program, list[str]]:
+    """The program in which whatever data can be integrated out are, and the names of these."""
+    pieces = tuple(replace(p, gaps=p.foreseen or p.gaps) for p in program.pieces)
+    names = [n for p in pieces for g in p.gaps for n in g.arrays]
+    arrays = tuple(_filled_wholly(a, names) for a in program.meta.arrays)
+    return replace(program, pieces=pieces, meta=replace(program.meta, arrays=arrays)), names
+
+
+def with_whole_rows(bound: Bound, names: list[str]) -> Bound:
     """Data in which rows that are missing whole are to be integrated out like others."""
     gaps, observed = dict(bound.gaps), dict(bound.observed)
     complete = dict(bound.layout.complete)
@@ -101,6 +105,8 @@ def _cells(
     for structure in engine.structures:
         if any(engine.pieces[i].gaps for i in structure.pieces):
             coupled |= structure.infer(known, EXPECT)[1]
+    homes = {g.gaps.home for data in engine.pieces for g in data.gaps} - {-1}
+    means = {i: _means(engine, i, params, known) for i in homes}
     for index, data in enumerate(engine.pieces):
         for chunk, features in engine.blocks(index, params) if data.gaps else ():
             width = chunk.stop - chunk.start
@@ -112,7 +118,25 @@ def _cells(
             for gaps in data.gaps:
                 host = gaps.gaps.host
                 weight = own[host] if host >= 0 else np.ones((1, width))
-                yield data, gaps, *gaps.cells(chunk.start, chunk.stop, weight)
+                moments = None
+                if gaps.fold is not None and gaps.ties is not None:
+                    there = gaps.ties.taken(means[gaps.gaps.home])
+                    moments = gaps.fold.taken(there, slice(chunk.start, chunk.stop))
+                elif gaps.ties is not None:
+                    moments = gaps.ties.taken(own)
+                whole = np.broadcast_to(weight, (gaps.states, width))
+                latents = moments.given(whole) if moments is not None else None
+                yield data, gaps, *gaps.cells(chunk.start, chunk.stop, weight, latents)
+
+
+def _means(engine: Engine, index: int, params: Params, known: Known) -> list[Floats]:
+    """The means of all clusters' functions at the rows of a piece, (C, rows)."""
+    data = engine.pieces[index]
+    found = [
+        data.piece.infer(features, known[index], engine.layout, EXPECT, None)[1]
+        for _, features in engine.blocks(index, params)
+    ]
+    return [np.concatenate(c, axis=-1) for c in zip(*found, strict=True)]
 
 
 def _in_form(engine: Engine, name: str, value: Floats) -> Any:

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emdsl.runtime.errors import NoFilterError
 from emdsl.runtime.feature_columns import at_columns, distinct_columns, joined, signature
+from emdsl.runtime.gap_ties import Moments
+from emdsl.runtime.gaps import GapData
 from emdsl.runtime.gaussian_system import Clique, Family, GaussianSystem, Solution
 from emdsl.runtime.how import Draw, How
 from emdsl.runtime.joint_sums import LinearSums, SquareSums
@@ -26,6 +27,7 @@ from emdsl.runtime.program import Features, Floats, Integral, Meta, Share
 from emdsl.runtime.unseen import Points
 
 Ints = NDArray[np.intp]
+Pair = tuple[int, int]
 Blocks = Callable[..., Iterator[tuple[Chunk, Features]]]
 
 
@@ -61,6 +63,45 @@ class _Group:
         self.square_sums: list[SquareSums] = []
 
 
+class _GapGroup:
+    """The rows of a piece with missing cells that its latents have a part in; see `gap_ties`."""
+
+    def __init__(
+        self, piece: int, gaps: GapData, families: tuple[int, ...], rows: tuple[Ints, ...]
+    ) -> None:
+        """`families`, `rows`: of the integral's parts, each with the elements that rows see."""
+        assert gaps.ties is not None
+        self.piece, self.gaps, self.ties = piece, gaps, gaps.ties
+        self.families = tuple(families[p] for p in gaps.ties.parts)
+        self.rows = tuple(rows[p][gaps.incomplete()] for p in gaps.ties.parts)
+        self.patterns: Ints | None = gaps.rows.patterns.number
+        self.square_sums: list[SquareSums] = []
+
+    def natural(self) -> tuple[list[Floats | None], dict[tuple[int, int], Floats]]:
+        """What the cells, integrated out, say of the parts of each row and of their products."""
+        linear, square, _ = self.gaps.pulled()
+        spans = list(self.ties.spans.values())
+        return [linear[s] for s in spans], {
+            (i, j): square[s, t] if i == j else 2.0 * square[s, t]
+            for i, s in enumerate(spans) for j, t in enumerate(spans) if i <= j
+        }  # fmt: skip
+
+    def sums(self, found: Solution | StandIn, number: int) -> dict[int, Floats]:
+        """What the cells add to the expected sums of the piece's features, (C, F) by cluster."""
+        spans = list(self.ties.spans.values())
+        width = len(self.rows[0])
+        first = np.zeros((1, self.ties.size, width))
+        second = np.zeros((1, self.ties.size, self.ties.size, width))
+        for i, s in enumerate(spans):
+            mean = np.take(found.means[self.families[i]], self.rows[i], axis=1, mode="clip")
+            first[0, s] = np.where(self.rows[i] >= 0, mean, 0.0)
+            for j, t in enumerate(spans):
+                second[0, s, t] = found.second(number, i, j)
+        return self.gaps.sums_of(
+            0, self.gaps.data.size, np.ones((1, width)), Moments(first, second)
+        )
+
+
 class JointlyNormalData:
     """The structure with its rows."""
 
@@ -93,6 +134,7 @@ class JointlyNormalData:
                   for v, f in zip(g.integral.sights, g.families, strict=True))
             for g in self.groups
         ]  # fmt: skip
+        self.gap_groups: list[_GapGroup] = []
         self.system: GaussianSystem | None = None
         self.cliques: list[Clique] = []
 
@@ -139,6 +181,14 @@ class JointlyNormalData:
                     )
                 )
             cliques.append(Clique(g.families, rows, g.patterns))
+        self.gap_groups = [
+            _GapGroup(g.piece, gaps, g.families, rows)
+            for g, rows in zip(self.groups, self.rows, strict=True)
+            for gaps in self.data[g.piece].gaps
+            if gaps.ties is not None
+            and self.data[g.piece].piece.integrals[gaps.ties.integral] is g.integral
+        ]
+        cliques += [Clique(g.families, g.rows, g.patterns) for g in self.gap_groups]
         if self.system is None or not _alike(self.cliques, cliques):
             self.system = GaussianSystem(self.families, cliques, None)
         self.cliques = cliques
@@ -163,6 +213,11 @@ class JointlyNormalData:
                     own[s.first] = part if before is None else before + part
             linears.append(own)
             squares.append(self._square(g, known))
+        for gap in self.gap_groups:
+            gap.gaps.solve(known.params)
+            linear, square = gap.natural()
+            linears.append(linear)
+            squares.append(square)
         assert self.system is not None
         return self.system.solve(linears, squares, given)
 
@@ -182,6 +237,39 @@ class JointlyNormalData:
             out[key] = out[key] + value if key in out else value
         return out
 
+    def row_naturals(
+        self, known: Known
+    ) -> tuple[list[list[tuple[int, Floats]]], list[list[tuple[Pair, Floats]]]]:
+        """What each row says, not added up: of each group (those of gaps last) the coefficients
+        (dim, R) of part p, and (dim_p, dim_q, R) of the products of parts p and q.
+        """
+        linears: list[list[tuple[int, Floats]]] = []
+        squares: list[list[tuple[Pair, Floats]]] = []
+        for g in self.groups:
+            dims = [self.families[f].dim for f in g.families]
+            linears.append([])
+            squares.append([])
+            blocks = [features for _, features in self.blocks(g.piece)]
+            for s in g.integral.shares:
+                own = known[g.piece][s.cluster + 1]
+                value = np.concatenate(
+                    [np.atleast_2d(own @ f.rows[s.cluster]) for f in blocks], axis=1
+                )
+                if s.role == "linear":
+                    linears[-1].append((s.first, value))
+                    continue
+                both = value.reshape(dims[s.first], -1, value.shape[1])
+                if s.role == "along":
+                    both = np.zeros((dims[s.first], dims[s.second], value.shape[1]))
+                    both[np.arange(dims[s.first]), np.arange(dims[s.first])] = value
+                squares[-1].append(((s.first, s.second), both))
+        for gap in self.gap_groups:
+            gap.gaps.solve(known.params)
+            linear, square = gap.natural()
+            linears.append([(p, x) for p, x in enumerate(linear) if x is not None])
+            squares.append([(pair, x[..., gap.patterns]) for pair, x in square.items()])
+        return linears, squares
+
     def infer(
         self, known: Known, how: How, bias: Steer | None = None
     ) -> tuple[Mapping[str, Floats], Posteriors]:
@@ -193,7 +281,7 @@ class JointlyNormalData:
             found = self.solve(known)
             evidence = self._evidence(found.evidence)
             if isinstance(how, Draw):
-                found = StandIn(found.draw(how.rng), None, self.rows, self.groups)
+                found = self._at(found.draw(how.rng), None)
         posteriors: dict[int, list[Floats]] = {
             i: [np.empty((0, 0))] * len(self.data[i].states) for i in self.pieces
         }
@@ -232,7 +320,11 @@ class JointlyNormalData:
             np.full((f.dim, f.count), centre) if rng is None else
             centre + scale * rng.standard_normal((f.dim, f.count)) for f in self.families
         )  # fmt: skip
-        return StandIn(means, scale**2 / 2.0, self.rows, self.groups)
+        return self._at(means, scale**2 / 2.0)
+
+    def _at(self, means: tuple[Floats, ...], variance: float | None) -> StandIn:
+        rows = [*self.rows, *(g.rows for g in self.gap_groups)]
+        return StandIn(means, variance, rows, [*self.groups, *self.gap_groups])
 
     def expect(
         self, known: Known, bias: Steer | None = None
@@ -247,7 +339,7 @@ class JointlyNormalData:
         out: dict[int, list[Floats]] = {
             i: [np.empty((0, 0))] * len(self.data[i].states) for i in self.pieces
         }
-        for g, covariances in zip(self.groups, found.totals(), strict=True):
+        for g, covariances in zip(self.groups, found.totals(), strict=False):
             sums = out[g.piece]
             for one in g.linear_sums:
                 sums[one.share.cluster] = one.sums(found.means[g.families[one.share.first]])
@@ -255,6 +347,10 @@ class JointlyNormalData:
                 left, right = (found.means[g.families[p]] for p in two.pair)
                 for c, total in two.sums(left, right, covariances.get(two.pair)).items():
                     sums[c] = total
+        for number, gap in enumerate(self.gap_groups, len(self.groups)):
+            gap.gaps.solve(known.params)
+            for c, more in gap.sums(found, number).items():
+                out[gap.piece][c] = out[gap.piece][c] + more.reshape(out[gap.piece][c].shape)
         level = ",".join(self.structure.level)
         return {level: evidence}, {i: tuple(x) for i, x in out.items()}, {}
 
@@ -270,14 +366,10 @@ class JointlyNormalData:
         return {}
 
     def past(self, engine: Any, params: Any) -> Any:
-        """What each row's past says; not worked out for normal latents. Raises NoFilterError."""
-        del engine, params
-        names = ", ".join(c.name for c in self.latents)
-        raise NoFilterError(
-            f"{names} can't be filtered: latents given all the data, the smoothed states, are what "
-            "posterior_moments has (`emdsl predict` without --filter); for the last row that is "
-            "the filtered state, and rows of missing data after it are forecasts"
-        )
+        """What each row's past says, along every chain of the model: a `filtering.Past`."""
+        from emdsl.runtime.filtering import filter_normal_chains  # which needs this class
+
+        return filter_normal_chains(engine, params)
 
 
 class StandIn:
@@ -288,7 +380,7 @@ class StandIn:
         means: tuple[Floats, ...],
         variance: float | None,
         rows: Sequence[tuple[Ints, ...]],
-        groups: Sequence[_Group],
+        groups: Sequence[_Group | _GapGroup],
     ) -> None:
         self.means, self.variance = means, variance
         self.rows, self.groups = rows, groups
@@ -309,7 +401,9 @@ class StandIn:
         """Covariances added up by pattern, as those of a `Solution`."""
         return [self._totals(g, rows) for g, rows in zip(self.groups, self.rows, strict=True)]
 
-    def _totals(self, g: _Group, rows: tuple[Ints, ...]) -> dict[tuple[int, int], Floats]:
+    def _totals(
+        self, g: _Group | _GapGroup, rows: tuple[Ints, ...]
+    ) -> dict[tuple[int, int], Floats]:
         out: dict[tuple[int, int], Floats] = {}
         patterns = np.arange(len(rows[0])) if g.patterns is None else g.patterns
         size = int(patterns.max(initial=-1)) + 1
@@ -328,10 +422,12 @@ def _sorted(s: Share) -> tuple[int, int]:
 
 
 def _alike(before: Sequence[Clique], after: Sequence[Clique]) -> bool:
-    """Whether the same rows have equal tables as before; what they see doesn't change."""
-    return all(
-        a.patterns is b.patterns
-        or (a.patterns is not None and b.patterns is not None
-            and np.array_equal(a.patterns, b.patterns))
+    """Whether the same rows see the same and have equal tables as before."""
+    return len(before) == len(after) and all(
+        all(map(_same, (a.patterns, *a.rows), (b.patterns, *b.rows)))
         for a, b in zip(before, after, strict=True)
-    )  # fmt: skip
+    )
+
+
+def _same(a: Ints | None, b: Ints | None) -> bool:
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))

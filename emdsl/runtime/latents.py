@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import NoFilterError, ParamsError, no_chain
 from emdsl.runtime.how import Best, Draw, How
-from emdsl.runtime.moments import draws_of
+from emdsl.runtime.impute import Imputed
+from emdsl.runtime.moments import Moments, draws_of, in_shape
 from emdsl.runtime.pairwise import Pair, pair_marginals
 from emdsl.runtime.program import Floats, Params, Program
 from emdsl.runtime.queries import by_plate, prepare
@@ -37,9 +38,14 @@ class MostProbable:
 class Filtered:
     """What is known of each row of a chain from the rows up to it, or before it, alone.
 
-    filtered : {latent: (N, values)}, p(z_t | x_0..t).
+    filtered : {latent: (N, values)}, p(z_t | x_0..t); of a normal latent its `Moments`, the mean
+        and covariance.
     predicted : {latent: (N, values)}, p(z_t | x_0..t-1); in first rows the model's own start.
-    log_predictive : {plate: (N,)}, log p(x_t | x_0..t-1).
+    log_predictive : {plate: (N,)}, log p(x_t | x_0..t-1), of a row without data zero. Those of a
+        sequence add up to its log likelihood.
+
+    foreseen : {data: Imputed}, of data under normal chains E[x_t | x_0..t-1] and the standard
+        deviations about it; forecasts in rows of missing data at the end.
 
     A latent of a whole sequence has an answer for each of its rows too. From an impossible row of
     a sequence on `filtered` is zero and `log_predictive` minus infinity.
@@ -48,6 +54,7 @@ class Filtered:
     filtered: dict[str, Any]
     predicted: dict[str, Any]
     log_predictive: dict[str, Any]
+    foreseen: dict[str, Imputed] = field(default_factory=dict)
 
 
 def posterior(
@@ -170,15 +177,32 @@ def filtered(
         raise NoFilterError(no_chain(program.meta.name))
     with np.errstate(all="ignore"):
         past = engine.structures[0].past(engine, checked)
-    order = [z.name for z in program.meta.latents]
+    order = [z.name for z in program.meta.latents] + [z.name for z in program.meta.continuous]
     now, before = (
         {
-            name: shaped(engine.bound, *found[name])
+            name: _answer(engine, name, found[name])
             for name in sorted(found, key=lambda n: (order.index(n.partition("[")[0]), n))
         }
         for found in (past.filtered, past.predicted)
     )
-    return Filtered(now, before, by_plate(engine, past.log_predictive))
+    foreseen = {
+        name: Imputed(*(shaped(engine.bound, level, x) for x in both))
+        for name, (level, *both) in past.foreseen.items()
+    }
+    return Filtered(now, before, by_plate(engine, past.log_predictive), foreseen)
+
+
+def _answer(
+    engine: Engine,
+    name: str,
+    found: tuple[tuple[str, ...], Floats] | tuple[tuple[str, ...], Floats, Floats],
+) -> Any:
+    """Of a discrete latent its probabilities in the data's form, of a normal one its Moments."""
+    if len(found) == 2:
+        return shaped(engine.bound, *found)
+    level, mean, covariance = found
+    both = in_shape(engine, name, mean, covariance)
+    return Moments(*(shaped(engine.bound, level, x) for x in both))
 
 
 def _configuration(

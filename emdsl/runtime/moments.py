@@ -68,7 +68,7 @@ def moments_of(engine: Engine, params: Params) -> dict[str, tuple[Floats, Floats
                 out[latent.name] = (solution.means[f], solution.covariance(f))
     for data, parts in _integrals(engine, params, None):
         out |= _described(data, parts)
-    return {c.name: _in_shape(engine, c.name, *out[c.name]) for c in engine.program.meta.continuous}
+    return {c.name: in_shape(engine, c.name, *out[c.name]) for c in engine.program.meta.continuous}
 
 
 def draws_of(
@@ -204,7 +204,7 @@ def _flat(integral: Integral, found: Any, place: int, states: int) -> Floats:
     return value.reshape(count, -1, value.shape[-1])
 
 
-def _in_shape(engine: Engine, name: str, mean: Floats, spread: Floats) -> tuple[Floats, Floats]:
+def in_shape(engine: Engine, name: str, mean: Floats, spread: Floats) -> tuple[Floats, Floats]:
     """Rows first, means in the latent's own shape; of scalars the covariance is a variance."""
     latent = next(c for c in engine.program.meta.continuous if c.name == name)
     rows = mean.shape[-1]

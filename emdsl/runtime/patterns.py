@@ -58,6 +58,22 @@ class Patterns:
     place: Ints
     blocks: dict[tuple[int, int], list[Share]] = field(default_factory=dict)
 
+    @property
+    def first(self) -> Ints:
+        """The number of each group's first pattern, where all are counted through."""
+        sizes = [len(g.cells) for g in self.groups]
+        return np.cumsum([0, *sizes])[:-1]
+
+    @property
+    def count(self) -> int:
+        """How many patterns there are."""
+        return sum(len(g.cells) for g in self.groups)
+
+    @property
+    def number(self) -> Ints:
+        """The number of each row's pattern, (R,)."""
+        return self.first[self.group] + self.place
+
     @classmethod
     def of(cls, missing: Masks, kind: Ints) -> Patterns:
         """The patterns of rows of some kinds; every row misses a cell."""
@@ -164,6 +180,12 @@ class Conditionals:
         logs = np.log(np.einsum("...vv->...v", factor)).sum(axis=-1)
         constant = (0.5 * math.log(2.0 * math.pi) + self.log_step)[cells].sum(axis=1) - logs
         return np.swapaxes(inverse, -1, -2) @ inverse, constant
+
+    def inverses(self, group: int, which: Ints) -> Floats:
+        """The covariances (K, P, M, M) of some patterns of a group."""
+        if self._known:
+            return self._known[group][0][:, which]
+        return self._inverted(self.patterns.groups[group], which)[0]
 
     def parts(self, rows: Ints) -> list[Part]:
         """Some of the rows, by pattern, or each with its own; `Part.rows` are places in `rows`."""

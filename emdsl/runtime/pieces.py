@@ -77,6 +77,7 @@ class PieceData:
     width: int = 0
     fillings: tuple[Filling | None, ...] = ()
     gaps: tuple[GapData, ...] = ()
+    guests: tuple[GapData, ...] = ()  # gaps of other rows, that are folded into these
     folded: list[tuple[Floats, ...]] = field(default_factory=list)  # other rows' features, added up
 
     def chunk(self, start: int, stop: int) -> Chunk:

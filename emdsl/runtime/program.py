@@ -367,11 +367,16 @@ class Gaps:
 
     Cluster `host` takes the log of the integral, -1 stands for the direct terms. `clusters` are
     those with features of the arrays, each with the places of its latents among the host's.
+    `naturals` are clusters of normal latents that the cells are tied to, whose natural parameters
+    the integral adds to; all clusters are those of piece `home` where rows are folded into its, or
+    else (-1) of their own.
     """
 
     arrays: tuple[str, ...]
     host: int
     clusters: tuple[tuple[int, tuple[int, ...]], ...]
+    naturals: tuple[int, ...] = ()
+    home: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,6 +417,7 @@ class Piece:
     )
     folds: tuple[Fold, ...] = ()  # other rows, of which some clusters' features are sums
     gaps: tuple[Gaps, ...] = ()  # data whose missing cells are integrated out
+    foreseen: tuple[Gaps, ...] = ()  # under tied normals: these, and data whose cells drop out
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def quadratics(
         pieces = {c: _coefficients(values, len(cells)) for c, values in found.items()}
         for c, (_, _, own) in pieces.items():
             sizes[c] = np.maximum(sizes[c], own)
-        which, inverse = _alike([(b, s) for _, b, s in pieces.values()])
+        which, inverse = alike([(b, s) for _, b, s in pieces.values()])
         kinds.append(inverse + count_of_kinds)
         count_of_kinds += len(which)
         for c, (slope, bend, _) in pieces.items():
@@ -126,15 +126,15 @@ def quadratics(
     for c in clusters:
         active = np.unique(np.concatenate([i for i, _ in (*slopes[c], *bends[c])]))
         slope, bend = _joined(slopes[c], active), _joined(bends[c], active)
-        if len(_alike([(slope, sizes[c][active])])[0]) == 1:
+        if len(alike([(slope, sizes[c][active])])[0]) == 1:
             slope = slope[..., :1]
         out[c] = Quadratic(active, sizes[c][active], slope, bend)
-    which, inverse = _alike([(q.bend, q.size) for q in out.values()])
+    which, inverse = alike([(q.bend, q.size) for q in out.values()])
     out = {c: replace(q, bend=q.bend[..., which]) for c, q in out.items()}
     return out, inverse[kind]
 
 
-def _alike(parts: list[tuple[Floats, Floats]]) -> tuple[Ints, Ints]:
+def alike(parts: list[tuple[Floats, Floats]]) -> tuple[Ints, Ints]:
     """The first of the last axis' entries that are alike but for rounding, and which each is like.
 
     parts : coefficients (F, ..., B) with the sizes (F,) of their features.

@@ -380,12 +380,12 @@ class StructureData:
                 new = expected(part, features.rows[c])
                 sums[c] = sums[c] + new if c in sums else new
         found = tuple(sums[c] for c in sorted(sums))
-        for gaps in self.data[index].gaps:
+        data = self.data[index]
+        for gaps in data.gaps:
             if gaps.gaps.host >= 0:
-                weight = posteriors[gaps.gaps.host]
-                own = self.data[index].weight
-                weight = weight if own is None else weight * own
-                found = gaps.added(found, 0, self.data[index].size, weight)
+                own = data.weight
+                whole = posteriors if own is None else tuple(p * own for p in posteriors)
+                found = gaps.added(found, 0, data.size, whole, own)
         return found
 
     def _locate(self, evidence: Floats, axis: str, known: Known) -> NoReturn:

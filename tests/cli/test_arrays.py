@@ -12,6 +12,7 @@ from emdsl.cli.arrays import Gathered, gather, read_npz
 from emdsl.cli.errors import InputError
 from emdsl.cli.table import read_table
 from emdsl.runtime.frames import Table
+from emdsl.runtime.gather import gather as runtime_gather
 from emdsl.runtime.program import Array, Latent, Meta
 
 X = Array("x", "data", ("N", "D"), plates=1, kind="real", missing="cell")
@@ -220,3 +221,24 @@ def test_what_is_not_npz(data: bytes, message: str) -> None:
 def test_npz_arrays_of_text() -> None:
     with pytest.raises(InputError, match="array 'x' doesn't hold numbers"):
         gather(meta(X), [read_npz(npz(x=np.array(["a"])), "d.npz")], {}, NEEDED)
+
+
+def test_columns_that_are_asked_for_are_all_taken() -> None:
+    """Also where one of them has the array's own name, in the order asked for."""
+    found = gathered("y,x\n1,2\n3,4\n", X, x=("x", "y")).arrays["x"]
+    assert found.chosen
+    cells = runtime_gather(meta(X), {"x": found}, frozenset(), [])
+    np.testing.assert_array_equal(cells["x"].values, [[2.0, 1.0], [4.0, 3.0]])
+
+
+def test_a_frame_for_a_vector_with_a_column_of_its_name_is_ambiguous() -> None:
+    problems: list[str] = []
+    frame = Table({"x": [1.0, 2.0], "y": [3.0, 4.0]})
+    runtime_gather(meta(X), {"x": frame}, frozenset(), problems)
+    assert problems == [
+        (
+            "x is a vector, and its frame has a column 'x' among others ('x', 'y'), expected to be "
+            "told whether that column alone or all of them: pass frame[['x']], or frame.to_numpy() "
+            "for all"
+        )
+    ]

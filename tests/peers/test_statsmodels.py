@@ -10,6 +10,7 @@ import statsmodels.api as sm
 from scipy.special import digamma
 from statsmodels.discrete.count_model import ZeroInflatedNegativeBinomialP, ZeroInflatedPoisson
 from statsmodels.tsa.regime_switching.markov_regression import MarkovRegression
+from statsmodels.tsa.statespace.structural import UnobservedComponents
 
 from tests.peers.fits import Floats, compiled, fitted, near
 from tests.reference.tables import column, design, matrix
@@ -177,3 +178,19 @@ def test_switching_regression() -> None:
     stationary = {**found, "start": np.array([back, leave]) / (leave + back)}
     value = compiled("switching_regression").log_likelihood({"u": u, "y": y}, stationary)
     assert value == pytest.approx(expected, rel=1e-9)
+
+
+def test_one_step_forecasts_of_a_local_level() -> None:
+    """The same one-step forecasts and their variances from the same start."""
+    rng = np.random.default_rng(5)
+    y = np.cumsum(rng.normal(size=40)) + rng.normal(size=40)
+    y[[3, 20, 21]] = np.nan
+    peer = UnobservedComponents(y, "local level")
+    peer.ssm.initialize_known(np.array([0.3]), np.array([[0.8**2]]))
+    result = peer.filter([1.2**2, 0.8**2])
+    found = compiled("local_level").filtered(y, {"first": 0.3, "move": 0.8, "sd": 1.2})
+    np.testing.assert_allclose(found.foreseen["y"].values, result.forecasts[0], rtol=1e-9)
+    np.testing.assert_allclose(found.foreseen["y"].sd ** 2, result.forecasts_error_cov[0, 0],
+                               rtol=1e-9)  # fmt: skip
+    np.testing.assert_allclose(found.filtered["level"].mean, result.filtered_state[0], rtol=1e-9)
+    np.testing.assert_allclose(found.log_predictive["T"], result.llf_obs, rtol=1e-9, atol=1e-12)
