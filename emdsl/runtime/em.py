@@ -30,6 +30,7 @@ _DROWNED = 1e-2  # in the objective: last digits that make so much difference
 _UNKNOWN = 1.0  # in the objective: what is known no better is no maximum
 _SHAKEN = 10.0  # falls of so many times what the last digits do are rounding
 _SLOW = 10  # iterations, before the first leap
+_SLOWER = 50  # the same where only discrete latents are summed out: most runs end before
 _CHECK = 8  # iterations between looks at matrices, which cost an eigenvalue problem
 
 
@@ -161,7 +162,7 @@ def _iterate(
     for iteration in range(rules.max_iter + 1):
         if plain is not None:
             leap = boundary.inside(params)
-            params = _landed(engine, guard, leaper, leap, plain, trace[-1])
+            params = _landed(engine, guard, rules, leaper, leap, plain, trace[-1])
             plain, since = None, len(trace)
         look = iteration % _CHECK == 0
         inner, found = boundary.look(params, thorough=look)
@@ -246,9 +247,13 @@ def _tell_edges(boundary: Boundary, run: Run) -> None:
 
 
 def _leaper(engine: Engine, rules: Rules) -> Leaper:
-    """Leaps are for continuous latents and missing cells, whose EM can be slow, unconstrained."""
+    """Leaps are for continuous latents and missing cells, whose EM can be slow, unconstrained, and
+    for what Newton's method finds: shapes of components creep along ridges.
+    """
     leaper = Leaper(engine.program.meta)
-    leaper.able &= bool(engine.program.meta.continuous) or engine.has_gaps
+    early = bool(engine.program.meta.continuous) or engine.has_gaps
+    leaper.able &= early or bool(engine.program.numeric)
+    leaper.first = _SLOW if early else _SLOWER
     leaper.able &= engine.constraints is None and rules.floor is None
     return leaper
 
@@ -258,27 +263,33 @@ def _ahead(
 ) -> tuple[Params, Params | None]:
     """Where to go on: from a leap, with what the iteration came to beside it, or from that."""
     leaper.add(params)
-    leap = leaper.propose() if _is_slow(iteration, trace, tol) else None
+    slow = iteration >= leaper.first and _is_far_from_over(trace, tol)
+    leap = leaper.propose() if slow else None
     return (params, None) if leap is None else (leap, params)
 
 
-def _is_slow(iteration: int, trace: list[float], tol: float) -> bool:
+def _is_far_from_over(trace: list[float], tol: float) -> bool:
     """Whether it is time to leap: not where the next iterations will tell that it is over."""
-    if iteration < _SLOW:
-        return False
     if not 1 < len(trace) < 4:
         return True
     return abs(trace[-1] - trace[-2]) > tol * (1.0 + abs(trace[-1]))
 
 
 def _landed(
-    engine: Engine, guard: Guard, leaper: Leaper, leap: Params, plain: Params, before: float
+    engine: Engine,
+    guard: Guard,
+    rules: Rules,
+    leaper: Leaper,
+    leap: Params,
+    plain: Params,
+    before: float,
 ) -> Params:
     """A leap, where it is at least as good as where it began, or what the iteration came to."""
     try:
         sound = guard.tightest(leap).ratio >= COLLAPSED
     except np.linalg.LinAlgError:
         sound = False
+    sound &= rules.outward is None or not rules.outward.leaves(leap, plain)
     kept = sound and _objective(engine, leap) >= before
     leaper.judge(kept=kept)
     params = leap if kept else plain

@@ -20,11 +20,15 @@ _TINY = 1e-290
 
 
 class Leaper:
-    """Watches the iterates of one run and proposes leaps."""
+    """Watches the iterates of one run and proposes leaps.
+
+    `first` is the iteration from which on its run may leap.
+    """
 
     def __init__(self, meta: Meta) -> None:
         self._kinds = {p.name: p.kind for p in meta.params}
         self.able = all(k in _KINDS for k in self._kinds.values())
+        self.first = 0
         self._steps: list[Params] = []
         self._most = 1.0  # the longest leap, in iterations' lengths
         self._length = 0.0

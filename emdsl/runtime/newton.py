@@ -38,7 +38,8 @@ _SMALL = 0.01  # of a value: less is likely to be what is gained
 _LEAP = 30.0
 _TRIFLE = 1e-5  # of a value
 _DOUBT = 100.0  # gradients far out are differences of numbers as large, times a step
-_LAST_DIGITS = (1.0 + 7e-16, 1.0 - 9e-16, 1.0 + 2e-15)
+_DROWNED = 1e-11  # of a value: rounding of so much is that of terms that cancel
+_LAST_DIGITS = (1.0 + 7e-16, 1.0 - 9e-16, 1.0 + 2e-15, 1.0 + 3e-13, 1.0 - 8e-13, 1.0 + 2e-12)
 _IDLE = 0.0125  # of the longest step: more than that with nothing to gain leads nowhere
 _LESS = 1e-8 * _NOTHING  # a chord step doesn't square the error that is left
 
@@ -231,7 +232,9 @@ def _wanders(
     """Who would go far for next to nothing, along a curvature that has vanished, (B,).
 
     A log on its way out by a gradient that is rounding; a real number to where it is many times
-    what it was, as where data are separated, while its own size again would bring nothing.
+    what it was, as where data are separated, while its own size again would bring nothing. Where
+    functions cancel (a negative binomial's that is nearly a Poisson's), any step for a gain that
+    drowns in that: it would go on to where the objective of the whole fit is rounding, too.
     """
     size = 1.0 + np.abs(at.here)
     value = 1.0 + np.abs(at.values)
@@ -240,8 +243,11 @@ def _wanders(
     idle: Mask = leaps & ((gain <= _TRIFLE * value) | (near <= 1e-4 * _TRIFLE * value))
     if frame.jumps is not None:
         wide = (np.abs(frame.moved(step)) / frame.jumps).max(axis=-1) > _IDLE
-        if wide.any():
-            idle |= wide & (gain <= _uncertain(objective, frame, at.flat, at.values))
+        slight = gain <= _TRIFLE * value
+        if wide.any() or (slight.any() and frame.is_far(at.flat)):
+            noise = _uncertain(objective, frame, at.flat, at.values)
+            drowned = noise > _DROWNED * np.abs(at.values)
+            idle |= (wide | (slight & drowned)) & (gain <= noise)
     return idle
 
 
