@@ -21,6 +21,8 @@ HELD = 1e-8  # where a variance that is zero stands, relative to the data's
 _NEAR = 1e-6
 _LOOK = 1e-2  # below which a run that has converged may have been on its way to zero
 _GAIN = 1.0
+_OFF = (1e-2, 1e-4)  # where a variance is tried that may not be zero after all
+_FROZEN = 1e-4  # the share of the way that an iteration goes
 _KNOWN = 1e-6  # of the objective: what is known no better at the edge isn't compared with
 
 
@@ -30,7 +32,8 @@ class Boundary:
 
     `shaken` is how much the objective changes where parameters do in their last digits.
     `able` says whether the model is of a kind whose variances may be zero by right; `refused` are
-    those past the edge at which the likelihood isn't bounded.
+    those past the edge at which the likelihood isn't bounded, `released` those that were held and
+    no longer are.
     """
 
     guard: Guard
@@ -39,6 +42,7 @@ class Boundary:
     able: bool
     places: dict[str, str] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
+    released: set[str] = field(default_factory=set)
 
     def tightest(self, params: Params, cheap: bool = False) -> Tightest:
         """The smallest relative variance among those that aren't held."""
@@ -99,6 +103,29 @@ class Boundary:
                 params, objective, moved = lowered, value, True
                 self.places[name] = place
         return params if moved else None
+
+    def off_edge(self, params: Params, gain: float) -> Params | None:
+        """Parameters with a held variance off the edge again, where the objective is higher there.
+
+        What went there in a leap may have gone too far, and iterations don't come back: from v they
+        change v by v squared. A variance is let go once.
+
+        gain : how much higher
+        """
+        here = None
+        for name in [n for n in self.places if n not in self.released]:
+            here = self.objective(params) if here is None else here
+            for level in _OFF:
+                raised = self.guard.floored(params, level, only=(name,))[0]
+                if self.objective(raised) > here + gain:
+                    self.released.add(name)
+                    del self.places[name]
+                    return raised
+        return None
+
+    def is_near(self, params: Params) -> bool:
+        """Whether a variance is so small that iterations hardly move what stands beside it."""
+        return self.able and self.guard.tightest(params).ratio < _FROZEN
 
     def is_sound(self, params: Params) -> bool:
         """Whether the likelihood is still bounded in what was held."""

@@ -17,12 +17,14 @@ from emdsl.runtime.creeping import Creeping, latent_scales
 from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
+from emdsl.runtime.frozen import Frozen
 from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, stuck, undefined
 from emdsl.runtime.improper import ImproperError
 from emdsl.runtime.leap import Leaper
 from emdsl.runtime.outward import GAIN, Outward, is_unbounded
 from emdsl.runtime.peaks import Peaks
 from emdsl.runtime.program import Params, Statistics
+from emdsl.runtime.trials import objective_at, shaken, tried
 
 Status = Literal["converged", "max_iter", "degenerate", "decreased", "interrupted"]
 
@@ -68,6 +70,12 @@ class Run:
     def n_iter(self) -> int:
         return max(len(self.trace) - 1, 0)
 
+    def keep(self, params: Params, log_likelihood: float, log_prior: float) -> None:
+        """Parameters that are no worse than those before."""
+        self.params, self.objective = params, log_likelihood + log_prior
+        self.log_likelihood, self.log_prior = log_likelihood, log_prior
+        self.trace.append(self.objective)
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -93,7 +101,7 @@ def run_em(
     An objective in `run` always belongs to the parameters beside it.
     """
     try:
-        statistics = _iterate(engine, guard, run, rules, watch)
+        statistics = _iterate(engine, guard, run, rules, watch or _unwatched)
         if statistics is not None:
             _examine(engine, run, rules, statistics)
     except KeyboardInterrupt:
@@ -113,6 +121,10 @@ def run_em(
         run.impossible = error
         run.messages.append(f"{error} at iteration {run.n_iter + 1}")
         return
+
+
+def _unwatched(at: Iteration) -> None:
+    """Nobody wants to know."""
 
 
 def _examine(engine: Engine, run: Run, rules: Rules, statistics: Statistics) -> None:
@@ -145,7 +157,7 @@ def _iterate(
     guard: Guard,
     run: Run,
     rules: Rules,
-    watch: Callable[[Iteration], None] | None,
+    watch: Callable[[Iteration], None],
 ) -> Statistics | None:
     """Returns the statistics at run.params where it ended in good order."""
     program, layout, trace = engine.program, engine.layout, run.trace
@@ -156,22 +168,25 @@ def _iterate(
     since = 0  # the first of the objectives that compare
     leaper = _leaper(engine, rules)
     able = bool(program.meta.continuous) and rules.floor is None
-    boundary = Boundary(guard, partial(_objective, engine), partial(_shaken, engine), able)
-    creeping = Creeping(latent_scales(program.meta), partial(_objective, engine))
+    boundary = Boundary(guard, partial(objective_at, engine), partial(shaken, engine), able)
+    creeping = Creeping(latent_scales(program.meta), partial(objective_at, engine))
     plain: Params | None = None  # what the iteration came to, where `params` are a leap from there
+    known: Statistics | None = None  # at a leap, which has been tried
     for iteration in range(rules.max_iter + 1):
         if plain is not None:
             leap = boundary.inside(params)
-            params = _landed(engine, guard, rules, leaper, leap, plain, trace[-1])
+            params, known = _landed(engine, guard, rules, leaper, leap, plain, trace[-1])
             plain, since = None, len(trace)
         look = iteration % _CHECK == 0
         inner, found = boundary.look(params, thorough=look)
-        params, since = inner, since if inner is params else len(trace)
+        if inner is not params:
+            params, known, since = inner, None, len(trace)
         tightest = found.ratio if look else min(tightest, found.ratio)
         if _has_collapsed(found, run, rules, iteration):
             return None
         if not (trace and run.settled):
-            statistics = engine.e_step(params)
+            statistics = engine.e_step(params) if known is None else known
+            known = None
         prior = program.log_prior(params, layout)
         objective = statistics.log_likelihood + prior
         if (
@@ -183,27 +198,24 @@ def _iterate(
         noise = rounding(objective, rules.rows, tightest)[0]
         if at_edge(program.meta, params) != edge:
             edge, since = at_edge(program.meta, params), len(trace)
-        elif trace and fell(objective, trace[-1]):
-            there = boundary.at_end(run.params, run.objective)
-            if there is None or iteration == rules.max_iter:
-                step = _Step(params, objective, iteration, raised, boundary)
-                return _after_fall(engine, guard, run, rules, step)
-            params, since = there, len(trace)
-            leaper.restart(params)
-            continue
-        run.params, run.objective = params, objective
-        run.log_likelihood, run.log_prior = statistics.log_likelihood, prior
-        trace.append(objective)
-        if watch is not None:
+            fallen = False
+        else:
+            fallen = bool(trace) and fell(objective, trace[-1])
+        if not fallen:
+            run.keep(params, statistics.log_likelihood, prior)
             watch(Iteration(run.restart, iteration, objective, params))
-        if has_converged(trace[since:], rules.tol, noise):
+        if fallen or has_converged(trace[since:], rules.tol, noise):
             if _has_collapsed(boundary.tightest(params), run, rules, iteration):
                 return None
-            there = boundary.at_end(params, objective) or creeping.further(params, objective)
-            if there is not None and iteration < rules.max_iter:
+            still = _Still(boundary, creeping, leaper)
+            there = _onwards(engine, still, run, rules, iteration)
+            if there is not None:
                 params, since = there, len(trace)
                 leaper.restart(params)
                 continue
+            if fallen:
+                step = _Step(params, objective, iteration, raised, boundary)
+                return _after_fall(engine, guard, run, rules, step)
             run.status = "converged"
             break
         if iteration == rules.max_iter:
@@ -231,7 +243,7 @@ def _is_lost(engine: Engine, run: Run, outward: Outward | None) -> bool:
     """Whether a run ended where functions cancel, stopped by rounding alone."""
     if outward is None or not outward.lost(run.params):
         return False
-    return _has_drowned(engine, run, outward, _shaken(engine, run.params))
+    return _has_drowned(engine, run, outward, shaken(engine, run.params))
 
 
 def _tell_edges(boundary: Boundary, run: Run) -> None:
@@ -283,18 +295,21 @@ def _landed(
     leap: Params,
     plain: Params,
     before: float,
-) -> Params:
-    """A leap, where it is at least as good as where it began, or what the iteration came to."""
+) -> tuple[Params, Statistics | None]:
+    """A leap with its statistics, where it is at least as good as where it began, or what the
+    iteration came to.
+    """
     try:
         sound = guard.tightest(leap).ratio >= COLLAPSED
     except np.linalg.LinAlgError:
         sound = False
     sound &= rules.outward is None or not rules.outward.leaves(leap, plain)
-    kept = sound and _objective(engine, leap) >= before
+    value, statistics = tried(engine, leap) if sound else (-math.inf, None)
+    kept = value >= before
     leaper.judge(kept=kept)
     params = leap if kept else plain
     leaper.restart(params)
-    return params
+    return params, statistics if kept else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,20 +323,56 @@ class _Step:
     boundary: Boundary
 
 
+@dataclass(frozen=True, slots=True)
+class _Still:
+    """What is watched of a run that may stand still."""
+
+    boundary: Boundary
+    creeping: Creeping
+    leaper: Leaper
+
+
+def _onwards(
+    engine: Engine, still: _Still, run: Run, rules: Rules, iteration: int
+) -> Params | None:
+    """Better parameters than those where EM stands still: at an edge, off it, or beside it."""
+    boundary, params = still.boundary, run.params
+    if iteration == rules.max_iter:
+        return None
+    there = boundary.at_end(params, run.objective)
+    if there is None:
+        there = boundary.off_edge(params, rules.tol * (1.0 + abs(run.objective)))
+    if there is None:
+        there = still.creeping.further(params, run.objective)
+    if there is not None or not (still.leaper.able and boundary.is_near(params)):
+        return there
+    frozen = Frozen(still.leaper, partial(_iterated, engine, boundary))
+    return frozen.thawed(params, rules.tol)
+
+
+def _iterated(engine: Engine, boundary: Boundary, params: Params) -> tuple[float, Params]:
+    """The objective at parameters, and what an iteration makes of them."""
+    value, statistics = tried(engine, params)
+    if statistics is None:
+        return value, params
+    try:
+        return value, boundary.inside(engine.program.m_step(statistics, params))
+    except np.linalg.LinAlgError:
+        return -math.inf, params
+
+
 def _after_fall(
     engine: Engine, guard: Guard, run: Run, rules: Rules, step: _Step
 ) -> Statistics | None:
     """A run ends before an objective that is lower: the statistics, if it does in good order."""
     found = guard.tightest(step.params)
-    if _has_collapsed(found, run, rules, step.iteration):
-        return None
     fall = run.trace[-1] - step.objective
     worst = rounding(step.objective, rules.rows, found.ratio)[1]
     known = not fell(step.objective, run.trace[-1], worst)
     if step.raised and not known:
         _report_fall(engine, run, step.params, step.objective, step.iteration, step.raised)
         return None
-    shaky = _shaken(engine, step.params, run.params)
+    shaky = shaken(engine, step.params, run.params)
     if _has_drowned(engine, run, rules.outward, shaky):
         return None
     if not known and fall > _SHAKEN * shaky:
@@ -377,7 +428,7 @@ def _runs_away(engine: Engine, run: Run, rules: Rules, params: Params, objective
         return False
     suspect = rules.outward.suspect(params, run.params if run.trace else None)
     if suspect is None or not is_unbounded(
-        objective, run.objective, suspect, partial(_objective, engine)
+        objective, run.objective, suspect, partial(objective_at, engine)
     ):
         return False
     run.status = "degenerate"
@@ -394,7 +445,7 @@ def _has_drowned(engine: Engine, run: Run, outward: Outward | None, shaky: float
     if outward is None or not shaky > _DROWNED:
         return False
     for place, value, nearer in outward.inward(run.params):
-        if not abs(run.objective - _objective(engine, nearer)) <= GAIN:
+        if not abs(run.objective - objective_at(engine, nearer)) <= GAIN:
             run.status = "degenerate"
             run.messages.append(
                 f"collapsed: {place} is {value:.1e} at iteration {run.n_iter}, where rounding "
@@ -409,8 +460,8 @@ def _look_for_peaks(engine: Engine, run: Run, rules: Rules, peaks: Peaks) -> Non
     row = peaks.row(engine, run.params)
     if row is None:
         return
-    block = peaks.rising(run.params, partial(_objective, engine))
-    if block is None and not _shaken(engine, run.params) > _DROWNED:
+    block = peaks.rising(run.params, partial(objective_at, engine))
+    if block is None and not shaken(engine, run.params) > _DROWNED:
         return
     names = ", ".join((block or peaks.blocks[0]).params)
     run.status = "degenerate"
@@ -426,32 +477,6 @@ def _not_held(rules: Rules) -> str:
     return (
         "; no floor holds what Newton's method finds: bound it by `constrain`, or give it a prior"
     )
-
-
-def _objective(engine: Engine, params: Params) -> float:
-    try:
-        found = engine.e_step(params)
-    except (np.linalg.LinAlgError, ImpossibleError):
-        return -math.inf
-    return found.log_likelihood + engine.program.log_prior(params, engine.layout)
-
-
-def _shaken(engine: Engine, *places: Params) -> float:
-    """How much the objective changes where parameters change in their last digits."""
-    rng = np.random.default_rng(4)
-    spread = 0.0
-    for params in places:
-        values = [_objective(engine, params)]
-        for _ in range(8):
-            moved = {
-                p.name: params[p.name] * (1.0 + 1e-15 * rng.integers(-2, 3, params[p.name].shape))
-                if p.kind in ("real", "positive")
-                else params[p.name]
-                for p in engine.program.meta.params
-            }
-            values.append(_objective(engine, moved))
-        spread = max(spread, max(values) - min(values))
-    return spread
 
 
 def _report_fall(

@@ -11,6 +11,7 @@ objective is no lower than before it; s = 1 is two plain iterations.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emdsl.runtime.program import Floats, Meta, Params
 
@@ -77,11 +78,48 @@ class Leaper:
 
     # -- coordinates --
 
+    def flat(self, params: Params) -> Floats:
+        """All coordinates of parameters, one after the other."""
+        parts = [
+            _free(np.asarray(params[n]), kind)[_entries(np.asarray(params[n]), kind)]
+            for n, kind in self._kinds.items()
+        ]
+        return np.concatenate([np.ravel(x) for x in parts]) if parts else np.zeros(0)
+
+    def logs(self, like: Params) -> NDArray[np.bool_]:
+        """Which of the flat coordinates are logs or logits."""
+        parts = []
+        for name, kind in self._kinds.items():
+            x = np.asarray(like[name])
+            own = np.full(x.shape, kind != "real")
+            if kind == "posdef":
+                own &= np.eye(x.shape[-1], dtype=np.bool_)
+            parts.append(own[_entries(x, kind)].ravel())
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.bool_)
+
+    def shaped(self, flat: Floats, like: Params) -> Params:
+        """The parameters with these coordinates, in the shapes of others."""
+        free, at = {}, 0
+        for name, kind in self._kinds.items():
+            value = np.asarray(like[name])
+            mask = _entries(value, kind)
+            free[name] = np.zeros(value.shape)
+            count = int(np.count_nonzero(mask))
+            free[name][mask] = flat[at : at + count]
+            at += count
+        return self._natural(free, like)
+
     def _coordinates(self, params: Params) -> dict[str, Floats]:
         return {n: _free(np.asarray(x), self._kinds[n]) for n, x in params.items()}
 
     def _natural(self, free: dict[str, Floats], like: Params) -> Params:
         return {n: _bounded(x, self._kinds[n]).reshape(np.shape(like[n])) for n, x in free.items()}
+
+
+def _entries(x: Floats, kind: str) -> NDArray[np.bool_]:
+    """Which entries have a coordinate: a Cholesky factor has none above its diagonal."""
+    whole = np.ones(x.shape, dtype=np.bool_)
+    return np.tril(whole) if kind == "posdef" else whole
 
 
 def _free(x: Floats, kind: str) -> Floats:

@@ -135,7 +135,11 @@ def test_a_column_that_the_factor_explains_in_full() -> None:
     left = centred[:, 1:] - np.outer(first, first @ centred[:, 1:] / (first @ first))
     scales = np.r_[first.var(), left.var(axis=0)]
     best = -0.5 * 200 * (np.log(2 * np.pi * scales).sum() + 4)
-    assert result.log_likelihood == pytest.approx(best, abs=1e-2)
+    assert result.log_likelihood == pytest.approx(best, abs=1e-4)
+    np.testing.assert_allclose(result.params["mu"], x.mean(axis=0), atol=1e-5)
+    slopes = centred.T @ first / (first @ first)
+    loadings = result.params["W"][:, 0]
+    np.testing.assert_allclose(loadings / loadings[0], slopes, atol=1e-4)
 
 
 def test_rows_that_sit_on_a_line_have_no_bound() -> None:
