@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from tests.gallery.models import ROOT, data, module, sizes
+from emdsl.compiler import compile_source
+from emdsl.report.explain import explain
+from tests.gallery.models import ROOT, data, module, sizes, source
 
 MODELS = ROOT / "models"
 
@@ -106,3 +108,6 @@ def test_components_about_one_graph() -> None:
     assert fit.params["conc"] == pytest.approx(conc, rel=1e-4, abs=1e-4)
     assert fit.params["conc"][[0, 1], [3, 2]].tolist() == [0.0, 0.0]
     assert fit.n_params == 2 + 3 * 4 + 8
+    told = explain(compile_source(source(MODELS / "concentration_graph.em")))
+    assert "    tr((a conc⁻¹ − M) E[r]) = 0\n" in told
+    assert "- conc[0, 3] == 0\n" in told
