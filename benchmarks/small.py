@@ -59,8 +59,17 @@ def diagonal_steps(_scale: float) -> list[Contender]:
     return [Fit(model, {"x": x}, diagonal_params(model, start)).contender()]
 
 
+def graph_steps(_scale: float) -> list[Contender]:
+    """A precision with two entries held at zero, which no formula solves."""
+    path = ROOT / "models" / "data" / "iris.csv"
+    x = np.loadtxt(path, delimiter=",", skiprows=1, usecols=range(4))
+    params = {"weight": np.full(3, 1 / 3), "mean": x[[0, 60, 120]], "conc": np.eye(4)}
+    return [Fit("concentration_graph", {"x": x}, params).contender()]
+
+
 WORKLOADS = [
     Workload("272 rows, full, D=2 K=2 (under 0.0003 s)", steps, None, 300, 7),
     Workload("272 rows, diagonal, D=2 K=2", diagonal_steps, None, 300, 7),
+    Workload("150 rows, a precision with zeros, D=4 K=3", graph_steps, None, 300, 7),
     Workload("272 rows, a whole fit of 30 iterations", runs, None, 5, 5),
 ]

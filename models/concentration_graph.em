@@ -1,6 +1,6 @@
 # emdsl fit models/concentration_graph.em models/data/iris.csv --data x=sl,sw,pl,pw --set K=3
 model ConcentrationGraph(K = 3)
-    "Normal components about one graph: measurements without an edge are independent given the rest."
+    "Normal components with one graph: what no edge joins is independent, given the rest."
     "Dempster, Biometrics 28 (1972); Roverato, Scand. J. Stat. 29 (2002); data: Anderson 1935."
 
 param weight  : simplex[K]

@@ -20,6 +20,8 @@ from emdsl.runtime.program import Floats, Meta, Param, Params, Program, Statisti
 from emdsl.runtime.shapes import LEAST, held
 
 COLLAPSED = 1e-10  # rounding in pivoted second moments is about 1e-14
+_NEAR = 1e-3  # of an eigenvalue of a correlation matrix: near the edge
+_CREEP = 1e-4  # of a log determinant in one M-step
 _CONTINUOUS = ("real", "positive", "unit")
 _NOISE = 4e-15  # relative change of the data by a few units in the last place
 
@@ -186,6 +188,32 @@ def undefined(program: Program, statistics: Statistics, params: Params) -> list[
             index = tuple(int(i) for i in np.argwhere(lost)[0])
             places.append(param.name if np.all(lost) else cell_text(param.name, index))
     return places
+
+
+def unsettled(
+    program: Program, statistics: Statistics, params: Params, constraints: Constraints | None
+) -> list[str]:
+    """The matrices with constraints on entries that are nearly singular and still get nearer.
+
+    Where their Q is unbounded, Newton's method creeps along the edge of the definite matrices.
+    """
+    if constraints is None:
+        return []
+    matrices = [p.name for p in program.meta.params if p.kind == "posdef" and p.collapse]
+    watched = [n for n in matrices if n in constraints.texts and constraints.patterns(n)]
+    if not watched:
+        return []
+    new = program.m_step(statistics, params)
+    return [name for name in watched if _creeps(params[name], new[name])]
+
+
+def _creeps(before: Floats, after: Floats) -> bool:
+    scale = np.sqrt(np.diagonal(after, axis1=-2, axis2=-1))
+    if not (scale > 1e-75).all():  # products of inverses overflow: it has shrunk to there
+        return True
+    near = np.linalg.eigvalsh(after / scale[..., :, None] / scale[..., None, :])[..., 0] < _NEAR
+    change = np.linalg.slogdet(after)[1] - np.linalg.slogdet(before)[1]
+    return bool(((near & (np.abs(change) > _CREEP)) | (np.abs(change) > 1.0)).any())
 
 
 def stuck(program: Program, statistics: Statistics, params: Params) -> list[str]:

@@ -7,11 +7,14 @@ with entries that are held or tied are `patterned`, and start from their old val
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from emdsl.runtime import matrix_quadratic as quadratic
-from emdsl.runtime import patterned as pattern
 from emdsl.runtime.held import Held
 from emdsl.runtime.linear import Floats, safe_inverse, symmetric
+from emdsl.runtime.matrix_quadratic import matrix_quadratic as quadratic_root
+from emdsl.runtime.patterned import Pattern, Terms, inside, maximise
+
+_FAR = 5.0
 
 
 def covariances(closed: Floats, old: Held) -> Floats:
@@ -42,7 +45,7 @@ def matrix_quadratic(a: Floats, m: Floats, n: Floats, old: Floats) -> Floats:
 
     a : (batch...), m, n : (batch..., D, D) symmetric. Where none is highest the old value stays.
     """
-    closed = quadratic.matrix_quadratic(a, m, n)
+    closed = quadratic_root(a, m, n)
     if isinstance(old, Held):
         return _solved(a, symmetric(m), symmetric(n), closed, old)
     return _or_old(closed, old)
@@ -74,30 +77,41 @@ def _solved(a: Floats, m: Floats, n: Floats, closed: Floats | None, old: Held) -
         if closed is not None and problems.whole:
             continue
         at = problems.members
-        terms = pattern.Terms(counts[at], plains[at], inverses[at])
+        terms = Terms(counts[at], plains[at], inverses[at])
         known = np.isfinite(terms.plain + terms.inverse).all(axis=(1, 2, 3))
         known &= (np.isfinite(terms.count) & (terms.count != 0.0)).all(axis=1)
         own, terms = problems.some(known), terms.some(known)
-        start, good = pattern.inside(own, _near(terms, stays[own.members]))
+        start, good = _begun(own, terms, stays[own.members])
         own, terms = own.some(good), terms.some(good)
         if len(own.members):
-            found[own.members] = pattern.maximise(own, terms, start[good])
+            found[own.members] = maximise(own, terms, start[good])
     return found.reshape(old.shape)
 
 
-def _near(terms: pattern.Terms, old: Floats) -> Floats:
-    """The old matrices; where they aren't numbers, diagonal ones in the unit of the statistics."""
-    lost = np.asarray(~np.isfinite(old).all(axis=(1, 2, 3)))
-    if not lost.any():
-        return old
+def _begun(own: Pattern, terms: Terms, old: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Where to start: the old matrices, or diagonal ones where those are far off and worse.
+
+    Far off is another unit than the statistics', from which many steps are halved.
+    """
     eye = np.eye(old.shape[-1])
     count = np.abs(terms.count)[..., None, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.where(terms.inverse.any(axis=(-1, -2), keepdims=True),
                           terms.inverse / count, count / terms.plain)  # fmt: skip
-    unit = np.where(eye > 0.0, spread, 0.0)
-    unit = np.where((eye > 0.0) & ~(np.isfinite(unit) & (unit > 0.0)), 1.0, unit)
-    return np.where(lost[:, None, None, None], unit, old)
+    usable = np.isfinite(spread) & (spread > 0.0)
+    unit = np.where(eye > 0.0, np.where(usable, spread, 1.0), 0.0)
+    lost = np.asarray(~np.isfinite(old).all(axis=(1, 2, 3)))
+    start, good = inside(own, np.where(lost[:, None, None, None], unit, old))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(eye > 0.0, unit / start, 1.0)
+    far = good & ((ratio > _FAR) | (ratio < 1.0 / _FAR)).any(axis=(1, 2, 3)) & ~lost
+    at = np.flatnonzero(far)
+    if len(at):
+        other, fine = inside(own.some(at), unit[at])
+        some = terms.some(at)
+        better = fine & (some.value(other)[0] > some.value(start[at])[0])
+        start[at[better]] = other[better]
+    return start, good
 
 
 def _or_old(new: Floats, old: Floats) -> Floats:

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 Bools = NDArray[np.bool_]
 
-_STEPS = 100
+_STEPS = 40  # more than this where Q has no maximum: it rises along a curved edge
 _HALVINGS = 60
 _ROUNDS = 200  # of the way into the definite matrices
 _LAST = 1e-13  # of the count: what a last step of Newton's method may still gain

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from emdsl.runtime.engine import Chunk, Engine
-from emdsl.runtime.guard import nudge, undefined, without_spread
+from emdsl.runtime.guard import nudge, undefined, unsettled, without_spread
 from emdsl.runtime.params import neutral_params
 from emdsl.runtime.program import Blocks, Features, Layout, Params, Piece, Statistics
 from emdsl.runtime.unseen import Points
@@ -107,4 +107,5 @@ def flat_params(engine: Engine, reference: Params, statistics: Statistics) -> li
     places = without_spread(meta, reference, changed)
     with contextlib.suppress(np.linalg.LinAlgError):
         places += undefined(program, statistics, reference)
+        places += unsettled(program, statistics, reference, engine.constraints)
     return list(dict.fromkeys(places))

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from tests.gallery.models import ROOT, data, module, sizes
+from emdsl.compiler import compile_source
+from emdsl.report.explain import explain
+from tests.gallery.models import ROOT, data, module, sizes, source
 
 MODELS = ROOT / "models"
 
@@ -89,3 +91,23 @@ def test_a_chain_that_never_goes_back() -> None:
     assert fit.log_likelihood == pytest.approx(np.logaddexp.reduce(ways), abs=1e-8)
     assert trans[[0, 1, 2, 2], [2, 0, 0, 1]].tolist() == [0.0] * 4
     assert (np.diff(fit.predict()["z"]) >= 0).all()
+
+
+def test_components_about_one_graph() -> None:
+    """Iterative proportional scaling (Speed and Kiiveri 1986) over the edges of the four-cycle."""
+    fit = fitted("concentration_graph", restarts=3)
+    x = data(MODELS / "concentration_graph.em")["x"]
+    z, mean = fit.posterior()["z"], fit.params["mean"]
+    away = [x - m for m in mean]
+    scatter = sum((z[:, k, None] * a).T @ a for k, a in enumerate(away)) / len(x)
+    conc = np.eye(4)
+    for _ in range(2000):
+        for edge in ([0, 1], [0, 2], [1, 3], [2, 3]):
+            at = np.ix_(edge, edge)
+            conc[at] += np.linalg.inv(scatter[at]) - np.linalg.inv(np.linalg.inv(conc)[at])
+    assert fit.params["conc"] == pytest.approx(conc, rel=1e-4, abs=1e-4)
+    assert fit.params["conc"][[0, 1], [3, 2]].tolist() == [0.0, 0.0]
+    assert fit.n_params == 2 + 3 * 4 + 8
+    told = explain(compile_source(source(MODELS / "concentration_graph.em")))
+    assert "    tr((a conc⁻¹ − M) E[r]) = 0\n" in told
+    assert "- conc[0, 3] == 0\n" in told

@@ -209,3 +209,173 @@ def test_entries_that_one_update_takes_together() -> None:
         "mean[0, :] in fix has some entries, but its update takes them all together: fix all of "
         "them, or write `constrain mean[0, 0] == 0` in the model"
     )
+
+
+def zeros_of(size: int, entries: dict[tuple[int, int], float]) -> NDArray[Any]:
+    out = np.full((size, size), NAN)
+    for place, value in entries.items():
+        out[place] = value
+    return out
+
+
+GAUSSIAN = """\
+model Gaussian
+param mean : real[D]
+param cov  : posdef[D]
+for n in N:
+    data x[n] : real[D] ~ MvNormal(mean, cov)
+"""
+
+
+def rows(seed: int, n: int = 60, size: int = 3) -> NDArray[Any]:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, size)) @ rng.normal(size=(size, size)) + 3.0
+
+
+@pytest.mark.parametrize("gaps", [False, True], ids=["complete", "cells missing"])
+def test_entries_of_a_covariance(gaps: bool) -> None:
+    """A search over the mean and the free entries, on the density of the cells that are there."""
+    x = rows(4)
+    if gaps:
+        x[np.random.default_rng(1).random(x.shape) < 0.15] = NAN
+    fixed = zeros_of(3, {(0, 1): 0.0, (2, 2): 2.0})
+    fit = emdsl.load(Source(GAUSSIAN, "g.em")).fit(x, fix={"cov": fixed}, tol=1e-12)
+    cov = fit.params["cov"]
+    assert fit.status == "converged"
+    assert (cov[0, 1], cov[1, 0], cov[2, 2]) == (0.0, 0.0, 2.0)
+    assert fit.n_params == 3 + 4
+    assert np.array_equal(np.isnan(fit.fix["cov"]), np.isnan(fixed) & np.isnan(fixed.T))
+
+    def lost(t: NDArray[Any]) -> float:
+        s = np.array([[t[3], 0.0, t[4]], [0.0, t[5], t[6]], [t[4], t[6], 2.0]])
+        if np.linalg.eigvalsh(s)[0] <= 1e-9:
+            return 1e6
+        total = 0.0
+        for row in x:
+            at = np.flatnonzero(~np.isnan(row))
+            if len(at):
+                total -= stats.multivariate_normal.logpdf(row[at], t[:3][at], s[np.ix_(at, at)])
+        return total
+
+    start = np.array([*fit.params["mean"], *cov[0, [0, 2]], *cov[1, [1, 2]]])
+    found = optimize.minimize(lost, start * 1.01, method="BFGS", options={"gtol": 1e-5})
+    assert fit.log_likelihood == pytest.approx(-found.fun, abs=1e-6)
+    assert start == pytest.approx(found.x, rel=1e-3, abs=1e-3)
+
+
+def test_zeros_of_each_component_and_of_the_noise_of_latents() -> None:
+    """A diagonal written as zeros is the model that has a diagonal."""
+    x = np.concatenate([rows(1), rows(2) + 6.0])
+    off = np.where(np.eye(3) > 0.0, NAN, 0.0)
+    gmm = emdsl.load(MODELS / "gaussian_mixture.em")
+    init = {"weight": [0.5, 0.5], "mean": [[3.0] * 3, [9.0] * 3], "cov": np.array([np.eye(3)] * 2)}
+    fit = gmm.fit(x, K=2, fix={"cov": np.stack([off, off])}, init=init, tol=1e-11)
+    diagonal = emdsl.load(MODELS / "gaussian_mixture_diagonal.em")
+    var = {**{n: v for n, v in init.items() if n != "cov"}, "var": np.ones((2, 3))}
+    plain = diagonal.fit(x, K=2, init=var, tol=1e-11)
+    assert (fit.n_params, fit.log_likelihood) == (
+        plain.n_params, pytest.approx(plain.log_likelihood, abs=1e-6)
+    )  # fmt: skip
+    factor = (
+        "model F\nparam load : real[3]\nparam mean : real[3]\nparam noise : {}\nfor n in N:\n"
+        "    latent f[n] : real ~ Normal(0, 1)\n"
+        "    data x[n] : real[3] ~ MvNormal(mean + load * f[n], {})\n"
+    )
+    full = emdsl.load(Source(factor.format("posdef[3]", "noise"), "f.em"))
+    vector = emdsl.load(Source(factor.format("positive[3]", "diag(noise)"), "f.em"))
+    begun = {"load": np.ones(3), "mean": np.zeros(3)}
+    y = rows(3)
+    one = full.fit(y, fix={"noise": off}, init={**begun, "noise": np.eye(3)}, max_iter=25)
+    two = vector.fit(y, init={**begun, "noise": np.ones(3)}, max_iter=25, fix={"mean": NAN})
+    assert one.objective_trace[:6] == pytest.approx(two.objective_trace[:6], abs=1e-7)
+
+
+def test_a_graph_in_a_chain() -> None:
+    """The states' precisions have a zero: theirs are the blocks of their covariances."""
+    text = """\
+model Chain(K = 2)
+param start    : simplex[K]
+param trans[K] : simplex[K]
+param mean[K]  : real[3]
+param prec[K]  : posdef[3]
+for t in T:
+    latent z[t] ~ Categorical(start if t == 0 else trans[z[t-1]])
+    data   x[t] : real[3] ~ MvNormal(mean[z[t]], precision = prec[z[t]])
+"""
+    rng = np.random.default_rng(8)
+    state = (np.arange(240) // 40) % 2
+    x = rng.normal(size=(240, 3)) * np.where(state, 1.0, 2.0)[:, None] + 3.0 * state[:, None]
+    off = zeros_of(3, {(0, 1): 0.0, (0, 2): 0.0})
+    fit = emdsl.load(Source(text, "c.em")).fit(
+        x, fix={"prec": np.stack([off, off])}, restarts=2, seed=1, tol=1e-11
+    )
+    assert fit.status == "converged"
+    z = fit.posterior()["z"]
+    for k in range(2):
+        w = z[:, k] / z[:, k].sum()
+        s = (w[:, None] * (x - w @ x)).T @ (x - w @ x)
+        assert fit.params["prec"][k][0, 0] == pytest.approx(1.0 / s[0, 0], rel=1e-4)
+        assert fit.params["prec"][k][1:, 1:] == pytest.approx(np.linalg.inv(s[1:, 1:]), rel=1e-3,
+                                                              abs=1e-3)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("entries", "text"),
+    [
+        ({(0, 1): 0.5, (1, 0): 0.4},
+         ("cov[0, 1] in fix is 0.5, but cov[1, 0] is 0.4: the matrix is symmetric, give both the "
+          "same or one of them NaN")),
+        ({(1, 1): 0.0},
+         ("cov[1, 1] in fix is 0, expected a positive number: it is on the diagonal of a positive "
+          "definite matrix")),
+        ({(0, 1): np.inf}, "cov[0, 1] in fix is inf, expected a finite number"),
+        ({(0, 0): 1.0, (2, 2): 4.0, (2, 0): -2.0},
+         ("no positive definite matrix cov has the entries that `fix` give it: [0, 2] is -2, "
+          "expected between -2 and 2, the root of [0, 0] times [2, 2]")),
+        ({(0, 0): 1.0, (1, 1): 1.0, (2, 2): 1.0, (0, 1): 0.9, (1, 2): 0.9, (0, 2): -0.9},
+         ("cov in fix is [[ 1. ,  0.9, -0.9], [ 0.9,  1. ,  0.9], [-0.9,  0.9,  1. ]], expected a "
+          "positive definite matrix")),
+    ],
+)  # fmt: skip
+def test_entries_that_no_matrix_has(entries: dict[tuple[int, int], float], text: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        emdsl.load(Source(GAUSSIAN, "g.em")).fit(rows(1), fix={"cov": zeros_of(3, entries)})
+    assert str(caught.value) == text
+
+
+def test_entries_of_the_file_and_of_the_fit_meet() -> None:
+    text = GAUSSIAN + "constrain cov[0, 1] == 0\nconstrain cov[2, 2] == cov[1, 1]\n"
+    module = emdsl.load(Source(text, "g.em"))
+    fit = module.fit(rows(2), fix={"cov": zeros_of(3, {(1, 2): 0.25})})
+    cov = fit.params["cov"]
+    assert (cov[0, 1], cov[2, 1], fit.n_params) == (0.0, 0.25, 3 + 3)
+    assert cov[1, 1] == cov[2, 2]
+    with pytest.raises(ParamsError) as caught:
+        module.fit(rows(2), fix={"cov": zeros_of(3, {(1, 0): 0.25})})
+    assert str(caught.value) == (
+        "cov[0, 1] is held at 0.25 by `fix` and at 0 by `cov[0, 1] == 0`: leave one out"
+    )
+    one_row = emdsl.load(Source(GAUSSIAN + "constrain cov[0] == cov[1]\n", "g.em"))
+    with pytest.raises(ParamsError) as caught:
+        one_row.fit(rows(2))
+    assert str(caught.value) == (
+        "no positive definite matrix cov has the entries that `cov[0] == cov[1]` give it, whatever "
+        "the others are: leave more of them free"
+    )
+
+
+def test_awkward_data_under_entries() -> None:
+    """Units, an offset, a constant column, fewer rows than columns, one row."""
+    module = emdsl.load(Source(GAUSSIAN, "g.em"))
+    fixed = zeros_of(3, {(0, 1): 0.0})
+    x = rows(7)
+    plain = module.fit(x, fix={"cov": fixed})
+    for unit in (1e-12, 1e12):
+        other = module.fit(x * unit, fix={"cov": fixed})
+        assert other.params["cov"] / unit**2 == pytest.approx(plain.params["cov"], rel=1e-7)
+    far = module.fit(x + 1e8, fix={"cov": fixed})
+    assert far.params["cov"] == pytest.approx(plain.params["cov"], abs=1e-6)
+    for data in (x * [0.0, 1.0, 1.0], x[:2], x[:1]):
+        assert module.fit(data, fix={"cov": fixed}).status == "degenerate"
+    off = np.where(np.eye(3) > 0.0, NAN, 0.0)
+    assert module.fit(x[:2], fix={"cov": off}).status == "converged"

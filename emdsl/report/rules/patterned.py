@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emdsl.derive.mstep.block import Patterned
 from emdsl.report.rules.context import Context
+from emdsl.report.style import Math
 
 
 def write(c: Context, form: Patterned) -> bool:
@@ -36,19 +37,25 @@ def write(c: Context, form: Patterned) -> bool:
     for letter, value in ((outer, form.plain), (inner, form.inverse)):
         if value != 0:
             page.formula(style.at(letter, rows), c.show(value))
-    index = style.name(next(x for x in ("k", "l", "r", "k0") if x not in taken))
+    index = style.name(next(x for x in ("r", "s", "q", "r0") if x not in taken))
     part = f"{style.at(free, [index])} {style.at(unit, [index])}"
-    page.say("Constraints leave of it, over the entries (and their mirror images) that are free:")
+    page.say("Constraints leave numbers free in it:")
     page.formula(matrix, f"{known} + {style.sum([index])} {part}")
+    page.say(
+        Math(known), " has the fixed entries; ", Math(style.at(unit, [index])), " is 1 at the"
+        " entries that are one of the numbers, mirror images among them, and 0 elsewhere.",
+    )  # fmt: skip
     page.say("The gradient vanishes in each of these numbers:")
     trace = style.function("tr", f"({slope}) {style.at(unit, [index])}", bare=False)
     page.formula("", f"{trace} = 0")
     if form.inverse == 0:
         page.say("It is the maximum: the log determinant is concave and the trace is linear.")
+    rest = (
+        "; where Q isn't concave, the expected curvature takes the place of the Hessian (Anderson"
+        " 1973)" if form.inverse != 0 else ""
+    )  # fmt: skip
     page.say(
         "Newton's method solves for them from the old values. A step is halved until the matrix is"
-        " positive definite and Q no lower; where Q isn't concave, which only the trace of the"
-        " inverse lets happen, the expected curvature takes the place of the Hessian (Anderson"
-        " 1973)."
+        f" positive definite and Q no lower{rest}."
     )
     return True
