@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 Two = tuple[Floats, Floats]
 
 _FAR = 10.0  # standard deviations, past which 1 less the hazard's slope loses digits
+_NEAR, _WIDE = 3.0, 0.25  # of two ends: so near, and so far apart, nothing cancels
 _ROOT_2_PI = math.sqrt(2.0 * math.pi)
 
 
@@ -113,8 +114,9 @@ def _one(natural: Two, lower: Floats, upper: Floats, how: How) -> tuple[Floats, 
 def _described(natural: Two, lower: Floats, upper: Floats) -> tuple[Floats, Floats, Floats]:
     """The log integral, mean and variance of one stretch.
 
-    With one end, and that not far in the normal's tail, by its distribution function (Johnson,
-    Kotz and Balakrishnan 1994, section 13.10.1); else by quadrature, where that would cancel.
+    Not far in the normal's tail, and where two ends aren't close to each other, by its distribution
+    function (Johnson, Kotz and Balakrishnan 1994, section 13.10.1); else by quadrature, where that
+    would cancel.
     """
     linear, square = natural
     below, above = np.isneginf(lower), np.isposinf(upper)
@@ -141,7 +143,34 @@ def _described(natural: Two, lower: Floats, upper: Floats) -> tuple[Floats, Floa
     message[none], mean[none], variance[none] = -np.inf, 0.0, 1.0
     rest = ~near & ~none
     if rest.any():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            middle, scale = np.broadcast_arrays(linear / precision, sd, near)[:2]
+            first = np.where(rest & (c < 0.0), (low - middle) / scale, np.nan)
+            last = np.where(rest & (c < 0.0), (high - middle) / scale, np.nan)
+        apart = np.maximum(np.maximum(first, -last), 0.0)
+        wide = (apart <= _NEAR) & (last - first >= _WIDE)
+        if wide.any():
+            found = _between(first[wide], last[wide])
+            m, s = middle[wide], scale[wide]
+            whole_of = 0.5 * (m / s) ** 2 + np.log(_ROOT_2_PI * s)
+            message[wide] = whole_of + found[0]
+            mean[wide], variance[wide] = m + s * found[1], s * s * found[2]
+            rest &= ~wide
+    if rest.any():
         some = b[rest], c[rest]
         found = truncated_normal_described(some, low[rest], high[rest])
         message[rest], mean[rest], variance[rest] = found
     return message, mean, variance
+
+
+def _between(first: Floats, last: Floats) -> tuple[Floats, Floats, Floats]:
+    """log P, mean and variance of a standard normal from `first` to `last`, all (n,)."""
+    from scipy import special
+
+    turned = first > 0.0  # to the lower tail, where probabilities are small and exact
+    low, high = np.where(turned, -last, first), np.where(turned, -first, last)
+    mass = special.ndtr(high) - special.ndtr(low)
+    at_low, at_high = (np.exp(-0.5 * e * e) / _ROOT_2_PI for e in (low, high))
+    slope = (at_low - at_high) / mass
+    variance = 1.0 + (low * at_low - high * at_high) / mass - slope * slope
+    return np.log(mass), np.where(turned, -slope, slope), variance

@@ -94,6 +94,11 @@ def test_brackets(text: str) -> None:
             assert module.log_likelihood({"y": seen}, moved) < result.log_likelihood
 
 
+def test_tests_that_are_added_up_are_counted_in_draws_too() -> None:
+    drawn = load(BRACKETS).sample({"m": 2.0, "s": 1.5}, sizes={"N": 200}, seed=0)
+    assert drawn["y"].tolist() == np.digitize(drawn["z"], [1, 2, 3.5]).tolist()
+
+
 def test_inside_and_outside_of_a_window() -> None:
     rng = RNG(1)
     low = rng.normal(size=200)

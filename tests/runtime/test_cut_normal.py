@@ -96,6 +96,21 @@ def test_two_ends_and_two_stretches() -> None:
         assert second == pytest.approx(inside[1], rel=1e-9)
 
 
+@pytest.mark.parametrize("width", [0.249, 0.251, 1.0, 6.0])
+def test_formulas_meet_quadrature(width: float) -> None:
+    """Where one takes over from the other, at either side and scale."""
+    low = np.concatenate([np.linspace(-9.0, 9.0, 37), [2.999, 3.001, -3.001 - width]])
+    mean, sd = np.full_like(low, 40.0), np.full_like(low, 1e-3)
+    ends = mean + sd * low, mean + sd * (low + width)
+    own = natural(mean, sd)
+    exact = rt.truncated_normal(own, *ends)
+    message, (first, _) = rt.cut_normal(own, between=between(*ends))
+    assert message == pytest.approx(exact[0], rel=1e-13)
+    assert first == pytest.approx(exact[1][0], rel=1e-12)
+    variance = rt.cut_normal_summary(own, between=between(*ends))[1]
+    assert variance == pytest.approx(rt.truncated_normal_summary(own, *ends)[1], rel=1e-7)
+
+
 def test_draws_lie_where_it_is_possible() -> None:
     rng = np.random.default_rng(1)
     mean, sd = np.full(4000, 0.4), np.full(4000, 1.1)
