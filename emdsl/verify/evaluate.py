@@ -70,8 +70,8 @@ def value(expr: Expr, world: World) -> Any:
 
 
 OPERATIONS: Mapping[str, Callable[..., Any]] = {
-    "add": lambda a, b: np.add(a, b, dtype=float),  # tests are 1 or 0
-    "sub": lambda a, b: np.subtract(a, b, dtype=float),
+    "add": lambda a, b: np.multiply(a, 1) + np.multiply(b, 1),  # tests are 1 or 0
+    "sub": lambda a, b: np.multiply(a, 1) - np.multiply(b, 1),
     "mul": np.multiply, "div": np.true_divide,
     "pow": lambda a, b: np.power(np.asarray(a, dtype=float), b),
     "neg": np.negative, "matmul": np.matmul, "dot": np.dot, "sum": np.sum,
