@@ -172,5 +172,6 @@ def _between(first: Floats, last: Floats) -> tuple[Floats, Floats, Floats]:
     mass = special.ndtr(high) - special.ndtr(low)
     at_low, at_high = (np.exp(-0.5 * e * e) / _ROOT_2_PI for e in (low, high))
     slope = (at_low - at_high) / mass
-    variance = 1.0 + (low * at_low - high * at_high) / mass - slope * slope
+    first, last = (np.where(np.isfinite(e), e, 0.0) for e in (low, high))  # inf exp(-inf) is 0
+    variance = 1.0 + (first * at_low - last * at_high) / mass - slope * slope
     return np.log(mass), np.where(turned, -slope, slope), variance

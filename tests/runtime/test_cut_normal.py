@@ -123,6 +123,17 @@ def test_draws_lie_where_it_is_possible() -> None:
     assert abs(u.mean() - first[0]) < 4 * np.sqrt(variance[0] / 4000)
 
 
+def test_nothing_cut_off_is_the_normal() -> None:
+    mean, sd = np.array([0.0, -3.0, 50.0]), np.array([1.0, 0.1, 7.0])
+    ends = between(np.full(3, -INF), np.full(3, INF))
+    message, (first, second) = rt.cut_normal(natural(mean, sd), between=ends)
+    whole = 0.5 * (mean / sd) ** 2 + np.log(np.sqrt(2 * np.pi) * sd)
+    assert message == pytest.approx(whole, rel=1e-14)
+    assert first == pytest.approx(mean)
+    assert second == pytest.approx(mean**2 + sd**2, rel=1e-14)
+    assert rt.cut_normal_summary(natural(mean, sd), between=ends)[1] == pytest.approx(sd**2)
+
+
 def test_nowhere_possible_has_no_probability() -> None:
     ends = between(np.array([0.0, 2.0]), np.array([1.0, 1.0]))
     message, (first, second) = rt.cut_normal(natural(np.zeros(2), np.ones(2)), between=ends)
