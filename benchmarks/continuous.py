@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from race import Contender, Fit, Workload, missing, module_of
 from scipy.optimize import brentq
-from scipy.special import digamma, gammaln, logsumexp
+from scipy.special import digamma, gammaln, logsumexp, ndtr
 
 Floats = NDArray[np.float64]
 Params = dict[str, Any]
@@ -473,6 +473,52 @@ def factor_analysers(n: int, d: int, latents: int, k: int) -> Any:
     return go
 
 
+# --- what data cut off -------------------------------------------------------------------------
+
+
+class OrderedProbit:
+    """Three categories by a normal score, cut at 0 and 1: truncated moments by SciPy's `ndtr`."""
+
+    def __init__(self, u: Floats, y: Floats, start: Params) -> None:
+        ends = np.array([-np.inf, 0.0, 1.0, np.inf])
+        self.u = np.column_stack([np.ones(len(u)), u])
+        self.low, self.high = ends[y], ends[y + 1]
+        self.beta = np.concatenate([[start["intercept"]], start["beta"]])
+        self.sd = float(start["sd"])
+
+    def e_step(self) -> tuple[Floats, float, float]:
+        mean, sd = self.u @ self.beta, self.sd
+        a, b = (self.low - mean) / sd, (self.high - mean) / sd
+        mass = ndtr(b) - ndtr(a)
+        at_a, at_b = (np.exp(-0.5 * e * e) / np.sqrt(2 * np.pi) for e in (a, b))
+        slope = (at_a - at_b) / mass
+        ends = np.where(at_a > 0, a, 0.0) * at_a - np.where(at_b > 0, b, 0.0) * at_b
+        z = mean + sd * slope
+        variance = sd * sd * (1.0 + ends / mass - slope**2)
+        return z, float(variance.sum()), float(np.log(mass).sum())
+
+    def step(self) -> None:
+        z, variance, _ = self.e_step()
+        self.beta = np.linalg.solve(self.u.T @ self.u, self.u.T @ z)
+        residual = z - self.u @ self.beta
+        self.sd = float(np.sqrt((residual @ residual + variance) / len(z)))
+
+
+def ordered_probit(n: int, p: int) -> Any:
+    def go(scale: float) -> list[Contender]:
+        rng = np.random.default_rng(12)
+        size = int(n * scale)
+        u = rng.normal(size=(size, p))
+        z = 0.4 + u @ rng.normal(0.0, 0.4, p) + 0.8 * rng.normal(size=size)
+        y = np.digitize(z, [0.0, 1.0])
+        start = {"intercept": np.array(0.5), "beta": np.zeros(p), "sd": np.array(1.0)}
+        own = OrderedProbit(u, y, start)
+        peer = Contender("NumPy by hand", own.step, lambda: own.e_step()[2])
+        return [Fit("ordered_probit", {"u": u, "y": y}, start).contender(), peer]
+
+    return go
+
+
 WORKLOADS = [
     Workload("factor analysis, N=1e5 D=50 L=5", factor_analysis(100_000, 50, 5), 100.0),
     Workload(
@@ -495,6 +541,7 @@ WORKLOADS = [
     Workload("Student's t, N=1e5", student_t(100_000)),
     Workload("Student's t, N=272", student_t(272), None, 50, 7),
     Workload("mixture of t, N=1e5 D=2 K=3", t_mixture(100_000, 2, 3)),
+    Workload("ordered probit, N=1e5 P=5", ordered_probit(100_000, 5)),
     Workload("Gamma-Poisson, N=1e5", gamma_poisson(100_000)),
     Workload("mixture of factor analysers, N=2e4 D=20 L=3 K=5", factor_analysers(20_000, 20, 3, 5)),
 ]

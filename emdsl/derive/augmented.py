@@ -15,7 +15,7 @@ from fractions import Fraction
 import sympy as sp
 
 from emdsl.families import FAMILIES
-from emdsl.families.family import Drawn, Representation, U
+from emdsl.families.family import Drawn, Representation, U, V
 from emdsl.model.graph import (
     Apply,
     AxisRef,
@@ -142,7 +142,7 @@ def _drawn(wanted: Drawn, draw: Draw, latent: Ref) -> Draw:
     """A declared draw with a node's own arguments put in."""
     family = FAMILIES[draw.family]
     names: dict[sp.Symbol, Expr] = {family.symbol(n): e for n, e in draw.args}
-    names[U] = latent
+    names[U] = names[V] = latent
     args = tuple((n, expression(e, names, draw.span)) for n, e in wanted.arguments)
     return Draw(wanted.family, args, draw.span)
 
@@ -189,6 +189,9 @@ def _written(tree: sp.Expr, names: dict[sp.Symbol, Expr], span: Span) -> Expr:
         inner = _written(tree.args[0], names, span)
         op: Op = "exp" if isinstance(tree, sp.exp) else "log"
         return Apply(op, (inner,), span, inner.shape)
+    if isinstance(tree, sp.Gt):
+        left, right = (_written(a, names, span) for a in tree.args)
+        return _binary("gt", left, right, span)
     raise NotImplementedError(f"a representation has {tree.func} in it")
 
 

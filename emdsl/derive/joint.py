@@ -215,7 +215,7 @@ class _Deriver:
     def variable(self, v: Variable) -> Node:
         assert v.dist is not None
         if v.role == "latent":
-            _without_limits(v.dist, f"the latent `{v.name}`", ("censored", "truncated", "interval"))
+            _without_limits(v.dist, f"the latent `{v.name}`", ("censored", "interval"))
         ref = Ref(v.name, v.role, tuple(AxisRef(a, v.span) for a in v.plates), v.span, v.type.shape)
         axis = self.levels.axes.get(v.name)
         self.level = self.levels.of(v)

@@ -231,7 +231,15 @@ class Scalarizer:
                 orelse = [(sp.And(sp.Not(test), c), v) for c, v in self.scalar(args[2], at)]
                 return tuple((c, v) for c, v in (*then, *orelse) if c != sp.false)
             case _:
-                return combine([self.scalar(a, at) for a in args], _SCALAR[op])
+                parts = [self.scalar(a, at) for a in args]
+                if op not in _TESTS:
+                    parts = [tuple((c, self._as_number(v)) for c, v in p) for p in parts]
+                return combine(parts, _SCALAR[op])
+
+    def _as_number(self, value: sp.Basic) -> sp.Expr:
+        """A test in arithmetic, or compared with a number, is 1 where it holds and 0 elsewhere."""
+        test = isinstance(value, sp.logic.boolalg.Boolean) and not isinstance(value, sp.Symbol)
+        return self.indicator(value) if test else value
 
     def _contraction(self, expr: Apply, at: tuple[Ix, ...]) -> sp.Expr:
         """Sums: `A @ v` at i is sum_j A[i, j] v[j]."""
@@ -293,6 +301,7 @@ def _truth(value: sp.Basic) -> sp.Basic:
     return sp.Ne(value, 0)
 
 
+_TESTS = ("and", "or", "not")  # of tests
 _SCALAR: dict[str, Callable[..., sp.Expr]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,

@@ -17,6 +17,7 @@ from itertools import permutations
 import sympy as sp
 
 from emdsl.derive.atoms import Atom, Centered, Elem, Ind, Ix, LogInd, Seen, Stat, Value
+from emdsl.derive.cuts import Cut, Possible, cuts_of, possible_of
 from emdsl.derive.joint import Joint, Node
 from emdsl.derive.live import Live, live_term
 from emdsl.derive.moments import Moment, Taken, latent_part, moment_of
@@ -128,6 +129,7 @@ class Derived:
     statistics: tuple[Statistic, ...]
     live: tuple[Live, ...] = ()
     live_terms: tuple[Term, ...] = ()  # the same, as the M-step sees them
+    cuts: tuple[Cut, ...] = ()  # continuous latents that data keep between bounds
 
     @property
     def shares(self) -> tuple[Term, ...]:
@@ -141,16 +143,20 @@ def statistics_of(joint: Joint) -> Derived:
     terms: list[Term] = []
     given: list[Given] = []
     live: list[Live] = []
+    possible: list[Possible] = []
     for node in joint.nodes:
         for m in node.monomials:
             if m.mixed:
                 live.append(live_term(m, node.plates[0], node.name, joint.atoms))
                 continue
             found = splitter.split(m, node)
-            if isinstance(found, Term):
-                terms.append(found)
-            else:
-                given.append(found)
+            match found:
+                case Term():
+                    terms.append(found)
+                case Given():
+                    given.append(found)
+                case Possible():
+                    possible.append(found)
     priors = [splitter.prior(m, node) for node in joint.priors for m in node.monomials]
     statistics = tuple(splitter.statistics.values())
     return Derived(
@@ -161,7 +167,13 @@ def statistics_of(joint: Joint) -> Derived:
         statistics,
         tuple(live),
         tuple(splitter.live(x) for x in live),
+        cuts_of(tuple(possible), joint.model, _own_rows(joint, possible), joint.atoms),
     )
+
+
+def _own_rows(joint: Joint, possible: list[Possible]) -> dict[str, str]:
+    names = {p.latent.name for p in possible}
+    return {n: joint.levels.of(joint.model.variable(n)).axis for n in names}
 
 
 class _Splitter:
@@ -175,12 +187,16 @@ class _Splitter:
         self.moments: dict[tuple[str, sp.Expr, tuple[str, ...]], Moment] = {}
         self.latents = joint.atoms.latent_axes()
 
-    def split(self, m: Monomial, node: Node) -> Term | Given:
+    def split(self, m: Monomial, node: Node) -> Term | Given | Possible:
         plate = node.plates[0]
         atoms = self.atoms
         taken: Taken | None = None
         inner, rest = latent_part(m.data, atoms)
         if inner != 1:
+            if rest == 1 and m.basis == 1:
+                possible = possible_of(inner, m.axes, plate, atoms, m.span)
+                if possible is not None:
+                    return possible
             taken, m = self._taken(inner, rest, m, plate)
         moving, still, both = self._sort(m, plate)
         free = atoms.axes_of(m.basis) | atoms.axes_of(still)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from sympy import Eq, Expr, Integer, exp, log, loggamma
+from sympy import Eq, Expr, Gt, Integer, exp, log, loggamma
 
 from emdsl.families.cumulative import LogNdtr
-from emdsl.families.family import Alternative, Family, Parameter, symbol
+from emdsl.families.family import (
+    Alternative,
+    Drawn,
+    Family,
+    Parameter,
+    Representation,
+    V,
+    symbol,
+)
 from emdsl.families.vocabulary import At, Dim, LogIndicator, Total
 
 _BOOL = symbol("x", "bool")
@@ -44,6 +52,17 @@ BERNOULLI = Family(
     ),
     sampler="bernoulli",
     values=Integer(2),
+    representations=(
+        # Albert and Chib, J. Am. Stat. Assoc. 88 (1993).
+        Representation(
+            ("probit",),
+            "score",
+            Drawn("Normal", (("mean", _PROBIT.symbol), ("sd", Integer(1)))),
+            Drawn("Delta", (("value", Gt(V, 0)),)),
+            "where data are separated, as those of one component may be, EM over it creeps "
+            "outwards for ever, while Newton's method on the density as written sees that",
+        ),
+    ),
 )
 
 CATEGORICAL = Family(

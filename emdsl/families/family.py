@@ -68,7 +68,8 @@ class Representation:
     StudentT(nu, m, s): x ~ Normal(m, var = s^2 / u) given u ~ Gamma(nu / 2, nu / 2).
 
     `parameters` are the argument names that it is written in, all of them; u is the SymPy symbol
-    `U` in `given`, what x is drawn from given it, and `latent` is what u is drawn from. `word`
+    `U` (`V` where it may be negative) in `given`, what x is drawn from given it, and `latent` is
+    what u is drawn from. `word`
     says what u is. Where EM over u is known to break, `caution` says why: such a form is taken
     where it is asked for, not otherwise.
     """
@@ -80,7 +81,7 @@ class Representation:
     caution: str = ""
 
 
-U = sp.Symbol("u", positive=True)
+U, V = sp.Symbol("u", positive=True), sp.Symbol("u", real=True)
 
 
 @dataclass(frozen=True, slots=True)

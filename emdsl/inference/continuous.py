@@ -7,6 +7,7 @@ log evidence for each of their configurations is a factor of *finite*.
 
 from __future__ import annotations
 
+from emdsl.derive.cuts import bound_in
 from emdsl.derive.display import without_pivots
 from emdsl.derive.joint import joint_of
 from emdsl.derive.levels import Level, Levels, Link, own_places
@@ -166,6 +167,12 @@ def _under_structure(derived: Derived, piece: Piece, summed: tuple[str, ...]) ->
     found, places = finite.factors_of(levels, piece)
     for level in piece.levels:
         scopes = [s.scope for s in derived.statistics if s.plate == level.axis and s.moment]
+        atoms = derived.joint.atoms
+        scopes += [
+            tuple(a for a in atoms.latent_axes() if a in c.axes_of(atoms))
+            for c in derived.cuts
+            if c.plate == level.axis
+        ]
         together = tuple(dict.fromkeys(a for scope in scopes for a in scope))
         if together:
             found.append(Factor(level, together))
@@ -261,6 +268,16 @@ def posteriors_in(
     for x in derived.live:
         if atoms.has_latent(x.expr) and (plates is None or x.plate in plates):
             name = latent_name(atoms.latents_in(x.expr)[0])
+            bound = bound_in(x.expr, atoms)
+            if bound is not None:
+                return Refusal(
+                    strategy,
+                    f"data decide by {bound} where `{name}` is possible, and that moves with a "
+                    "parameter: given where it was, no other value of the parameter is possible",
+                    x.span,
+                    hint="fix the bound (a number, a `const` or an `input`) and let the mean and "
+                    "the scale of the latent move instead",
+                )
             whole = written(without_pivots(x.expr, atoms).as_coeff_Mul()[1], atoms)
             inside = f"`{name}` and parameters are inside one function"
             return Refusal(
@@ -278,4 +295,5 @@ def posteriors_in(
         s = t.statistic
         if s is not None and s.moment is not None and (plates is None or s.plate in plates):
             moments.setdefault(s.moment, t.span)
-    return posteriors_of(model, atoms, tuple(moments.items()), strategy, at_home=at_home)
+    cuts = tuple(c for c in derived.cuts if plates is None or c.plate in plates)
+    return posteriors_of(model, atoms, tuple(moments.items()), strategy, at_home=at_home, cuts=cuts)

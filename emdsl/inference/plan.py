@@ -503,6 +503,8 @@ def _integrals(
             a for own in by_moment.values() for t in own if t.statistic is not None
             for a in t.statistic.scope
         }  # fmt: skip
+        if p.cut is not None:
+            above |= p.cut.axes_of(derived.joint.atoms)
         scope = tuple(a for a in order if a in above)
         start = len(clusters)
         clusters += [

@@ -6,6 +6,7 @@
     log u, log(1 - u)                 beta                  log u_k on a simplex: Dirichlet
     u, u^2 with u > 0                 truncated normal
     log det W, W_ij                   Wishart                log det W, inv(W)_ij: inverse Wishart
+    u, u^2, u cut by data             truncated normal, its bounds each row's own
 
 Whatever the distributions were called, the coefficients of these functions are the posterior's
 natural parameters (Diaconis and Ylvisaker, Ann. Stat. 7 (1979)).
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from emdsl.derive.atoms import Elem, InvOf, LogDetOf
+from emdsl.derive.cuts import Cut
 from emdsl.derive.moments import Moment, Sight, not_normal, written
 from emdsl.derive.table import Atoms
 from emdsl.inference.match import Refusal
@@ -42,7 +44,7 @@ class Posterior:
     """A family for latents that hang together, with the role of each of their moments.
 
     `power` is p where u^p has the family's distribution; `mirrored` are moments met as u_j u_i
-    where the pair is kept as (i, j).
+    where the pair is kept as (i, j). `cut` says where data leave the latent possible.
     """
 
     family: str
@@ -50,6 +52,7 @@ class Posterior:
     roles: tuple[tuple[Moment, Role], ...]
     power: sp.Expr = sp.S.One
     sights: tuple[Sight, ...] = ()  # a normal's parts
+    cut: Cut | None = None
 
     def role(self, moment: Moment) -> Role:
         return dict(self.roles)[moment]
@@ -62,6 +65,7 @@ def posteriors_of(
     strategy: str,
     *,
     at_home: bool = False,
+    cuts: tuple[Cut, ...] = (),
 ) -> tuple[Posterior, ...] | Refusal:
     """The posterior of each group of latents that moments tie; a refusal where one has none.
 
@@ -83,7 +87,11 @@ def posteriors_of(
     out: list[Posterior] = []
     for name in names:
         own = tuple((m, s) for m, s in moments if root(m.sights[0][0]) == name)
-        found = _posterior(model, atoms, own, strategy, at_home)
+        cut = next((c for c in cuts for m, _ in own if c.latent.name in _names(m)), None)
+        if cut is None:
+            found = _posterior(model, atoms, own, strategy, at_home)
+        else:
+            found = _cut_normal(cut, atoms, own, strategy)
         if isinstance(found, Refusal):
             return found
         out.append(found)
@@ -135,6 +143,47 @@ def _normal(
             roles.append((m, Role("along" if m.along else "product", at[0], at[1])))
     latents = tuple(dict.fromkeys(n for n, _ in sights))
     return Posterior("normal", latents, tuple(roles), sights=tuple(sights))
+
+
+def _names(m: Moment) -> set[str]:
+    return {name for name, _ in m.sights}
+
+
+def _cut_normal(
+    cut: Cut, atoms: Atoms, moments: tuple[tuple[Moment, Span], ...], strategy: str
+) -> Posterior | Refusal:
+    """A latent that would be normal, cut by data: each entry has a posterior of its own.
+
+    Of several that hang together a normal cut off in one direction has no closed integral.
+    """
+    name = cut.latent.name
+    if strategy == "gaussian":
+        why = f"data cut `{name}` off, so that its posterior isn't normal"
+        return Refusal(strategy, why, cut.span, apt=False)
+    roles: list[tuple[Moment, Role]] = []
+    for m, span in moments:
+        if not m.is_power:
+            if len(m.sights) == 1:
+                u = atoms.symbol(next(a for a in atoms.deep(m.expr) if isinstance(a, Elem)))
+                why = (
+                    f"data cut `{name}` off, and the log joint has {written(m.expr, atoms)} in it: "
+                    f"integrals between bounds are known where it has {u} and its square only"
+                )
+                return Refusal(strategy, why, span)
+            return Refusal(strategy, not_normal(m.expr, name, atoms), span)
+        if len(m.sights) == 2 and (m.sights[0] != m.sights[1] or not m.along):
+            others = sorted(_names(m) - {name})
+            tied = (
+                f"`{name}` and {' and '.join(f'`{n}`' for n in others)}" if others
+                else f"elements of `{name}`"
+            )  # fmt: skip
+            why = (
+                f"data cut `{name}` off, and {written(m.expr, atoms)} in the log joint ties {tied} "
+                "to each other: a normal of several that is cut off has no closed integral"
+            )
+            return Refusal(strategy, why, span)
+        roles.append((m, Role("function", len(m.sights) - 1)))
+    return Posterior("cut_normal", (name,), tuple(roles), cut=cut)
 
 
 def _single(

@@ -33,11 +33,14 @@ from emdsl.model import graph as g
 from emdsl.model.kinds import DISCRETE
 
 _OPS = {
-    "add": "add", "mul": "mul", "div": "div", "pow": "pow", "exp": "exp", "log": "log",
+    "mul": "mul", "div": "div", "pow": "pow", "exp": "exp", "log": "log",
     "sqrt": "sqrt", "abs": "abs", "sin": "sin", "cos": "cos", "tanh": "tanh", "lgamma": "lgamma",
     "eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "and": "and",
     "or": "or", "not": "not",
 }  # fmt: skip
+
+
+_TESTS = ("eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not")
 
 
 class DrawValues:
@@ -364,8 +367,10 @@ class DrawValues:
             case "neg":
                 return Map("mul", (Lit(-1), self._expr(args[0], at)))
             case "sub":
-                minus = Map("mul", (Lit(-1), self._expr(args[1], at)))
-                return Map("add", (self._expr(args[0], at), minus))
+                minus = Map("mul", (Lit(-1), self._number(args[1], at)))
+                return Map("add", (self._number(args[0], at), minus))
+            case "add":
+                return Map("add", tuple(self._number(a, at) for a in args))
             case "logistic":
                 e = Map("exp", (Map("mul", (Lit(-1), self._expr(args[0], at))),))
                 return Map("div", (Lit(1.0), Map("add", (Lit(1.0), e))))
@@ -391,6 +396,12 @@ class DrawValues:
                 )
             case _:
                 return Map(_OPS[op], tuple(self._expr(a, at) for a in args))
+
+    def _number(self, expr: g.Expr, at: tuple[Axis, ...]) -> Expr:
+        """A term of a sum: a test is 1 or 0, for NumPy's sum of two is whether either holds."""
+        value = self._expr(expr, at)
+        is_test = isinstance(expr, g.Apply) and expr.op in _TESTS
+        return Map("where", (value, Lit(1), Lit(0))) if is_test else value
 
     def _fresh(self, extent: g.Extent) -> Axis:
         self.count += 1

@@ -5,9 +5,12 @@ log joint of a cluster = coefficients (C, F) @ features (F, B)  + what has no pa
 
 from __future__ import annotations
 
+import math
+
 import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ind, Seen, Value
+from emdsl.derive.cuts import Cut
 from emdsl.derive.statistics import Feature, Given
 from emdsl.inference.plan import Cluster
 from emdsl.ir.nodes import (
@@ -28,6 +31,7 @@ from emdsl.ir.nodes import (
 )
 from emdsl.lower.blocks import BlockContext
 from emdsl.lower.fetch import sizes_of
+from emdsl.lower.integrate import cut_in
 from emdsl.lower.scalar import ScalarLowering
 
 _PLACES = ("category", "index", "bool", "count", "int")  # kinds of whole numbers
@@ -57,6 +61,10 @@ class FeatureLowering(BlockContext):
                 groups[-1].append(made[f])
         fixed: list[str] = []
         for i, cluster in enumerate(self.plan.clusters):
+            cut = cut_in(self.plan, i)
+            if cut is not None:
+                fixed.append(self._stretches(cut, cluster, s, body))
+                continue
             fixed.append(self._fixed(cluster.given, cluster.latents, i, s, body))
         direct = list(groups[0])
         for i, given in enumerate(self.plan.direct_given):
@@ -231,6 +239,34 @@ class FeatureLowering(BlockContext):
         body.append(Assign(name, Whole(value, axes, full=self.plan.match.coupled)))
         return name
 
+    def _stretches(self, cut: Cut, cluster: Cluster, s: ScalarLowering, body: list[Stmt]) -> str:
+        """Where a continuous latent is possible, for each stretch of it."""
+        assert cluster.moment is not None
+        own = cut.at(cluster.moment.axes, self.atoms)
+        axes = (*(s.axis(a) for a in cluster.states), self.plate)
+        parts: list[Whole] = []
+        for stretch in own.stretches:
+            ends = (_last(stretch.lower, -math.inf, s), _last(stretch.upper, math.inf, s))
+            always = stretch.condition == sp.true
+            there = Lit(1) if always else s.lower(stretch.condition)
+            parts += [Whole(x, axes) for x in (there, *ends)]
+        name = f"possible_{cut.latent.name}"
+        body.append(
+            Comment(f"where {cut.latent.name} is possible: (condition, lower and upper end)")
+        )
+        body.append(Bind((name,), "rt.stretches", tuple(parts)))
+        return name
+
     def _summed(self, given: Given) -> sp.Expr:
         return self.atoms.sum(tuple(a for a in given.sums if a in self.atoms.axes_of(given.expr)),
                               given.expr)  # fmt: skip
+
+
+def _last(ends: tuple[sp.Expr, ...], none: float, s: ScalarLowering) -> Expr:
+    """The highest of lower ends, the lowest of upper ones; `none` where there are none."""
+    out: Expr | None = None
+    for end in ends:
+        value = s.lower(end)
+        beyond = "gt" if none < 0.0 else "lt"
+        out = value if out is None else Map("where", (Map(beyond, (value, out)), value, out))
+    return Lit(none) if out is None else out

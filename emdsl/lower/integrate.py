@@ -7,6 +7,7 @@ same functions are what the statistics are made of.
 
 from __future__ import annotations
 
+from emdsl.derive.cuts import Cut
 from emdsl.inference.plan import Bundle, Cluster, PiecePlan
 from emdsl.inference.posteriors import Role
 from emdsl.ir.nodes import (
@@ -35,7 +36,16 @@ _WORDS = {
     "positive_normal": "normal, cut off at zero",
     "wishart": "Wishart",
     "inverse_wishart": "inverse Wishart",
+    "cut_normal": "normal, cut off by data",
 }
+
+
+def cut_in(plan: PiecePlan, cluster: int) -> Cut | None:
+    """Where the latent is possible whose first function's cluster this is; None: anywhere."""
+    for b in plan.bundles:
+        if b.posterior is not None and b.clusters[0] == cluster:
+            return b.posterior.cut
+    return None
 
 
 class Integration:
@@ -173,6 +183,8 @@ class Integration:
         inner = ", ".join(order.get(i, "None") for i in range(max(order) + 1))
         inner += "," * (max(order) == 0)
         power = f", power={float(p.power)!r}" if p.power != 1 else ""
+        if p.cut is not None:
+            power = f", between=features.fixed[{bundle.clusters[0]}]"
         wanted = f"({', '.join(map(str, places))}{',' * (len(places) == 1)})"
         states = len(bundle.scope)
         if p.family == "dirichlet":

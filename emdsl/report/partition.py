@@ -169,6 +169,53 @@ def _positive_normal(_: sp.Expr) -> Family:
     )  # fmt: skip
 
 
+LOW, HIGH = sp.Symbol("low", real=True), sp.Symbol("high", real=True)  # of a latent cut by data
+
+
+def _cut_normal(_: sp.Expr) -> Family:
+    """Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions (1994), (13.134) f."""
+
+    def at(printer: Printer, s: tuple[sp.Symbol, ...], end: sp.Symbol, of: str) -> sp.Symbol:
+        linear, precision = s
+        printer.marks[end] = printer.style.name(end.name)
+        inner = printer.show(sp.sqrt(precision) * end - linear / sp.sqrt(precision))
+        found = sp.Symbol(f"{of} {end}", positive=True)
+        printer.marks[found] = f"{printer.style.name(of)}({inner})"
+        return found
+
+    def mass(printer: Printer, s: tuple[sp.Symbol, ...]) -> sp.Expr:
+        return at(printer, s, HIGH, "Φ") - at(printer, s, LOW, "Φ")
+
+    def partition(printer: Printer, s: tuple[sp.Symbol, ...]) -> sp.Expr:
+        linear, precision = s
+        half = (sp.log(2 * sp.pi) - sp.log(precision)) / 2
+        return linear**2 / (2 * precision) + half + sp.log(mass(printer, s))
+
+    def means(printer: Printer, s: tuple[sp.Symbol, ...]) -> dict[int, sp.Expr]:
+        linear, precision = s
+        low, high = (at(printer, s, end, "φ") for end in (LOW, HIGH))
+        scale = sp.sqrt(precision) * mass(printer, s)
+        mean = sp.Symbol("mean of u")
+        printer.marks[mean] = printer.style.mean("u")
+        return {
+            0: linear / precision + (low - high) / scale,
+            1: 1 / precision + linear / precision * mean + (LOW * low - HIGH * high) / scale,
+        }
+
+    return Family(
+        "truncated normal", "u and u^2 for u from low to high",
+        "Johnson, Kotz and Balakrishnan 1994",
+        (
+            Parameter(("b", "h", "linear"), 0, 0, _ONE),
+            Parameter(("Λ", "P", "precision"), 1, 0, sp.Integer(-2)),
+        ),
+        partition, means,
+        "φ and Φ are the density and the distribution function of the standard normal, and an"
+        " infinite end times φ there is 0. Where what is possible is in several stretches, the"
+        " integral is a sum over them, and expectations are averages by their shares of it.",
+    )  # fmt: skip
+
+
 def _dirichlet(_: sp.Expr) -> Family:
     def partition(_: Printer, s: tuple[sp.Symbol, ...]) -> sp.Expr:
         return sp.loggamma(s[0])
@@ -195,5 +242,6 @@ _FAMILIES: dict[str, Callable[[sp.Expr], Family]] = {
     "generalised_inverse_gaussian": _generalised,
     "beta": _beta,
     "positive_normal": _positive_normal,
+    "cut_normal": _cut_normal,
     "dirichlet": _dirichlet,
 }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from emdsl.derive.atoms import Ix
+from emdsl.derive.cuts import Cut
 from emdsl.report.bundle import Account
 from emdsl.report.naturals import Natural, Summand, natural, summands
 from emdsl.report.partition import Family, Parameter, family
@@ -32,6 +33,8 @@ def write_single(account: Account) -> None:
     ]
     for left, k in zip(spelled, known, strict=True):
         page.formula(left, k.show(p, a.links))
+    if a.posterior.cut is not None:
+        _write_cut(a, a.posterior.cut, str(element), axes)
     symbols = a.symbols(spelled)
     over = p.style.sum([p.index(x) for x in axes]) + " " if axes else ""
     value = over + p.show(kind.partition(p, tuple(symbols)), PRODUCT if over else 0)
@@ -49,6 +52,22 @@ def write_single(account: Account) -> None:
         page.formula(a.expected(p.show(function)), p.show(means[number]))
     if kind.where:
         page.say(kind.where)
+
+
+def _write_cut(a: Account, cut: Cut, element: str, axes: tuple[str, ...]) -> None:
+    """In which rows the latent is where."""
+    p, own = a.p, cut.at(axes, a.joint.atoms)
+    a.page.say("Data leave it possible only between the ends low and high,")
+    for s in own.stretches:
+        ends = [
+            *(f"{p.show(e)} {p.style.relation('lt')} " for e in s.lower),
+            element,
+            *(f" {p.style.relation('lt')} {p.show(e)}" for e in s.upper),
+        ]
+        where = (
+            "" if s.condition == sp.true else f" {p.style.word('where')} {p.condition(s.condition)}"
+        )
+        a.page.formula("", "".join(ends) + where)
 
 
 def _functions(a: Account, axes: tuple[str, ...]) -> dict[int, sp.Expr]:

@@ -30,6 +30,9 @@ from emdsl.runtime.continuous import positive_normal as positive_normal
 from emdsl.runtime.continuous import posterior_of_matrix as posterior_of_matrix
 from emdsl.runtime.continuous import posterior_of_one as posterior_of_one
 from emdsl.runtime.continuous import posterior_of_shares as posterior_of_shares
+from emdsl.runtime.cut_normal import cut_normal as cut_normal
+from emdsl.runtime.cut_normal import cut_normal_summary as cut_normal_summary
+from emdsl.runtime.cut_normal import stretches as stretches
 from emdsl.runtime.em import Iteration as Iteration
 from emdsl.runtime.engine import Chunk as Chunk
 from emdsl.runtime.engine import Engine as Engine

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from emdsl.runtime.cut_normal import cut_normal, cut_normal_summary
 from emdsl.runtime.generalised_inverse_gaussian import (
     generalised_inverse_gaussian,
     generalised_inverse_gaussian_summary,
@@ -144,13 +145,14 @@ def posterior_of_one(
     states: int,
     naturals: tuple[Floats | None, ...],
     places: tuple[int, ...],
-    **settings: float,
+    **settings: Any,
 ) -> tuple[Floats, tuple[Floats, ...]]:
     """The posterior of latents that have one each, by a family of `emdsl.runtime`.
 
     naturals : what each function of the family is multiplied by, (states..., entries..., B); None
         for a function that isn't there.
     places : the functions whose posterior means are wanted.
+    settings : what the family takes by name: `power`, `between`.
 
     Returns the log of the integral, summed over the entries, and the means.
     """
@@ -160,7 +162,7 @@ def posterior_of_one(
     if isinstance(how, Describe):
         how.found.append(_SUMMARIES[family](given, **settings))
     if isinstance(how, DrawAll):
-        value = means[0] if family is positive_normal else np.exp(means[0])
+        value = means[0] if family in (positive_normal, cut_normal) else np.exp(means[0])
         how.found.append((value, None))
     if isinstance(how, (Describe, DrawAll)):
         means = tuple(np.ones(1) for _ in means)
@@ -239,6 +241,7 @@ _SUMMARIES: dict[Callable[..., Any], Callable[..., tuple[Floats, Floats]]] = {
     positive_normal: positive_normal_summary,
     wishart: wishart_summary,
     inverse_wishart: inverse_wishart_summary,
+    cut_normal: cut_normal_summary,
 }
 
 

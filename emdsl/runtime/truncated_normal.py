@@ -48,6 +48,13 @@ def truncated_normal(natural: Two, lower: Any, upper: Any, how: How = EXPECT) ->
     return message, (mean, mean * mean + variance)
 
 
+def truncated_normal_described(
+    natural: Two, lower: Any, upper: Any
+) -> tuple[Floats, Floats, Floats]:
+    """The log integral, the mean and the variance of u; arguments and errors as above."""
+    return _integrated(natural, lower, upper)[:3]
+
+
 def truncated_normal_summary(natural: Two, lower: Any, upper: Any) -> Two:
     """The mean and the variance of u."""
     _, mean, variance, _ = _integrated(natural, lower, upper)

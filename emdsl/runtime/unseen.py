@@ -217,6 +217,15 @@ def _inverse_matrix(
     return _matrix(integral, dims, rows, rng, scale, inverse=True)
 
 
+def _cut_normal(
+    integral: Integral, dims: Dims, rows: int, rng: np.random.Generator | None, scale: float
+) -> dict[str, Floats]:
+    """About a drawn point, which data cut off nonetheless."""
+    shape = _shape_of(integral, dims, rows)
+    point = np.zeros(shape) if rng is None else rng.standard_normal(shape)
+    return _named(integral, {0: 2.0 * point / scale, 1: np.full(shape, -1.0 / scale**2)})
+
+
 _FAMILIES = {
     "gamma": _gamma,
     "inverse_gamma": _inverse_gamma,
@@ -226,4 +235,5 @@ _FAMILIES = {
     "positive_normal": _half_normal,
     "wishart": _matrix,
     "inverse_wishart": _inverse_matrix,
+    "cut_normal": _cut_normal,
 }

@@ -278,6 +278,89 @@ def test_it_can_be_turned_off(text: str) -> None:
     assert compiled(text + "infer x using augmentation\n", augment=False).module.count("Gamma") == 0
 
 
+PROBITS = """model M(K = 2)
+param weight  : simplex[K]
+param beta[K] : real[P]
+for n in N:
+    input  u[n] : real[P]
+    latent z[n] ~ Categorical(weight)
+    data   x[n] : bool[J] ~ Bernoulli(probit = dot(beta[z[n]], u[n]) * ones[J])
+"""
+
+
+def test_a_probit_is_a_side_of_a_normal() -> None:
+    """Albert and Chib 1993. Offered, and not taken unasked: separation would go unseen."""
+    (found,) = compiled(PROBITS).augmentations
+    assert not found.taken
+    assert "where data are separated" in found.reason
+    (found,) = compiled(PROBITS, augment=True).augmentations
+    assert (found.taken, found.closed, found.numeric) == (True, ("beta",), ())
+    rng = np.random.default_rng(4)
+    u = np.stack([np.ones(N), rng.normal(size=N)], axis=1)
+    x = (rng.random((N, 3)) < np.where(u[:, 1:] > 0.3, 0.8, 0.3)).astype(float)
+    x[[2, 9], 1] = np.nan
+    data = {"u": u, "x": x}
+    written, other = (emdsl.load(Source(PROBITS), augment=a) for a in (False, True))
+    params = written.init_params(data, seed=1)
+    params["beta"] = 2 * rng.normal(size=(2, 2))
+    assert other.log_likelihood(data, params) == pytest.approx(
+        written.log_likelihood(data, params), rel=1e-12
+    )
+    one, two = (m.fit(data, init=params, tol=1e-12, max_iter=3000) for m in (written, other))
+    assert two.log_likelihood == pytest.approx(one.log_likelihood, rel=1e-8)
+    score = two.posterior_moments(data)["x_score"].mean
+    assert score.shape == x.shape
+    eta = u @ two.params["beta"].T
+    assert (score[x == 1] > 0).all()
+    assert (score[x == 0] < 0).all()
+    posterior = two.posterior(data)["z"]
+    assert score[2, 1] == pytest.approx((posterior[2] * eta[2]).sum())  # nothing was seen
+
+
+def test_separated_probits_are_told() -> None:
+    """As they are written; EM over the scores has no end, and stops where it is told to."""
+    text = """model M
+param a    : real
+param beta : real[P]
+for n in N:
+    input u[n] : real[P]
+    data  x[n] ~ Bernoulli(probit = a + dot(beta, u[n]))
+"""
+    u = np.random.default_rng(0).normal(size=(60, 2))
+    data = {"u": u, "x": (u[:, 0] > 0.1).astype(int)}
+    result = emdsl.load(Source(text)).fit(data, seed=0)
+    (said,) = result.messages
+    assert said.startswith("a and beta have no finite maximum: the data are separated, which sends")
+    assert said.endswith("give them a prior such as ~ Normal(0, 2.5)")
+    slow = emdsl.load(Source(text), augment=True).fit(data, seed=0, restarts=1, max_iter=100)
+    assert slow.status == "max_iter"
+    assert slow.log_likelihood < result.log_likelihood
+    tame = text.replace("real[P]\nfor", "real[P] ~ Normal(0, 2.5)\nfor")
+    one, two = (
+        emdsl.load(Source(tame), augment=a).fit(data, seed=0, restarts=1, tol=1e-13, max_iter=5000)
+        for a in (False, True)
+    )
+    assert not one.messages
+    assert two.objective == pytest.approx(one.objective, rel=1e-8)
+
+
+def test_a_probit_with_effects_of_groups_is_refused() -> None:
+    text = """model M
+param tau : positive
+for g in G:
+    latent b[g] ~ Normal(0, tau)
+for n in N:
+    input  group[n] : index[G]
+    data   x[n] ~ Bernoulli(probit = b[group[n]])
+"""
+    for augment in (None, True):
+        with pytest.raises(CompileError) as caught:
+            compiled(text, augment)
+        (problem,) = caught.value.diagnostics
+        assert problem.code == "no-strategy"
+        assert "`(log(Phi(b[group[n]]*(2*x[n] - 1))))`" in problem.notes[-1].text
+
+
 def test_closed_updates_stay_as_they_are() -> None:
     """A Laplace's weighted medians are exact; so is a normal's."""
     text = MIXTURE.replace("StudentT(4, ", "Laplace(")

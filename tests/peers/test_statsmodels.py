@@ -9,11 +9,13 @@ import pytest
 import statsmodels.api as sm
 from scipy.special import digamma
 from statsmodels.discrete.count_model import ZeroInflatedNegativeBinomialP, ZeroInflatedPoisson
+from statsmodels.miscmodels.ordinal_model import OrderedModel
 from statsmodels.tsa.regime_switching.markov_regression import MarkovRegression
 from statsmodels.tsa.statespace.structural import UnobservedComponents
 
+import emdsl
 from tests.peers.fits import Floats, compiled, fitted, near
-from tests.reference.tables import column, design, matrix
+from tests.reference.tables import MODELS, column, design, matrix
 
 LIKELIHOOD = 1e-8  # relative
 PUBLISHING = ("fem", "mar", "kid5", "phd", "ment")
@@ -43,6 +45,29 @@ def test_logistic_regression(shift: float) -> None:
     result = fitted("logistic_regression", {"u": u + shift, "y": y})
     near(result.params["beta"], peer.params[1:])
     near(result.params["intercept"], peer.params[0] - shift * peer.params[1:].sum())
+    assert result.log_likelihood == pytest.approx(peer.llf, rel=LIKELIHOOD)
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_probit_regression(augment: bool) -> None:
+    """By Newton's method, and by EM over the normal scores that the answers are the signs of."""
+    u, y = matrix("infert", "spontaneous", "induced"), column("infert", "case")
+    peer = sm.Probit(y, sm.add_constant(u)).fit(disp=0, tol=1e-12)
+    module = emdsl.load(MODELS / "probit_regression.em", augment=augment)
+    result = module.fit({"u": u, "y": y}, seed=0, restarts=1, tol=1e-13, max_iter=5000)
+    near(line(result), peer.params)
+    assert result.log_likelihood == pytest.approx(peer.llf, rel=LIKELIHOOD)
+
+
+def test_ordered_probit() -> None:
+    """Cut at 0 and at 1 with a scale, or at any two places with the scale 1."""
+    u, y = matrix("infert", "age", "parity"), column("infert", "induced")
+    peer = OrderedModel(y, u, distr="probit").fit(method="newton", disp=0, tol=1e-12)
+    result = fitted("ordered_probit", {"u": u, "y": y})
+    sd = float(result.params["sd"])
+    first, second = peer.model.transform_threshold_params(peer.params)[1:3]
+    near(result.params["beta"] / sd, peer.params[:2])
+    near(np.array([-result.params["intercept"], 1.0]) / sd, np.array([first, second - first]))
     assert result.log_likelihood == pytest.approx(peer.llf, rel=LIKELIHOOD)
 
 

@@ -144,6 +144,34 @@ def test_dirichlet(joint: Joint) -> None:
     assert float(mean) == pytest.approx(wanted, rel=1e-6)
 
 
+@pytest.mark.parametrize(("low", "high"), [(-0.4, 1.3), (0.2, math.inf), (-math.inf, -0.7)])
+def test_partition_and_means_of_what_is_cut_off(joint: Joint, low: float, high: float) -> None:
+    """The formulas that are shown, evaluated, against quadrature between the ends."""
+    kind = family("cut_normal", sp.Integer(1))
+    linear, precision = -0.8, 1.7
+    symbols = tuple(sp.Symbol(f"s{i}", positive=True) for i in range(2))
+    p = Printer(TextStyle(), joint)
+
+    def weight(u: float, power: int) -> float:
+        return u**power * math.exp(linear * u - precision * u * u / 2)
+
+    total, first, second = (quad(weight, low, high, (k,))[0] for k in range(3))
+    known = {sp.Symbol("mean of u"): first / total}
+    for name, end in (("low", low), ("high", high)):
+        known[sp.Symbol(name, real=True)] = end if math.isfinite(end) else 0.0
+        z = math.sqrt(precision) * end - linear / math.sqrt(precision)
+        density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+        known[sp.Symbol(f"φ {name}", positive=True)] = density
+        known[sp.Symbol(f"Φ {name}", positive=True)] = math.erfc(-z / math.sqrt(2)) / 2
+    known |= dict(zip(symbols, (linear, precision), strict=True))
+
+    partition = kind.partition(p, symbols)
+    assert float(partition.subs(known)) == pytest.approx(math.log(total), rel=1e-9)
+    means = kind.means(p, symbols)
+    assert float(means[0].subs(known)) == pytest.approx(first / total, rel=1e-9)
+    assert float(means[1].subs(known)) == pytest.approx(second / total, rel=1e-9)
+
+
 # --- sentences ---------------------------------------------------------------------------------
 
 

@@ -1,0 +1,6 @@
+model M
+param m : real
+for n in N:
+    latent z[n] ~ Normal(m, 1)
+    latent w[n] ~ Normal(0, 1)
+    data   y[n] : bool ~ Delta(z[n] > w[n])
