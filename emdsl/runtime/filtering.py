@@ -13,8 +13,7 @@ value has a chain, and p(c | x_0..t) ~ p(c | what is known beside the chain) p(x
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,37 +22,15 @@ from emdsl.runtime.blank import without_data
 from emdsl.runtime.chains import Trees
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import NoFilterError, no_chain
-from emdsl.runtime.filtering_normals import filter_normals, foreseen, windows_of
-from emdsl.runtime.gaps import GapData
-from emdsl.runtime.how import EXPECT
-from emdsl.runtime.impute import foreseeing, with_whole_rows
 from emdsl.runtime.integrals import finite_states
 from emdsl.runtime.jointly import JointlyNormalData
-from emdsl.runtime.links import added_up
-from emdsl.runtime.patterns import Ints
-from emdsl.runtime.pieces import Coupled, Known
+from emdsl.runtime.past import Level, Past, alone, beside
+from emdsl.runtime.pieces import Known
 from emdsl.runtime.program import Floats, Params, Walk
 from emdsl.runtime.steps import Asked, Steps, replied, steps_of
 from emdsl.runtime.structures import StructureData
 
 _CUT = 1e-295  # as in the engine: a potential below e^-690 means none
-Level = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What each row's past says, by latent and by level.
-
-    filtered, predicted : {latent: (level, (rows, values))}; of a normal latent (level, its means
-        (entries, rows), its covariances (entries, entries, rows))
-    log_predictive : {level: (rows,)}
-    foreseen : {data: (level, means, standard deviations)}, (rows, entries), of data given the past
-    """
-
-    filtered: dict[str, tuple[Level, Floats] | tuple[Level, Floats, Floats]]
-    predicted: dict[str, tuple[Level, Floats] | tuple[Level, Floats, Floats]]
-    log_predictive: dict[Level, Floats]
-    foreseen: dict[str, tuple[Level, Floats, Floats]] = field(default_factory=dict)
 
 
 def filter_chains(engine: Engine, params: Params) -> Past:
@@ -62,7 +39,8 @@ def filter_chains(engine: Engine, params: Params) -> Past:
     Raises NoFilterError.
     """
     chains = [s for s in engine.structures if isinstance(s, StructureData) and s.structure.walks]
-    _alone(engine, chains)
+    if any(isinstance(x, JointlyNormalData) for x in engine.structures):
+        alone(engine, chains)
     if not chains:
         raise NoFilterError(no_chain(engine.program.meta.name))
     for chain in chains:
@@ -76,79 +54,9 @@ def filter_chains(engine: Engine, params: Params) -> Past:
         assert isinstance(other, StructureData)
         _filter(engine, chain, other, known, bare, past)
     for level in past.log_predictive:
-        past.log_predictive[level] += _beside(engine, level, known, chains)
-        past.log_predictive[level] -= _beside(blank, level, bare, chains)
+        past.log_predictive[level] += beside(engine, level, known, chains)
+        past.log_predictive[level] -= beside(blank, level, bare, chains)
     return past
-
-
-def filter_normal_chains(engine: Engine, params: Params) -> Past:
-    """Filter along every chain of normal latents.
-
-    Raises NoFilterError.
-    """
-    chains = [s for s in engine.structures if isinstance(s, JointlyNormalData)]
-    _alone(engine, chains)
-    for chain in chains:
-        windows_of(chain)
-    blank = without_data(engine)
-    known, bare = engine.known(params), blank.known(params)
-    past = Past({}, {}, {})
-    unseen = _unseen(engine)
-    for chain in chains:
-        number = engine.structures.index(chain)
-        other, ahead = blank.structures[number], unseen.structures[number]
-        assert isinstance(other, JointlyNormalData)
-        assert isinstance(ahead, JointlyNormalData)
-        found = filter_normals(chain, other, known, bare)
-        windows = found.windows
-        for f, latent in enumerate(chain.latents):
-            own = windows.place(f, 0, chain.families[f].dim)
-            for answers, (mean, spread) in (
-                (past.filtered, found.filtered),
-                (past.predicted, found.predicted),
-            ):
-                answers[latent.name] = windows.level, mean[own], spread[own, own]
-        total = past.log_predictive.get(windows.level)
-        for gaps, which, mean, variance in foreseen(ahead, found, params):
-            _foresee(unseen, gaps, which, mean, variance, past)
-        density = found.log_predictive
-        past.log_predictive[windows.level] = density if total is None else total + density
-    for level in past.log_predictive:
-        past.log_predictive[level] += _beside(engine, level, known, ())
-        past.log_predictive[level] -= _beside(blank, level, bare, ())
-    return past
-
-
-def _unseen(engine: Engine) -> Engine:
-    """An engine for the same rows whose data are missing, and integrated out where they can be."""
-    program, names = foreseeing(engine.program)
-    bound = with_whole_rows(engine.bound, names)
-    return without_data(Engine(program, bound, engine.pivot, collapse=False))
-
-
-def _foresee(
-    engine: Engine, gaps: GapData, which: Ints, mean: Floats, variance: Floats, past: Past
-) -> None:
-    """Data's means and standard deviations given the past, added to the answers."""
-    axes = gaps.data.piece.axes
-    size = engine.levels.rows(axes).size
-    for name in gaps.gaps.arrays:
-        own = [i for i, (n, _) in enumerate(gaps.rows.cells) if n == name]
-        shape = gaps.data.arrays[name].shape[:-1]
-        values, sd = np.full((size, len(own)), np.nan), np.full((size, len(own)), np.nan)
-        values[which] = mean[own].T
-        sd[which] = np.sqrt(np.maximum(variance[own], 0.0)).T
-        past.foreseen[name] = axes, values.reshape(size, *shape), sd.reshape(size, *shape)
-
-
-def _alone(engine: Engine, chains: Sequence[Coupled]) -> None:
-    """Raise NoFilterError where there are chains of discrete latents and of normal ones."""
-    other = [s for s in engine.structures if s not in chains]
-    if chains and any(isinstance(s, JointlyNormalData) for s in (*other, *chains)) and other:
-        raise NoFilterError(
-            "the model has chains of discrete latents and of normal ones, which aren't filtered "
-            "together: ask for the posterior"
-        )
 
 
 def _check(chain: StructureData) -> None:
@@ -282,43 +190,3 @@ def _outer(engine: Engine, walk: Walk, given: Floats) -> Mapping[str, Floats]:
         others = tuple(k for k in range(len(names)) if k != i)
         out[name] = np.ascontiguousarray(joint.sum(axis=others).T)
     return out
-
-
-def _beside(engine: Engine, level: Level, known: Known, chains: Sequence[StructureData]) -> Floats:
-    """What the rows of a level, and those inside them, say beside the chain: terms that no latent
-    touches, and rows that are independent of it. Without data that is what a latent's own
-    probabilities have in all its values.
-    """
-    size = engine.levels.rows(level).size
-    total = np.zeros(size)
-    for index, data in enumerate(engine.pieces):
-        axes = data.piece.axes
-        inside = axes[: len(level)] == level
-        ties = [
-            tie
-            for chain in chains
-            for link, tie in zip(chain.structure.links, chain.ties.links, strict=True)
-            if index in chain.pieces and link.source == axes and link.target == level
-        ]
-        if not inside and not ties:
-            continue
-        parts = []
-        for _, features in engine.blocks(index, known.params):
-            part = known[index][0] @ features.direct
-            if features.live is not None:
-                part = part + features.live
-            if data.piece.clusters and index not in engine.coupled:
-                part = part + data.piece.infer(
-                    features, known[index], engine.layout, EXPECT, None)[0]  # fmt: skip
-            parts.append(part)
-        found = np.concatenate(parts)
-        found = found if data.inverse is None else found[data.inverse]
-        if not inside:
-            total += ties[0].add(found[None])[0]
-            continue
-        if axes != level:
-            weight = engine.levels.within(axes, level)
-            found = found if weight is None else found * weight
-            found = added_up(found, engine.levels.rows(axes).up[len(level)], size)
-        total += found
-    return total

@@ -366,8 +366,8 @@ class JointlyNormalData:
         return {}
 
     def past(self, engine: Any, params: Any) -> Any:
-        """What each row's past says, along every chain of the model: a `filtering.Past`."""
-        from emdsl.runtime.filtering import filter_normal_chains  # which needs this class
+        """What each row's past says, along every chain of the model: a `past.Past`."""
+        from emdsl.runtime.past_of_normals import filter_normal_chains  # which needs this class
 
         return filter_normal_chains(engine, params)
 

@@ -358,7 +358,7 @@ class StructureData:
         return found
 
     def past(self, engine: Any, params: Params) -> Any:
-        """What each row's past says, along every chain of the model: a `filtering.Past`."""
+        """What each row's past says, along every chain of the model: a `past.Past`."""
         from emdsl.runtime.filtering import filter_chains  # which needs this class
 
         return filter_chains(engine, params)
