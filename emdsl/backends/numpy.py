@@ -200,9 +200,8 @@ class Printer:
     def _sum(self, args: tuple[Expr, ...], target: Target) -> str:
         out = ""
         # a positive term first reads better than a leading minus
-        ordered = sorted(args, key=lambda a: self._at(a, target, _ADD).startswith("-"))
-        for arg in ordered:
-            code = self._at(arg, target, _ADD)
+        codes = [self._at(arg, target, _ADD) for arg in args]
+        for code in sorted(codes, key=lambda code: code.startswith("-")):
             if not out:
                 out = code
             elif code.startswith("-"):

@@ -33,6 +33,8 @@ from emdsl.derive.atoms import (
 from emdsl.diagnostics import Bug
 from emdsl.model.graph import Extent, Fixed, Ragged, Size
 
+_PLAIN = (sp.Add, sp.Mul, sp.Pow, sp.Function)  # which bind no symbol of their arguments
+
 
 @dataclass
 class Atoms:
@@ -43,6 +45,9 @@ class Atoms:
     latent_dims: dict[str, tuple[Extent, ...]] = field(default_factory=dict)  # of one element
     _by_symbol: dict[sp.Symbol, Atom] = field(default_factory=dict)
     _by_atom: dict[Atom, sp.Symbol] = field(default_factory=dict)
+    # what is asked of the same expressions again and again, which never changes either
+    _axes_of: dict[sp.Basic, frozenset[str]] = field(default_factory=dict, repr=False)
+    _deep: dict[sp.Basic, frozenset[Atom]] = field(default_factory=dict, repr=False)
 
     # -- axes --
 
@@ -86,12 +91,20 @@ class Atoms:
 
     def deep(self, expr: sp.Basic) -> frozenset[Atom]:
         """All atoms of an expression, with those inside sums, conditions and offsets."""
+        known = self._deep.get(expr)
+        if known is not None:
+            return known
         found: set[Atom] = set()
-        for s in expr.free_symbols:
-            atom = self.atom(s)
-            found.add(atom)
-            found |= self._inside(atom)
-        return frozenset(found)
+        if isinstance(expr, _PLAIN):
+            for part in expr.args:
+                found |= self.deep(part)
+        else:
+            for s in expr.free_symbols:
+                atom = self.atom(s)
+                found.add(atom)
+                found |= self._inside(atom)
+        self._deep[expr] = frozenset(found)
+        return self._deep[expr]
 
     def _inside(self, atom: Atom) -> frozenset[Atom]:
         match atom:
@@ -131,9 +144,17 @@ class Atoms:
 
     def axes_of(self, expr: sp.Basic) -> frozenset[str]:
         """The free axes of an expression: those bound by sums are left out."""
+        known = self._axes_of.get(expr)
+        if known is not None:
+            return known
         out: frozenset[str] = frozenset()
-        for s in expr.free_symbols:
-            out |= self.axes_of_atom(self.atom(s))
+        if isinstance(expr, _PLAIN):
+            for part in expr.args:
+                out |= self.axes_of(part)
+        else:
+            for s in expr.free_symbols:
+                out |= self.axes_of_atom(self.atom(s))
+        self._axes_of[expr] = out
         return out
 
     def axes_of_atom(self, atom: Atom) -> frozenset[str]:

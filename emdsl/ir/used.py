@@ -48,12 +48,14 @@ def _names(x: object) -> Iterator[str]:
 def without_unused(body: Sequence[Stmt]) -> tuple[Stmt, ...]:
     """The statements without those that fetch or bind what none after them uses."""
     kept: list[Stmt] = []
+    read: set[str] = set()  # by those kept
     for s in reversed(body):
-        sources = (_WORD.findall(i.mapping) for i in kept if isinstance(i, Item))
-        read = names_in(kept).union(*sources)
         if isinstance(s, Item | Bind) and _made(s) and not _made(s) & read:
             continue
         kept.append(s)
+        read |= names_in((s,))
+        if isinstance(s, Item):
+            read.update(_WORD.findall(s.mapping))
     return tuple(reversed(kept))
 
 

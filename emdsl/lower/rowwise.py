@@ -10,7 +10,7 @@ again with what was found. Sums over rows of products become matrix products whe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 import sympy as sp
@@ -41,8 +41,8 @@ class Uses:
     `shares` are the softmaxes it needs, by the key of their logsumexp: their own.
     """
 
-    count: Counter[str] = field(default_factory=Counter)
-    shares: dict[str, str] = field(default_factory=dict)
+    count: Counter[Hashable] = field(default_factory=Counter)
+    shares: dict[sp.Basic, sp.Basic] = field(default_factory=dict)
 
 
 @dataclass
@@ -54,7 +54,7 @@ class RowScalars(ScalarLowering):
     """
 
     body: list[Stmt] = field(default_factory=list)
-    made: dict[str, tuple[str, int]] = field(default_factory=dict)
+    made: dict[Hashable, tuple[str, int]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     known: Uses | None = None
     uses: Uses = field(default_factory=Uses)
@@ -80,7 +80,7 @@ class RowScalars(ScalarLowering):
             self.body.append(Assign(name, whole))
         return Array(self.made[key][0], tuple(self.axis(a) for a in axes))
 
-    def _key(self, expr: sp.Basic, axes: tuple[str, ...]) -> str:
+    def _key(self, expr: sp.Basic, axes: tuple[str, ...]) -> sp.Basic:
         """The expression, whatever its axes are called."""
         names: dict[str, Ix] = {}
         for i, axis in enumerate(axes):
@@ -89,7 +89,7 @@ class RowScalars(ScalarLowering):
                 place = f"#{i}{extent}"
                 self.atoms.axes.setdefault(place, AxisInfo(place, "event", extent))
                 names[axis] = place
-        return str(self.atoms.rename(expr, names))
+        return self.atoms.rename(expr, names)
 
     # -- what is needed more than once --
 
@@ -110,7 +110,7 @@ class RowScalars(ScalarLowering):
         flipped = arg.could_extract_minus_sign()
         x = -arg if flipped else arg
         axes = self._ordered(x)
-        key = f"tail {self._key(x, axes)}"
+        key = "tail", self._key(x, axes)
         self.uses.count[key] += 1
         inner = self.lower(x)
         given: Expr = Map("neg", (inner,)) if flipped else inner
@@ -123,7 +123,7 @@ class RowScalars(ScalarLowering):
             self.body.append(Assign(self.made[key][0], Whole(tail, own)))
         return Map(name, (given, Array(self.made[key][0], own)))
 
-    def _made_with_shares(self, expr: sp.Basic, key: str, axes: tuple[str, ...]) -> bool:
+    def _made_with_shares(self, expr: sp.Basic, key: sp.Basic, axes: tuple[str, ...]) -> bool:
         """Make the log of a sum of exponentials together with their shares of it, if both are
         needed; that they are is noted here.
         """
@@ -181,9 +181,11 @@ class RowScalars(ScalarLowering):
 
     def _ordered(self, expr: sp.Basic) -> tuple[str, ...]:
         """The free axes, the rows' last, the others as they appear in the text."""
-        text = str(expr)
         free = self.atoms.axes_of(expr)
-        rest = sorted(free - self.plates, key=lambda a: (_first(text, a), a))
+        rest = sorted(free - self.plates)
+        if len(rest) > 1:
+            text = str(expr)
+            rest.sort(key=lambda a: _first(text, a))
         return (*rest, *sorted(free & self.plates))
 
     def _value(self, expr: sp.Basic) -> Expr:
@@ -229,7 +231,7 @@ class RowScalars(ScalarLowering):
         batch: tuple[str, ...],
     ) -> Expr:
         """The sum of terms (expression, axes to sum over beside the rows), with axes `out`."""
-        groups: dict[tuple[str, ...], _Group] = {}
+        groups: dict[tuple[Hashable, ...], _Group] = {}
         for expr, axes in terms:
             for term in sp.Add.make_args(expr):
                 made = self._split(term, axes, out, batch)
@@ -351,7 +353,7 @@ class RowScalars(ScalarLowering):
             return Map("mul", (self.lower(rest), weight)) if rest != 1 else weight
         own = self.atoms.axes_of(rest * weights[0])
         kept = tuple(a for a in axes if a.name in own)
-        key = f"weighted {rest} {seen} {kept}"
+        key = "weighted", rest, tuple(seen), kept
         if key not in self.made:
             inner = self.lower(rest)
             made = Kernel("weighted", (Whole(inner, kept, True), Whole(weight, kept, True)), kept)
@@ -370,7 +372,7 @@ class RowScalars(ScalarLowering):
         found = self.lower(weights)
         for mask in seen:
             axes = tuple(self.axis(a) for a in self._ordered(weights))
-            key = f"counted {weights} {seen[: seen.index(mask) + 1]}"
+            key = "counted", weights, tuple(seen[: seen.index(mask) + 1])
             if key not in self.made:
                 plate = tuple(a for a in axes if a.name in self.plates)
                 made = Kernel("counted", (Whole(found, axes), Whole(self.lower(mask), plate)), axes)
@@ -391,8 +393,8 @@ class _Group:
     axes: frozenset[str]
 
     @property
-    def key(self) -> tuple[str, ...]:
-        return str(self.outside), str(self.left), str(self.right), *sorted(self.axes)
+    def key(self) -> tuple[Hashable, ...]:
+        return self.outside, self.left, self.right, self.axes
 
 
 def _first(text: str, axis: str) -> int:

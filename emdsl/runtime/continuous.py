@@ -34,6 +34,7 @@ from emdsl.runtime.positive_posteriors import (
     inverse_gamma_summary,
 )
 from emdsl.runtime.program import Floats
+from emdsl.runtime.rows import alike
 from emdsl.runtime.truncated_normal import truncated_normal, truncated_normal_summary
 from emdsl.runtime.unit_posteriors import beta, beta_summary, dirichlet, dirichlet_summary
 
@@ -42,7 +43,7 @@ def natural(coefficients: Any, rows: Any) -> Floats:
     """Coefficients (C, F) times features (F, B): (C, B), or (C, 1) where all rows are alike."""
     if isinstance(rows, np.ndarray) and rows.shape[1] > 1:
         first = rows[:, :1]  # mostly the last column already tells that rows differ
-        if (rows[:, -1:] == first).all() and (rows == first).all():
+        if alike(rows) or ((rows[:, -1:] == first).all() and (rows == first).all()):
             rows = first
     found: Floats = coefficients @ rows
     return found
@@ -168,7 +169,9 @@ def posterior_of_one(
         means = tuple(np.ones(1) for _ in means)
     if message.ndim > states + 1:
         message = message.sum(axis=tuple(range(states, message.ndim - 1)))
-    return message, tuple(np.broadcast_to(means[i], shape) for i in places)
+    return message, tuple(
+        means[i] if means[i].shape == shape else np.broadcast_to(means[i], shape) for i in places
+    )
 
 
 def posterior_of_shares(how: How, states: int, log_share: Floats) -> tuple[Floats, tuple[Floats]]:

@@ -341,11 +341,10 @@ class Engine:
                     evidence = evidence + features.live
                 if chunk.weight is not None:  # what has no weight may be impossible
                     evidence = np.where(chunk.weight > 0.0, evidence, 0.0)
-                if evidence.min() == -np.inf:
+                part = float(evidence.sum() if chunk.weight is None else evidence @ chunk.weight)
+                if not np.isfinite(part) and evidence.min() == -np.inf:
                     self._impossible(data, chunk, evidence)
-                log_likelihood += float(
-                    evidence.sum() if chunk.weight is None else evidence @ chunk.weight
-                )
+                log_likelihood += part
             if data.guests:
                 means.append(posterior)
             if chunk.weight is not None:

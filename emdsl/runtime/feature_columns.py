@@ -47,13 +47,16 @@ def distinct_columns(columns: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp
     if (columns == columns[:, :1]).all():
         return np.zeros(1, dtype=np.intp), np.zeros(columns.shape[1], dtype=np.intp)
     moving = columns[(columns != columns[:, :1]).any(axis=1)]
-    table = np.ascontiguousarray(moving.T)
+    # columns mostly come in runs of equal ones, as those of a sequence: one of each is compared
+    heads = np.flatnonzero(np.append(True, (moving[:, 1:] != moving[:, :-1]).any(axis=0)))
+    lengths = np.diff(np.append(heads, columns.shape[1]))
+    table = np.ascontiguousarray(moving[:, heads].T)
     if table.shape[1] == 1:
         packed: Any = table[:, 0]
     else:
         packed = table.view([("", table.dtype)] * table.shape[1]).reshape(-1)
     _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
-    return first, inverse.reshape(-1)
+    return heads[first], np.repeat(inverse.reshape(-1), lengths)
 
 
 def joined(blocks: Sequence[Any]) -> Any:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Index = NDArray[np.intp]
 
 _FEW = 0.6  # with more classes than this share of the items, sharing only costs
+_RUNS = 0.3  # with more runs of equal keys than this share of them, all are looked at
 _LONG = 4  # lists with more different entries than this are taken to be unlike all others
 
 
@@ -17,8 +18,25 @@ def label(keys: Index) -> tuple[Index, Index]:
     """Labels 0, 1, ... in the order of the keys (n,), and where each label occurs first."""
     if not keys.size:
         return keys.astype(np.intp), np.empty(0, np.intp)
+    changes = keys[1:] != keys[:-1]
+    runs = int(np.count_nonzero(changes)) + 1
+    if runs > _RUNS * keys.size:
+        return _labels(keys)
+    heads = np.empty(runs, np.intp)  # where a run of equal keys begins: one of each is looked at
+    heads[0] = 0
+    heads[1:] = np.flatnonzero(changes)
+    heads[1:] += 1
+    labels, first = _labels(keys[heads])
+    if len(first) == 1:
+        return np.zeros(keys.size, np.intp), first
+    return np.repeat(labels, np.diff(np.append(heads, keys.size))), heads[first]
+
+
+def _labels(keys: Index) -> tuple[Index, Index]:
     low = int(keys.min())
     span = int(keys.max()) - low + 1
+    if span == keys.size and (np.diff(keys) == 1).all():
+        return np.arange(span), np.arange(span)
     if span > 4 * keys.size + 1024:
         found = np.unique(keys, return_index=True, return_inverse=True)
         return found[2].reshape(-1), found[1]
@@ -57,7 +75,7 @@ def bags(targets: Index, tokens: Index, size: int) -> list[Index]:
     if not targets.size:
         return [column]
     column[targets] = tokens + 1
-    if (column[targets] == tokens + 1).all() and _once(targets, size):
+    if _once(targets, size):
         return [column]
     order = np.lexsort((tokens, targets))
     t, k = targets[order], tokens[order]

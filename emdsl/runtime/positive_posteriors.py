@@ -58,11 +58,14 @@ def _generalised(family: str, natural: Two, how: How, power: Any) -> tuple[Float
     power = np.asarray(power, dtype=np.float64)
     shape, rate = _shape_and_rate(family, natural, power)
     log_rate = np.log(rate)
-    message = special.gammaln(shape) - shape * log_rate - np.log(np.abs(power))
+    # what all rows share is put together before it meets them
+    message = special.gammaln(shape) - np.log(np.abs(power)) - shape * log_rate
     if isinstance(how, Draw):
         log_g = log_gamma_draws(how.rng, np.broadcast_to(shape, message.shape)) - log_rate
         return message, (log_g / power, np.exp(log_g))
-    log_u = (special.psi(shape) - log_rate) / power
+    log_u = special.psi(shape) - log_rate
+    if power.ndim or power != 1.0:
+        log_u = log_u / power
     return message, (log_u, shape / rate)
 
 
@@ -71,11 +74,19 @@ def _shape_and_rate(family: str, natural: Two, power: Floats) -> Two:
     log_u = np.asarray(natural[0], dtype=np.float64)
     other = np.asarray(natural[1], dtype=np.float64)
     shape = (log_u + 1.0) / power
-    require((shape > 0.0) & (shape < np.inf), family, "its shape must be positive", shape)
-    named = {1.0: "u", -1.0: "1 / u"}.get(float(power) if power.ndim == 0 else 0.0, "u^power")
-    proper = (other < 0.0) & (other > -np.inf)
-    require(proper, family, f"the coefficient of {named} must be negative", other)
-    return shape, -other
+    rate = -other
+    if not _within(shape):
+        require((shape > 0.0) & (shape < np.inf), family, "its shape must be positive", shape)
+    if not _within(rate):
+        named = {1.0: "u", -1.0: "1 / u"}.get(float(power) if power.ndim == 0 else 0.0, "u^power")
+        proper = (rate > 0.0) & (rate < np.inf)
+        require(proper, family, f"the coefficient of {named} must be negative", other)
+    return shape, rate
+
+
+def _within(x: Floats) -> bool:
+    """Whether all entries are positive and finite; where one is NaN they aren't."""
+    return bool(x.min(initial=np.inf) > 0.0 and x.max(initial=0.0) < np.inf)
 
 
 def _summary(family: str, natural: Two, power: Any) -> Two:

@@ -25,6 +25,9 @@ def expected(posterior: Floats, rows: Any) -> Floats:
     if isinstance(rows, Wide):
         return rows.expected(posterior)
     found: Floats
+    if alike(rows):
+        found = posterior.sum(axis=1)[:, None] * rows[:, 0]
+        return found
     if len(posterior) < 12:
         found = posterior @ rows.T
         return found
@@ -34,6 +37,11 @@ def expected(posterior: Floats, rows: Any) -> Floats:
         posterior = np.ascontiguousarray(posterior.T).T
     found = (rows @ posterior.T).T
     return found
+
+
+def alike(rows: Floats) -> bool:
+    """Whether rows (F, B) are one column, written once, for all elements."""
+    return rows.shape[1] > 1 and rows.strides[1] == 0
 
 
 class Wide:
@@ -94,12 +102,18 @@ class Wide:
 
 
 def rows(*parts: Any, width: int) -> Any:
-    """Stack feature arrays (..., B) into one (F, B); a number is a constant row, None no row."""
+    """Stack feature arrays (..., B) into one (F, B); a number is a constant row, None no row.
+
+    Where there are numbers only, they are written once: see `alike`.
+    """
+    given = [part for part in parts if part is not None]
+    if given and all(isinstance(part, (int, float)) for part in given):
+        return np.broadcast_to(np.array(given, dtype=np.float64)[:, None], (len(given), width))
     blocks: list[Any] = []
-    for part in parts:
+    for part in given:
         if isinstance(part, (Pairs, OneHot, Scaled)):
             blocks.append(part)
-        elif part is not None:
+        else:
             row = np.full((1, width), part) if np.ndim(part) == 0 else np.reshape(part, (-1, width))
             blocks.append(row.astype(np.float64, copy=False))
     if not blocks:

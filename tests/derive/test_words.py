@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 import sympy as sp
 
-from emdsl.compiler import compile_source
 from emdsl.derive.atoms import Centered, Elem, Ind, LogSumExp, SumOf, Value
 from emdsl.derive.smooth import AbsPower, BesselRatio, Expit, LogBessel, Softplus
 from emdsl.derive.table import Atoms
 from emdsl.derive.words import words
 from emdsl.model.graph import Size
-from emdsl.source import Source
+from tests.gallery.models import compiled
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 x, y = sp.symbols("x y", positive=True)
@@ -61,7 +60,7 @@ def test_sums_tests_and_pivots() -> None:
 
 @pytest.mark.parametrize("path", sorted(MODELS.glob("*mixture*.em")), ids=lambda p: p.stem)
 def test_comments_of_generated_modules_have_no_names_of_sympy(path: Path) -> None:
-    module = compile_source(Source(path.read_text(encoding="utf-8"), path.name)).module
+    module = compiled(path).module
     comments = "\n".join(line for line in module.splitlines() if line.lstrip().startswith("#"))
     for leak in ("polygamma(0", "polygamma(1", "loggamma", "Softplus", "Expit", "Eq(", "Ne(", "**",
                  "Abs(", "LogBessel", "besseli"):  # fmt: skip

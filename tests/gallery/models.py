@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import emdsl
+from emdsl.compiler import Compiled, compile_source, import_text
 from emdsl.source import Source
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,8 +41,15 @@ each_refused = pytest.mark.parametrize("path", REFUSED, ids=lambda path: path.st
 
 
 @cache
+def compiled(path: Path) -> Compiled:
+    """What the compiler makes of a file, worked out once for all tests of a process."""
+    return compile_source(source(path))
+
+
+@cache
 def module(path: Path) -> Any:
-    return emdsl.load(path)
+    made = compiled(path)
+    return import_text(made.module, made.model.name)
 
 
 def options(path: Path, flag: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from emdsl.source import Source
 from emdsl.verify.checks import Case, check_e_step, check_fisher, check_m_step
 from emdsl.verify.coordinates import jittered
 from emdsl.verify.enumeration import log_likelihood
-from tests.gallery.models import FITTED, data, module, sizes, source
+from tests.gallery.models import FITTED, compiled, data, module, sizes
 from tests.inference.generate import draft, text
 
 ROWS = 9
@@ -48,9 +48,9 @@ def gallery(path: Path, seed: int = 1) -> Case:
     for array in meta.arrays:
         if array.role == "data" and array.kind in ("real", "positive"):  # ties leave no variance
             few[array.name] = few[array.name] * rng.uniform(0.98, 1.02, few[array.name].shape)
-    compiled = compile_source(source(path))
-    params = jittered(compiled.model, fitted.params, rng, 0.2)
-    return Case(compiled, program, few, params)
+    made = compiled(path)
+    params = jittered(made.model, fitted.params, rng, 0.2)
+    return Case(made, program, few, params)
 
 
 def gapped(program: Any, arrays: dict[str, NDArray[np.float64]]) -> NDArray[np.bool_]:

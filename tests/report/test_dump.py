@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from emdsl.compiler import STAGES, dump_stage
+from emdsl import compiler
+from emdsl.compiler import STAGES, derived_of, dump_stage
 from emdsl.diagnostics import CompileError
+from emdsl.report import dump as pages
 from emdsl.report.dump import dump
 from emdsl.source import Source
+from tests.gallery.models import FITTED, each_model
 from tests.report.regenerate import ROOT
-from tests.report.test_explain import COMPILABLE, FILES
 
 FIRST = ("tokens", "tree", "model")
 
@@ -20,13 +24,29 @@ def read(path: Path) -> Source:
     return Source(path.read_text(encoding="utf-8"), path.name)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def dumped(source: Source, stages: tuple[str, ...]) -> dict[str, str]:
+    """What `dump` says of stages one after the other; what several need is worked out once."""
+
+    @cache
+    def derived(source: Source, augment: bool | None = None) -> Any:
+        return derived_of(source)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiler, "derived_of", lambda source, augment=None: derived(source))
+        patch.setattr(pages, "derived_of", derived)
+        patch.setattr(pages, "compile_source", cache(compiler.compile_source))
+        return {stage: dump(source, stage) for stage in stages}
+
+
+@each_model
 def test_dumps_every_stage(path: Path) -> None:
+    """And the same, the module too, each time it is asked for."""
     source = read(path)
-    for stage in STAGES if path in COMPILABLE else FIRST:
-        text = dump(source, stage)
+    stages = STAGES if path in FITTED else FIRST
+    again = dumped(source, stages)
+    for stage, text in dumped(source, stages).items():
         assert text.endswith("\n")
-        assert text == dump(source, stage)
+        assert text == again[stage]
         assert not any(line != line.rstrip() for line in text.splitlines() if stage != "module")
         if stage != "module":
             for leak in ("frozenset", "Span(", "Symbol("):

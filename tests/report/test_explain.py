@@ -10,33 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from emdsl.compiler import Compiled, compile_source
-from emdsl.diagnostics import CompileError
+from emdsl.compiler import compile_source
 from emdsl.report.explain import explain
 from emdsl.report.style import escape
 from emdsl.source import Source
+from tests.gallery.models import FITTED, compiled, each_fitted
 from tests.report.regenerate import GOLDEN, LATEX, MODELS, ROOT, excerpt
-
-FILES = sorted((ROOT / "models").glob("*.em"))
-
-
-@cache
-def compiled(path: Path) -> Compiled | None:
-    try:
-        return compile_source(Source(path.read_text(encoding="utf-8"), path.name))
-    except CompileError:
-        return None
-
-
-COMPILABLE = [path for path in FILES if compiled(path) is not None]
-each = pytest.mark.parametrize("path", COMPILABLE, ids=lambda path: path.stem)
 
 
 @cache
 def report(path: Path, *, latex: bool) -> str:
-    found = compiled(path)
-    assert found is not None
-    return explain(found, latex=latex)
+    return explain(compiled(path), latex=latex)
 
 
 def of(text: str, *, latex: bool = False) -> str:
@@ -60,13 +44,12 @@ def test_golden_latex(name: str) -> None:
 
 
 def test_there_are_models() -> None:
-    assert len(COMPILABLE) >= 30
+    assert len(FITTED) >= 30
 
 
-@each
+@each_fitted
 def test_text_names_everything(path: Path) -> None:
     found, text = compiled(path), report(path, latex=False)
-    assert found is not None
     for param in found.model.params:
         assert re.search(rf"\d\. [^\n]*\b{re.escape(param.name)}\b", text), param.name
     for statistic in found.derivation.derived.statistics:
@@ -79,7 +62,7 @@ def test_text_names_everything(path: Path) -> None:
         assert f"strategy {piece.match.strategy}" in text
 
 
-@each
+@each_fitted
 def test_text_fits_a_terminal(path: Path) -> None:
     for line in report(path, latex=False).splitlines():
         assert len(line) <= 100
@@ -93,7 +76,7 @@ LEAKS = (
 )
 
 
-@each
+@each_fitted
 def test_no_python_leaks(path: Path) -> None:
     for latex in (False, True):
         text = report(path, latex=latex)
@@ -102,11 +85,10 @@ def test_no_python_leaks(path: Path) -> None:
     assert not re.search(r"\b[a-z]_\d+\b", re.sub(r"⟨\w+⟩", "", report(path, latex=False)))
 
 
-@each
+@each_fitted
 def test_every_update_is_derived_and_not_only_noted(path: Path) -> None:
     """Each ends in a formula for its parameter and says why it is a maximum."""
     found, text = compiled(path), report(path, latex=False)
-    assert found is not None
     parts = re.split(r"^\d+\. ", text[text.index("M-step\n---") :], flags=re.MULTILINE)[1:]
     assert len(parts) == len(found.derivation.m_step.updates)
     for part, update in zip(parts, found.derivation.m_step.updates, strict=True):
@@ -117,7 +99,7 @@ def test_every_update_is_derived_and_not_only_noted(path: Path) -> None:
         assert "concave" in part or "derivative" in part or "parabola" in part
 
 
-@each
+@each_fitted
 def test_latex_is_well_formed(path: Path) -> None:
     text = report(path, latex=True)
     bare = re.sub(r"\\.", "", text, flags=re.DOTALL)
@@ -144,7 +126,7 @@ def test_latex_is_well_formed(path: Path) -> None:
     assert all(ord(c) < 0x180 for c in text)
 
 
-@each
+@each_fitted
 def test_latex_escapes_names(path: Path) -> None:
     body = report(path, latex=True).split(r"\begin{document}")[1]
     math = re.findall(r"\$(.*?)\$|\\begin\{align\*\}(.*?)\\end\{align\*\}", body, re.DOTALL)

@@ -58,15 +58,19 @@ def _place(expr: sp.Expr, axis: str, atoms: Atoms) -> int | None:
 
 def plain(expr: sp.Expr) -> sp.Expr:
     """Expit of x and not of -x, no BesselSlope, numbers outside powers, signs outside products."""
-    expr = expr.replace(
-        lambda e: isinstance(e, BesselSlope),
-        lambda e: 1 - BesselRatio(e.args[0]) / e.args[0] - BesselRatio(e.args[0]) ** 2,
-    )
-    expr = expr.replace(lambda e: isinstance(e, AbsPower), AbsPower.written)
-    expr = expr.replace(
-        lambda e: isinstance(e, Expit) and e.args[0].could_extract_minus_sign(),
-        lambda e: 1 - Expit(-e.args[0]),
-    )
+    kinds = {type(e) for e in sp.preorder_traversal(expr)}  # a look is cheaper than a replacement
+    if BesselSlope in kinds:
+        expr = expr.replace(
+            lambda e: isinstance(e, BesselSlope),
+            lambda e: 1 - BesselRatio(e.args[0]) / e.args[0] - BesselRatio(e.args[0]) ** 2,
+        )
+    if AbsPower in kinds:
+        expr = expr.replace(lambda e: isinstance(e, AbsPower), AbsPower.written)
+    if Expit in kinds:
+        expr = expr.replace(
+            lambda e: isinstance(e, Expit) and e.args[0].could_extract_minus_sign(),
+            lambda e: 1 - Expit(-e.args[0]),
+        )
     expr = expr.replace(
         lambda e: e.is_Pow and e.base.is_Add and e.exp.is_Integer and e.base.primitive()[0] != 1,
         lambda e: e.base.primitive()[0] ** e.exp * e.base.primitive()[1] ** e.exp,

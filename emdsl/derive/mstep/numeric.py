@@ -356,6 +356,9 @@ def _shift(name: str, own: tuple[int, ...], shares: list[Part], atoms: Atoms) ->
 
     Only what is linear in the parameter may stand beside them (the runtime looks again).
     """
+    symbols = {x for q in shares for x in q.summand.expr.free_symbols}
+    if not any(isinstance(atoms.atom(x), LogSumExp) for x in symbols):
+        return None
     found: set[int] = set()
     for q in shares:
         for symbol in q.summand.expr.free_symbols:
@@ -404,7 +407,9 @@ def _one_exp(expr: sp.Expr, atoms: Atoms) -> sp.Expr:
     others: list[sp.Expr] = []
     for factor in sp.Mul.make_args(expr):
         if not isinstance(factor, sp.exp):
-            others.append(sp.powsimp(factor, combine="exp", deep=True))
+            # a search through the whole factor: only where there is something to be found
+            powers = any(map(_open_power, sp.preorder_traversal(factor)))
+            others.append(sp.powsimp(factor, combine="exp", deep=True) if powers else factor)
             continue
         axes = atoms.axes_of(factor)
         for i, old in enumerate(kept):
@@ -414,6 +419,11 @@ def _one_exp(expr: sp.Expr, atoms: Atoms) -> sp.Expr:
         else:
             kept.append(factor)
     return sp.Mul(*others, *kept)
+
+
+def _open_power(expr: sp.Basic) -> bool:
+    """An exponential, or a power that SymPy doesn't add to others of the same base by itself."""
+    return isinstance(expr, sp.exp) or (isinstance(expr, sp.Pow) and not expr.exp.is_number)
 
 
 def in_the_way(group: tuple[str, ...], derived: Derived) -> tuple[tuple[sp.Expr, ...], bool]:
