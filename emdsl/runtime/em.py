@@ -162,7 +162,7 @@ def _iterate(
     for iteration in range(rules.max_iter + 1):
         if plain is not None:
             leap = boundary.inside(params)
-            params = _landed(engine, guard, rules, leaper, leap, plain, trace[-1])
+            params = _landed(engine, guard, leaper, leap, plain, trace[-1])
             plain, since = None, len(trace)
         look = iteration % _CHECK == 0
         inner, found = boundary.look(params, thorough=look)
@@ -276,20 +276,13 @@ def _is_far_from_over(trace: list[float], tol: float) -> bool:
 
 
 def _landed(
-    engine: Engine,
-    guard: Guard,
-    rules: Rules,
-    leaper: Leaper,
-    leap: Params,
-    plain: Params,
-    before: float,
+    engine: Engine, guard: Guard, leaper: Leaper, leap: Params, plain: Params, before: float
 ) -> Params:
     """A leap, where it is at least as good as where it began, or what the iteration came to."""
     try:
         sound = guard.tightest(leap).ratio >= COLLAPSED
     except np.linalg.LinAlgError:
         sound = False
-    sound &= rules.outward is None or not rules.outward.leaves(leap, plain)
     kept = sound and _objective(engine, leap) >= before
     leaper.judge(kept=kept)
     params = leap if kept else plain
