@@ -45,7 +45,8 @@ class Coordinates:
         self.charts = tuple(map(self._chart, kinds, range(len(kinds)), masks))
         frozen = any(c.frozen is not None for c in self.charts)
         self.plain = lay.jumps is None and not frozen
-        self._entrywise = not frozen and all(k in {"real", "positive", "unit"} for k in kinds)
+        entrywise = all(k in {"real", "positive", "unit"} for k in kinds)
+        self._entrywise = entrywise and not frozen and not self.plain
         self.jumps = lay.jumps
         self._ordered: list[tuple[Chart, slice]] = []
         for kind, chart, at in zip(kinds, self.charts, self.slices, strict=True):

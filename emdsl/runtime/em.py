@@ -175,7 +175,7 @@ def _iterate(
     for iteration in range(rules.max_iter + 1):
         if plain is not None:
             leap = boundary.inside(params)
-            params, known = _landed(engine, guard, rules, leaper, leap, plain, trace[-1])
+            params, known = _landed(engine, guard, leaper, leap, plain, trace[-1])
             plain, since = None, len(trace)
         look = iteration % _CHECK == 0
         inner, found = boundary.look(params, thorough=look)
@@ -288,13 +288,7 @@ def _is_far_from_over(trace: list[float], tol: float) -> bool:
 
 
 def _landed(
-    engine: Engine,
-    guard: Guard,
-    rules: Rules,
-    leaper: Leaper,
-    leap: Params,
-    plain: Params,
-    before: float,
+    engine: Engine, guard: Guard, leaper: Leaper, leap: Params, plain: Params, before: float
 ) -> tuple[Params, Statistics | None]:
     """A leap with its statistics, where it is at least as good as where it began, or what the
     iteration came to.
@@ -303,7 +297,6 @@ def _landed(
         sound = guard.tightest(leap).ratio >= COLLAPSED
     except np.linalg.LinAlgError:
         sound = False
-    sound &= rules.outward is None or not rules.outward.leaves(leap, plain)
     value, statistics = tried(engine, leap) if sound else (-math.inf, None)
     kept = value >= before
     leaper.judge(kept=kept)

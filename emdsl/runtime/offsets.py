@@ -7,10 +7,12 @@ beside an intercept is known to the square of the spread's share of the digits o
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emdsl.runtime.program import Bound, Program
 
 _FAR = 3e5  # a mean by its standard deviation: the square is a curvature's condition
+_SOME = 16  # rows that show for nearly all covariates that they vary
 
 
 def far_covariates(program: Program, bound: Bound) -> list[str]:
@@ -22,6 +24,8 @@ def far_covariates(program: Program, bound: Bound) -> list[str]:
         x = np.asarray(bound.arrays[array.name])
         columns = x.reshape(int(np.prod(x.shape[: array.plates])), *x.shape[array.plates :])
         if not len(columns):
+            continue
+        if not _may_be_far(columns):
             continue
         mean, spread = np.abs(columns.mean(axis=0)), columns.std(axis=0)
         # one that is the same everywhere, but for rounding, is an intercept
@@ -35,3 +39,19 @@ def far_covariates(program: Program, bound: Bound) -> list[str]:
                 "coefficient of it is lost in rounding; subtract its mean"
             )
     return notes
+
+
+def _may_be_far(columns: NDArray[np.float64]) -> bool:
+    """Whether some rows leave it open that a column of (N, ...) is far: deviations take long.
+
+    Two rows of a column that are d apart make its standard deviation s at least d / sqrt(2 N), and
+    its mean m lies within s sqrt(N) of either, x. Where |m| > F s and F > 2 sqrt(N), therefore,
+    |m| < 2 |x| and d < 2 sqrt(2 N) |x| / F.
+    """
+    n = len(columns)
+    if 2.0 * n**0.5 >= _FAR:
+        return True
+    some = columns[:: max(n // _SOME, 1)]
+    apart = some.max(axis=0) - some.min(axis=0)
+    varies = apart >= 2.0 * (2.0 * n) ** 0.5 / _FAR * np.abs(some).min(axis=0)
+    return not bool((varies & (apart > 0.0)).all())  # NaN don't show it

@@ -101,14 +101,6 @@ class Outward:
             return Suspect(entry, float(np.exp(logs[at])), {**params, name: value}, None, 0.0)
         return None
 
-    def leaves(self, params: Params, before: Params) -> bool:
-        """Whether anything goes further out, from `before`, to where rounding is what leads it."""
-        for name in self.names:
-            now, old = np.abs(_logs(params[name])), np.abs(_logs(before[name]))
-            if bool(((now > _DIGITS) & (now - old > _MOVING)).any()):
-                return True
-        return False
-
     def lost(self, params: Params) -> bool:
         """Whether anything is so far that rounding may have had a hand in where it is."""
         return any(
