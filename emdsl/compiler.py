@@ -38,6 +38,7 @@ from emdsl.ir.nodes import Module
 from emdsl.lower.module import module_of
 from emdsl.model.build import build
 from emdsl.model.graph import Model
+from emdsl.model.outside import in_a_plate
 from emdsl.source import Source
 from emdsl.syntax import read_source
 from emdsl.syntax.parse import parse
@@ -91,7 +92,7 @@ def derived_of(
     """The model that is derived, how, and what there is to warn of. Raises CompileError."""
     model, warnings = build(parse(source), source)
     warnings = (*warnings, *check_densities(model))
-    return chosen(model, augment), warnings
+    return chosen(in_a_plate(model), augment), warnings
 
 
 def families_of(model: Model) -> Mapping[str, Family]:

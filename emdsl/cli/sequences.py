@@ -26,6 +26,18 @@ class _Rows:
     counts: tuple[NDArray[np.int64], ...]  # elements of each axis in each row around it
 
 
+def _as_rows(
+    meta: Meta, arrays: Mapping[str, Any], answers: Mapping[str, Answer]
+) -> dict[str, Any]:
+    """The arrays with what stands in no plate as a row."""
+    axes = {c.name: c.axes for c in meta.continuous} | {n: a.axes for n, a in answers.items()}
+    alone = {n for n, own in axes.items() if any(meta.plate(a).single for a in own)}
+    return {
+        n: np.asarray(value)[None] if n.removesuffix("[]") in alone else value
+        for n, value in arrays.items()
+    }
+
+
 def in_table(
     meta: Meta,
     arrays: Mapping[str, Any],
@@ -39,6 +51,8 @@ def in_table(
     npz : rows with the lengths of sequences; or else rows with ids, and what belongs to a whole
         sequence repeated in each of its rows.
     """
+    if not npz:
+        arrays = _as_rows(meta, arrays, answers or {})
     of: dict[str, tuple[tuple[str, ...], tuple[Any, ...]]] = {
         z.name: (z.axes, z.dims) for z in meta.latents
     }

@@ -15,6 +15,8 @@ import sympy as sp
 from emdsl.model.graph import Extent
 from emdsl.model.kinds import Kind
 
+THE_ONE = "."  # the way to what stands in no plate
+
 # --- axes ------------------------------------------------------------------------------------
 
 

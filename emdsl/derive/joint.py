@@ -93,6 +93,7 @@ def joint_of(model: Model, summed: tuple[str, ...], only: tuple[str, ...] = ()) 
     atoms = Atoms()
     atoms.param_dims = {p.name: p.shape for p in model.params}
     atoms.latent_dims = {v.name: v.type.shape for v in model.variables if v.role == "latent"}
+    atoms.single = next((p.axis for p in model.plates if p.single), "")
     for plate in model.plates:
         atoms.add_axis(plate.axis, "plate", plate.extent)
     levels = Levels(model, summed)

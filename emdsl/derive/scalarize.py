@@ -15,7 +15,7 @@ from itertools import product
 
 import sympy as sp
 
-from emdsl.derive.atoms import Elem, Ind, Ix, Pivot, SizeOf, Value
+from emdsl.derive.atoms import THE_ONE, Elem, Ind, Ix, Pivot, SizeOf, Value
 from emdsl.derive.levels import Level, Levels, Link
 from emdsl.derive.refusal import Refused
 from emdsl.derive.table import Atoms
@@ -30,6 +30,7 @@ from emdsl.model.graph import (
     Number,
     Ref,
     SizeRef,
+    TheOne,
 )
 
 Guarded = tuple[tuple[sp.Basic, sp.Expr], ...]  # (condition, value): a partition
@@ -175,6 +176,8 @@ class Scalarizer:
         for place, index in zip(link.places, ref.indices, strict=False):
             if place.kind == "array" and isinstance(index, Ref):
                 words.append(self.atoms.text(self.elem(index, ())))
+            elif isinstance(index, TheOne):
+                words.append(THE_ONE)
             else:
                 words.append(str(place))
         via = ", ".join(words)

@@ -43,6 +43,7 @@ class Atoms:
     axes: dict[str, AxisInfo] = field(default_factory=dict)
     param_dims: dict[str, tuple[Extent, ...]] = field(default_factory=dict)
     latent_dims: dict[str, tuple[Extent, ...]] = field(default_factory=dict)  # of one element
+    single: str = ""  # the axis of what stands in no plate, which isn't written
     _by_symbol: dict[sp.Symbol, Atom] = field(default_factory=dict)
     _by_atom: dict[Atom, sp.Symbol] = field(default_factory=dict)
     # what is asked of the same expressions again and again, which never changes either
@@ -336,18 +337,22 @@ class Atoms:
 
     def text(self, atom: Atom) -> str:
         def ixs(idx: tuple[Ix, ...]) -> str:
-            return ", ".join(self.text(i) if isinstance(i, Elem) else str(i) for i in idx)
+            return ", ".join(
+                self.text(i) if isinstance(i, Elem) else str(i) for i in idx if i != self.single
+            )
 
         match atom:
             case Elem(name=name, via="#"):
                 return name
+            case Elem(idx=(_, *idx), via="."):
+                return self.text(replace(atom, idx=(*idx,), via=""))
             case Elem(name=name, idx=(_, *idx), via=via) if via:
                 return f"{name}[{', '.join([via, *([ixs(tuple(idx))] if idx else [])])}]"
             case (
                 Elem(name=name, idx=idx) | Stat(name=name, idx=idx) | Coef(name=name, idx=idx)
                 | Weight(name=name, idx=idx)
             ):  # fmt: skip
-                return f"{name}[{ixs(idx)}]" if idx else name
+                return f"{name}[{ixs(idx)}]" if ixs(idx) else name
             case Centered(of=elem, through=through):
                 name = f"{elem.name}~[{ixs(elem.idx)}]" if elem.idx else f"{elem.name}~"
                 return f"log_{name}" if through else name

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
-from emdsl.derive.atoms import Centered, Ind, LogInd, LogSumExp, SumOf
+from emdsl.derive.atoms import THE_ONE, Centered, Elem, Ind, LogInd, LogSumExp, SumOf
 from emdsl.derive.smooth import AbsPower
 from emdsl.derive.table import Atoms
 from emdsl.diagnostics import Bug
@@ -51,6 +51,8 @@ class _Words(StrPrinter):  # type: ignore[misc]  # SymPy has no types
                     name, bracket, rest = text.partition("[")
                     text = f"{name}_centered{bracket}{rest}"
                 return f"log_{text}" if through and self.centered else text
+            case Elem(idx=idx, via=via) if via == THE_ONE or {self.table.single} & {*map(str, idx)}:
+                return self.table.text(atom)
             case _:
                 return str(expr.name)
 

@@ -37,9 +37,10 @@ class CoefficientLowering(PieceContext):
     """Writes the coefficients function of one piece."""
 
     def _mathematics(self, node: Node) -> list[str]:
-        given = ", ".join(node.plates)
+        given = ", ".join(p for p in node.plates if p != self.atoms.single)
         density = words(node.log_density, self.atoms, centered=True)
-        text = f"log p({node.name}[{given}] | its parents) = {density}"
+        whose = f"{node.name}[{given}]" if given else node.name
+        text = f"log p({whose} | its parents) = {density}"
         return mathematics(tidy_axes([text], self.atoms)[0])
 
     def _purpose(self, cluster: Cluster) -> list[Comment]:

@@ -188,7 +188,8 @@ class Integration:
         wanted = f"({', '.join(map(str, places))}{',' * (len(places) == 1)})"
         states = len(bundle.scope)
         if p.family == "dirichlet":
-            return f"rt.posterior_of_shares(how, {states}, {order[0]})"
+            count = f", {len(places)}" if len(places) > 1 else ""
+            return f"rt.posterior_of_shares(how, {states}, {order[0]}{count})"
         if p.family in ("wishart", "inverse_wishart"):
             return f"rt.posterior_of_matrix(rt.{p.family}, how, ({inner}), {wanted})"
         return f"rt.posterior_of_one(rt.{p.family}, how, {states}, ({inner}), {wanted}{power})"

@@ -111,6 +111,8 @@ def _plate(plate: Plate) -> str:
         parts.append(f"over={quoted(plate.extent.over)}")
     if plate.weight is not None:
         parts.append(f"weight={quoted(plate.weight.name)}")
+    if plate.single:
+        parts.append("single=True")
     return f"rt.Plate({', '.join(parts)})"
 
 

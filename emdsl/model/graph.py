@@ -88,6 +88,11 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class TheOne(Number):
+    """The place 0 of what stands in no plate, which nobody writes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ref:
     """A declared name with the indices written; `shape` is what the indices leave.
 
@@ -239,7 +244,8 @@ class SizeDecl:
 class Plate:
     """A plate: its index name is the axis name, unique in the file.
 
-    `outer` are the enclosing axes, outermost first; `weight` counts replicates (`times`).
+    `outer` are the enclosing axes, outermost first; `weight` counts replicates (`times`). `single`
+    says that the file doesn't have it: it holds what stands in no plate (`model/outside.py`).
     """
 
     axis: str
@@ -247,6 +253,7 @@ class Plate:
     outer: tuple[str, ...]
     weight: Ref | None
     span: Span
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)

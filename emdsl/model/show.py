@@ -39,7 +39,7 @@ def _show(expr: g.Expr) -> tuple[str, int]:
         case g.Number():
             return str(expr.value), _ATOM if expr.value >= 0 else _NEG
         case g.Ref():
-            inner = ", ".join(show_expr(i) for i in expr.indices)
+            inner = ", ".join(show_expr(i) for i in expr.indices if not isinstance(i, g.TheOne))
             return (f"{expr.name}[{inner}]" if inner else expr.name), _ATOM
         case g.AxisRef():
             return expr.axis, _ATOM
@@ -119,7 +119,8 @@ def show(model: g.Model) -> str:
     """The whole model: sizes and where they are read, plates, then the declarations."""
     lines = [f"model {model.name}"]
     lines += [f"size {_show_size(size)}" for size in model.sizes]
-    for plate in model.plates:
+    written = [p for p in model.plates if not p.single]
+    for plate in written:
         weight = f" times {show_expr(plate.weight)}" if plate.weight is not None else ""
         outer = f", inside {', '.join(plate.outer)}" if plate.outer else ""
         lines.append(f"plate {plate.axis} in {plate.extent}{weight}{outer}")
@@ -132,7 +133,7 @@ def show(model: g.Model) -> str:
         lines.append(f"param {name} : {param.type}{prior}")
     for variable in model.variables:
         dist = "" if variable.dist is None else f" ~ {show_distribution(variable.dist)}"
-        name = _indexed(variable.name, list(variable.plates))
+        name = _indexed(variable.name, [p.axis for p in written if p.axis in variable.plates])
         lines.append(f"{variable.role} {name} : {variable.type}{dist}")
     for let in model.lets:
         lines.append(f"let {_indexed(let.name, list(let.plates))} = {show_expr(let.value)}")

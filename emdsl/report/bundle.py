@@ -67,7 +67,7 @@ class Account:
         """A parameter's entry: at its row and its discrete latents where it depends on them."""
         p, atoms = self.p, self.joint.atoms
         moves = any(k.moves(self.piece.plate, atoms) for k in known)
-        rows = [p.plate(x) for x in self.piece.level.plates] if moves else []
+        rows = [x for x in map(p.plate, self.piece.level.plates) if x and moves]
         above = [p.latent(a) for a in self.above(known)]
         rest = [*above, *(p.index(a) for a in axes)]
         if rest or not rows:

@@ -67,6 +67,8 @@ def row_sum(p: Printer, joint: Joint, axis: str, start: int = 0) -> str:
     """The sum over rows, with the weights of their plates; over plates from `start` on."""
     out, held = "", []
     for plate in level_at(axis).plates[start:]:
+        if plate == joint.atoms.single:
+            continue
         held.append(p.plate(plate))
         if joint.model.plate(plate).weight is not None:
             out += p.style.sum(held) + " " + weight_of(p, joint, plate) + " "

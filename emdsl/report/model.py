@@ -14,9 +14,10 @@ def write_model(page: Page, model: g.Model) -> None:
     if model.sizes:
         page.say("Sizes:")
         page.table([(s.name, _read(s)) for s in model.sizes])
-    if model.plates:
+    plates = [p for p in model.plates if not p.single]
+    if plates:
         page.say("Plates:")
-        page.table([(p.axis, _plate(p)) for p in model.plates])
+        page.table([(p.axis, _plate(p)) for p in plates])
     if model.params or model.consts:
         page.say("Parameters and constants:")
         page.table([*map(_param, model.params), *map(_const, model.consts)])
@@ -25,7 +26,8 @@ def write_model(page: Page, model: g.Model) -> None:
         for constraint in model.constraints:
             page.item(constraint.text)
     page.say("Nodes:")
-    page.table([_node(v) for v in model.variables])
+    names = {p.axis for p in plates}
+    page.table([_node(v, tuple(a for a in v.plates if a in names)) for v in model.variables])
     for d in model.densities:
         inner = ", ".join(n for n, _ in d.parameters)
         page.say(f"Own {d.word}: {d.name}({d.variable[0]}; {inner}) = {show_expr(d.body)}")
@@ -88,9 +90,9 @@ def _const(c: g.Const) -> tuple[str, str, str, str]:
     return "const", _indexed(c.name, batch), str(c.type), value
 
 
-def _node(v: g.Variable) -> tuple[str, str, str, str]:
+def _node(v: g.Variable, plates: tuple[str, ...]) -> tuple[str, str, str, str]:
     drawn = "given" if v.dist is None else f"~ {show_distribution(v.dist)}"
-    return v.role, _indexed(v.name, v.plates), str(v.type), drawn
+    return v.role, _indexed(v.name, plates), str(v.type), drawn
 
 
 def _indexed(name: str, inner: tuple[object, ...]) -> str:

@@ -54,7 +54,9 @@ def write_piece(page: Page, plan: Plan, piece: PiecePlan) -> None:
         *mean_size(page.style, joint, piece.level),
         ". Memory beside the data: ", memory(page.style, joint, [piece]),
         " numbers for the statistics, ", *kept(page.style, joint, [piece]), "and the ", held,
-        f" of one block of the elements of {plate} at a time.",
+        " of one element."
+        if piece.level.axis == joint.atoms.single
+        else f" of one block of the elements of {plate} at a time.",
     )  # fmt: skip
 
 
@@ -134,6 +136,12 @@ class _Writer:
 
     def _fold(self, fold: Fold) -> None:
         p, link = self.printer, fold.link
+        if link.target.axis == self.joint.atoms.single:
+            self.page.say(
+                f"What the rows of {', '.join(link.source.plates)} say of it is linear in their "
+                "features, so these are added up once, before the first iteration."
+            )
+            return
         source = Printer(p.style, self.joint, elements=True, level=link.source)
         rows = ", ".join(link.source.plates)
         found = pairs(source, p, link)

@@ -45,13 +45,14 @@ def write_plan(page: Page, plan: Plan, *, cyclic: bool) -> None:
 
 def _write_head(page: Page, plan: Plan, match: Match) -> None:
     names = ", ".join(match.piece.variables)
-    levels = match.piece.levels
+    single = plan.derived.joint.atoms.single
+    levels = [level for level in match.piece.levels if level.axis != single]
     plates = " and ".join(", ".join(level.plates) for level in levels)
     several = len(levels) > 1 or len(levels[0].plates) > 1
     page.heading(f"Plate{'s' * several} {plates} ({names}): strategy {match.strategy}")
     for name, reason in refusals(plan, match):
         page.item(f"{name} isn't exact here: {reason}")
-    page.item(f"{match.strategy}: {_why(match)}")
+    page.item(f"{match.strategy}: {_why(match, single)}")
 
 
 _WHY = {
@@ -75,11 +76,13 @@ _COUPLED = {
 }
 
 
-def _why(match: Match) -> str:
+def _why(match: Match, single: str) -> str:
     if match.coupled:
         return _COUPLED[match.strategy]
     why = _WHY[match.strategy]
-    if match.home:
+    if match.home and match.home == single:
+        why += "; what the rows say of what they share is added up"
+    elif match.home:
         why += (
             f"; each row that sees latents of {match.home} sees one row of it only, where what it"
         )

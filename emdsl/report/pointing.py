@@ -20,6 +20,8 @@ def pointing(source: Printer, target: Printer, link: Link) -> str:
         return row_sum(source, source.joint, link.source.axis, len(link.target.plates))
     if not over:
         return ""
+    if not conditions:
+        return row_sum(source, source.joint, link.source.axis)
     inner = ",".join(source.plate(p) for p in over)
     weights = [
         weight_of(source, source.joint, p) + " " for p in over

@@ -416,7 +416,7 @@ class Printer:
 
     def _places(self, ix: Ix) -> list[str]:
         if isinstance(ix, str) and ix in self._rows:
-            return [self.plate(p) for p in ix.split(",")]
+            return [shown for p in ix.split(",") if (shown := self.plate(p))]
         return [self.index(ix)]
 
     def index(self, ix: Ix) -> str:
@@ -430,7 +430,9 @@ class Printer:
         return self.style.name(self.names.of(ix))
 
     def plate(self, axis: str) -> str:
-        """A plate's index."""
+        """A plate's index; nothing of what stands in no plate."""
+        if axis == self.joint.atoms.single:
+            return ""
         shown = self.style.name(axis)
         return self.style.about(shown) if axis in self.primed else shown
 
@@ -458,6 +460,7 @@ class Printer:
         return self._placed(base, self.indices(idx[:1]), self.indices(idx[1:]))
 
     def _placed(self, base: str, rows: list[str], rest: list[str]) -> str:
+        rows = [r for r in rows if r]
         if rest or not rows:
             return self.style.at(base, [*rows, *rest])
         return self.style.element(base, ",".join(rows))
@@ -491,7 +494,10 @@ class Printer:
     def through(self, link: Link) -> list[str]:
         """The indices of the row that a row points to."""
         out = []
-        for place in link.places:
+        for place, plate in zip(link.places, link.target.plates, strict=False):
+            if plate == self.joint.atoms.single:
+                out.append("")
+                continue
             match place.kind:
                 case "axis":
                     lag = f"{self.style.minus}{place.value}" if place.value else ""

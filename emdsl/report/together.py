@@ -48,10 +48,11 @@ def write_together(page: Page, plan: Plan, structure: Together) -> None:
 
 def _write_rows(page: Page, piece: PiecePlan, blocks: Blocks) -> None:
     parts = [blocks.part(i) for i in sorted(blocks.axes)]
-    rows = ", ".join(piece.level.plates)
+    alone = piece.level.axis == blocks.account.joint.atoms.single
+    rows = "What stands in no plate" if alone else f"Each row of {', '.join(piece.level.plates)}"
     verb = "ties" if len(parts) > 1 else "sees"
     page.say(
-        f"Each row of {rows} {verb} ", *listed(parts), ". As a function of "
+        f"{rows} {verb} ", *listed(parts), ". As a function of "
         f"{'these' if len(parts) > 1 else 'it'} its part of the log joint is a sum of ",
         *blocks.account.shown_functions(), " times what is free of latents: linear coefficients ",
         Math(blocks.linear_name), " and minus one half of a quadratic form ",

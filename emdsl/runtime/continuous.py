@@ -174,8 +174,13 @@ def posterior_of_one(
     )
 
 
-def posterior_of_shares(how: How, states: int, log_share: Floats) -> tuple[Floats, tuple[Floats]]:
-    """The Dirichlet posterior of shares, given what log u_k is multiplied by, (..., K, B)."""
+def posterior_of_shares(
+    how: How, states: int, log_share: Floats, count: int = 1
+) -> tuple[Floats, tuple[Floats, ...]]:
+    """The Dirichlet posterior of shares, given what log u_k is multiplied by, (..., K, B).
+
+    count : how often the means are wanted, by rows of so many kinds.
+    """
     message, mean = dirichlet(log_share, integrated(how))
     if isinstance(how, Describe):
         how.found.append(dirichlet_summary(log_share))
@@ -185,7 +190,7 @@ def posterior_of_shares(how: How, states: int, log_share: Floats) -> tuple[Float
         mean = np.ones_like(mean)
     if message.ndim > states + 1:
         message = message.sum(axis=tuple(range(states, message.ndim - 1)))
-    return message, (mean,)
+    return message, (mean,) * count
 
 
 def posterior_of_matrix(

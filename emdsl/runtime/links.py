@@ -115,7 +115,8 @@ class Levels:
 
     def name(self, axes: tuple[str, ...]) -> str:
         """A level as its plates' sizes: "N", "S, T"; "all" where there is one row in all."""
-        return ", ".join(str(self.meta.plate(a).dim) for a in axes) or "all"
+        plates = [self.meta.plate(a) for a in axes]
+        return ", ".join(str(p.dim) for p in plates if not p.single) or "all"
 
     def where(self, axes: tuple[str, ...], row: int) -> str:
         """A row as its places along its plates: "3 of N", or "s = 0, t = 3"."""

@@ -40,7 +40,8 @@ class Plate:
     """A plate: its axis, its extent, and the axes of the plates around it, outermost first.
 
     `over` is the axis along which a ragged extent `T[s]` differs ("s"), else ""; `weight` the
-    array that counts its elements' replicates, else "".
+    array that counts its elements' replicates, else "". `single` says that it is of what stands in
+    no plate: answers have no axis for it.
     """
 
     axis: str
@@ -48,6 +49,7 @@ class Plate:
     outer: tuple[str, ...] = ()
     over: str = ""
     weight: str = ""
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def by_plate(engine: Engine, found: Mapping[tuple[str, ...], Floats]) -> dict[st
         plate = engine.levels.name(axes)
         out[plate] = (axes, out[plate][1] + rows if plate in out else rows)
     return {
-        plate: shaped(engine.bound, axes, rows) if axes else rows
+        plate: rows if plate == "all" else shaped(engine.bound, axes, rows)
         for plate, (axes, rows) in out.items()
     }
 
@@ -170,9 +170,12 @@ def sample(
 
 
 def _drawn(meta: Meta, bound: Bound, name: str, value: NDArray[Any]) -> Any:
-    """A drawn array in the user's form, if it has ragged plates."""
+    """A drawn array in the user's form, if it has ragged plates or stands in none."""
     of = {a.name: a.axes for a in meta.arrays} | {z.name: z.axes for z in meta.latents}
+    of |= {c.name: c.axes for c in meta.continuous}
     axes = of.get(name, ())
+    if any(meta.plate(a).single for a in axes):
+        return value[0]
     deep = depth(meta.plates, axes)  # plates inside are dimensions of the rows already
     return shaped(bound, axes[:deep], value) if deep else value
 

@@ -42,11 +42,12 @@ def shaped(bound: Bound, axes: Sequence[str], rows: NDArray[Any]) -> Any:
     so; or else rows, in the order of the user's own.
     """
     layout, plates = bound.layout, bound.plates
+    axes = [a for a in axes if not plate_of(plates, a).single]
     deep = depth(plates, axes)
     inner = [_extent(plates, layout, a) for a in axes[deep:]]
     event = rows.shape[1:]
     if not deep:
-        return rows.reshape(*inner, *event)
+        return rows.reshape((*inner, *event))
     level = tuple(axes[:deep])
     rows = rows.reshape(count_rows(plates, level, layout.sizes, layout.lengths), *inner, *event)
     if bound.form == "rows":

@@ -1,5 +1,6 @@
 model M
-param s, t : positive
-latent m ~ Normal(0, t)
+param p : unit
+param s : positive
+latent z ~ Bernoulli(p)
 for n in N:
-    data x[n] ~ Normal(m, s)
+    data x[n] ~ Normal(2 * z, s)
