@@ -142,7 +142,8 @@ class DensityOf:
         extent = self._length(order.args[0])
         size = s.size(extent)
         parts = self._eval(a, place)
-        if not any(s.atoms.has_param(x) or s.atoms.axes_of(x) for _, x in parts):
+        known = not any(s.atoms.has_param(x) or s.atoms.axes_of(x) for _, x in parts)
+        if known and not isinstance(extent, Fixed):
             return combine([parts], lambda x: v.LogMultiGamma(x, size))
         for _, x in parts:
             self._above_the_order(x, size)
