@@ -33,7 +33,7 @@ from emdsl.model import graph as g
 from emdsl.model.kinds import DISCRETE
 
 _OPS = {
-    "mul": "mul", "div": "div", "pow": "pow", "exp": "exp", "log": "log",
+    "add": "add", "mul": "mul", "div": "div", "pow": "pow", "exp": "exp", "log": "log",
     "sqrt": "sqrt", "abs": "abs", "sin": "sin", "cos": "cos", "tanh": "tanh", "lgamma": "lgamma",
     "eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "and": "and",
     "or": "or", "not": "not",
