@@ -151,3 +151,19 @@ def test_impute_where_nothing_is_integrated_out(model: Path, fit: Path, emdsl: R
     done = emdsl("predict", model, fit, "-", "--impute", stdin=CSV)
     assert done.code == 1
     assert "integrates no missing cells out: there is nothing to fill in" in done.err
+
+
+def test_forecasts_of_a_normal_chain(models: Path, tmp_path: Path, emdsl: Run) -> None:
+    """Rows without data at the end: the Nile's level and flow three years ahead."""
+    level, nile = models / "local_level.em", models / "data" / "nile.csv"
+    saved = tmp_path / "nile.npz"
+    assert emdsl("fit", level, nile, "--data", "y=flow", "--save", saved).code == 0
+    text = nile.read_text().rstrip() + "\n1971,\n1972,\n1973,\n"
+    ran = emdsl("predict", level, saved, "-", "--data", "y=flow", "--filter", stdin=text)
+    header, rows = table(ran.out)
+    assert header == ["level", "level_sd", "level_ahead", "level_ahead_sd", "y_ahead",
+                      "y_ahead_sd", "log_predictive"]  # fmt: skip
+    assert len(rows) == 103
+    ahead, sd = [float(r[4]) for r in rows[-3:]], [float(r[5]) for r in rows[-3:]]
+    assert max(ahead) - min(ahead) < 1e-6 < sd[0] < sd[1] < sd[2]
+    assert [float(r[6]) for r in rows[-3:]] == [0.0, 0.0, 0.0]
