@@ -201,9 +201,10 @@ def _covariance(batch: Batch, factor: Factor, kinds: tuple[int, ...], held: Bloc
         at = slice(start + here.start, start + here.stop)
         np.add(mine, transposed(mine), out=nodes[:, :, at])
         nodes[:, :, at] *= 0.5
+        # a product: NumPy 2.4's `negative` into strided memory errs where x goes by 64 bytes
         for s, kind in enumerate(batch.others):
             at = slice(batch.tie_starts[s] + here.start, batch.tie_starts[s] + here.stop)
             if s < batch.lower:
-                np.negative(transposed(x[:, cut[s]]), out=held.edges[kind, batch.kind][:, :, at])
+                held.edges[kind, batch.kind][:, :, at] = -1.0 * transposed(x[:, cut[s]])
             else:
-                np.negative(x[:, cut[s]], out=held.edges[batch.kind, kind][:, :, at])
+                held.edges[batch.kind, kind][:, :, at] = -1.0 * x[:, cut[s]]

@@ -66,6 +66,17 @@ def test_any_structure(structure):
         check(families, cliques, rng)
 
 
+def test_ties_of_nodes_that_are_partly_filled(monkeypatch):
+    """A node whose neighbours have eight numbers in all: NumPy 2.4.6 negated them wrongly."""
+    monkeypatch.setattr(gaussian_plan, "_TIES", ((3, False),))
+    families = [Family(1, 1), Family(4, 2), Family(2, 1)]
+    each = [Clique((f,), (np.arange(x.count),), None) for f, x in enumerate(families)]
+    row, other = np.array([3, 3, 1, 0, 0, 2]), np.array([0, 0, 2, 1, 2, 2])
+    three = np.array([3, 1, 0]), np.array([0, 0, 0]), np.array([1, 1, 0])
+    cliques = [*each, Clique((1, 1), (row, other), None), Clique((1, 0, 2), three, None)]
+    check(families, cliques, np.random.default_rng(0))
+
+
 @st.composite
 def paths(draw):
     """Ragged sequences with ties of several lags, in any order of elements."""
