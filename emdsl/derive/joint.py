@@ -32,11 +32,13 @@ from emdsl.derive.monomials import Monomial, monomials
 from emdsl.derive.refusal import Refused
 from emdsl.derive.restricted import log_restriction
 from emdsl.derive.scalarize import Guarded, Scalarizer, certain, combine
+from emdsl.derive.shifts import Equation, Shifts, shifts_of
 from emdsl.derive.table import Atoms
 from emdsl.derive.user_density import family_of
 from emdsl.diagnostics import CompileError, Diagnostic
 from emdsl.families import FAMILIES
 from emdsl.families.family import Family
+from emdsl.model.check import references_in
 from emdsl.model.drawn import leaves
 from emdsl.model.graph import (
     ArrayOf,
@@ -68,7 +70,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Joint:
-    """The log joint. `pivots` maps a location parameter to its dimensions the pivot keeps."""
+    """The log joint. `pivots` maps a location parameter to its dimensions the pivot keeps;
+    `shifts` says which share one, and which latents are about them.
+    """
 
     model: Model
     atoms: Atoms
@@ -76,6 +80,7 @@ class Joint:
     pivots: dict[str, tuple[int, ...]]
     nodes: tuple[Node, ...]
     priors: tuple[Node, ...]
+    shifts: Shifts = field(default_factory=Shifts)
 
     def seen_places(self, node: Node) -> list[tuple[Ix, ...]]:
         """The places at which a node's data are masked where they are missing."""
@@ -107,6 +112,8 @@ def joint_of(model: Model, summed: tuple[str, ...], only: tuple[str, ...] = ()) 
     problems: list[Diagnostic] = []
     wanted = [v for v in model.variables if not only or v.name in only]
     deriver.pivots = dict(deriver.find_pivots(wanted, problems))
+    deriver.shifts = deriver.find_shifts(wanted, problems)
+    deriver.pivots |= deriver.shifts.kept
     nodes = [
         node
         for v in wanted
@@ -121,7 +128,7 @@ def joint_of(model: Model, summed: tuple[str, ...], only: tuple[str, ...] = ()) 
     ]
     if problems:
         raise CompileError(model.source, tuple(dict.fromkeys(problems)))
-    return Joint(model, atoms, levels, deriver.pivots, tuple(nodes), tuple(priors))
+    return Joint(model, atoms, levels, deriver.pivots, tuple(nodes), tuple(priors), deriver.shifts)
 
 
 def _without_limits(dist: Distribution, what: str, kinds: tuple[str, ...]) -> None:
@@ -157,7 +164,8 @@ class _Deriver:
     atoms: Atoms
     levels: Levels
     families: dict[str, Family]
-    pivots: dict[str, tuple[int, ...]] | None = None
+    pivots: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    shifts: Shifts = field(default_factory=Shifts)
     level: Level | None = None  # of the node at hand
     locations: dict[str, Location | None] = field(default_factory=dict)  # of limited draws
 
@@ -175,8 +183,9 @@ class _Deriver:
 
     def _scalarizer(self, *, centered: bool = False) -> Scalarizer:
         return Scalarizer(
-            self.model, self.atoms, self.levels, self.level, self.pivots or {}, centered=centered
-        )
+            self.model, self.atoms, self.levels, self.level, self.pivots,
+            centered=centered, shifts=self.shifts,
+        )  # fmt: skip
 
     # -- pivots --
 
@@ -209,6 +218,38 @@ class _Deriver:
         place = tuple(self.atoms.fresh(e) for e in v.type.shape)
         found = linear_part(arg, place, s)
         return found.moved if found is not None else None
+
+    def find_shifts(self, variables: list[Variable], problems: list[Diagnostic]) -> Shifts:
+        """The latents, and their locations' parameters, that bear the location of data."""
+        equations: list[Equation] = []
+        # a prior would draw a pivot that latents bear away from the data
+        spoiled = {p.name for p in self.model.params if p.prior and p.name not in self.pivots}
+        if not any(v.role == "latent" and v.type.kind == "real" for v in variables):
+            return Shifts()
+        for v in variables:
+            if v.role not in ("data", "latent") or v.dist is None:
+                continue
+            self.level = self.levels.of(v)
+            try:
+                for _, draw in branches(v.dist, self._scalarizer(), self.limited):
+                    equations += self._equations(v, draw, spoiled)
+            except Refused as refused:
+                problems.append(refused.diagnostic)
+        return shifts_of(equations, spoiled, self.pivots, self.atoms)
+
+    def _equations(self, v: Variable, draw: Draw, spoiled: set[str]) -> Iterator[Equation]:
+        """A draw's location, case by case; what else it has to do with is told to be `spoiled`."""
+        location = self._location(draw) if v.type.kind == "real" or v.role == "data" else None
+        name = location.argument if location is not None and v.name not in self.levels.axes else ""
+        for other, arg in draw.args:
+            if other != name:
+                spoiled |= {ref.name for ref, _ in references_in(arg)}
+        if not name:
+            spoiled.add(v.name)
+            return
+        place = tuple(self.atoms.fresh(e) for e in v.type.shape)
+        for _, found in self._scalarizer(centered=True).scalar(dict(draw.args)[name], place):
+            yield Equation(v.name, v.role, place, found)
 
     # -- nodes --
 
@@ -360,7 +401,6 @@ class _Deriver:
 
     def _about_pivot(self, density: DensityOf, found: Location) -> DensityOf | None:
         """The density with variate and location about the pivot, where the location is linear."""
-        pivots = self.pivots or {}
         arg = dict(density.draw.args)[found.argument]
         argument = density.family.symbol(found.argument)
         variate = density.variate.expr
@@ -382,14 +422,14 @@ class _Deriver:
                 assert about is not None
                 return combine(
                     [density.at_symbol(ends[symbol], place)],
-                    lambda end: centered_end(end, found.through, about, pivots, s),
+                    lambda end: centered_end(end, found.through, about, s),
                 )
             if symbol not in (CARRIER, argument):
                 return None
             at = place[len(place) - rank :] if rank else ()
             location = linear(at)
             assert location is not None
-            x, m = centered(s.elem(variate, at), found.through, location, pivots, s)
+            x, m = centered(s.elem(variate, at), found.through, location, s)
             return certain(x if symbol == CARRIER else m)
 
         return replace(density, tree=found.tree, override=override)

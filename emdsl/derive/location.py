@@ -4,7 +4,8 @@
 
 Such a node is written about a pivot, a fixed value of its location's parameters: the data become
 x - location(pivot), the parameters theta - pivot, and sums of squares lose no digits at any offset.
-The same holds of log x where the density is that of a logarithm.
+The same holds of log x where the density is that of a logarithm. Latents that bear the location are
+written about pivots as well (see `shifts`).
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def linear_part(arg: Expr, place: tuple[Ix, ...], s: Scalarizer) -> Linear | Non
     whole = parts[0][1]
     moved, spoiled = _sort(whole, s.atoms, frozenset(s.atoms.latent_axes()))
     kept = tuple(e for e in moved if e.name not in spoiled)
-    return Linear(whole, kept) if kept else None
+    about = any(isinstance(a, Pivot) for a in s.atoms.deep(whole))  # of a shifted latent
+    return Linear(whole, kept) if kept or about else None
 
 
 def _sort(
@@ -127,7 +129,6 @@ def centered(
     of: Elem,
     through: Literal["", "log"],
     location: Linear,
-    pivots: dict[str, tuple[int, ...]],
     s: Scalarizer,
 ) -> tuple[sp.Expr, sp.Expr]:
     """The variate less the location at the pivot, and the location about the pivot.
@@ -135,7 +136,7 @@ def centered(
     x - (m + a u + o)  ⇒  (x - m0 - o) - (m' + a u)   with o an offset of data, u a latent's value
     """
     names = frozenset(e.name for e in location.moved)
-    offset, rest = _divide(location.whole, names, pivots, s)
+    offset, rest = _divide(location.whole, names, s)
     return s.atoms.symbol(Centered(of, offset, through)), rest
 
 
@@ -143,18 +144,15 @@ def centered_end(
     end: sp.Expr,
     through: Literal["", "log"],
     location: Linear,
-    pivots: dict[str, tuple[int, ...]],
     s: Scalarizer,
 ) -> sp.Expr:
     """A limit less the location at the pivot, as `centered` does it to the variate."""
     names = frozenset(e.name for e in location.moved)
-    offset, _ = _divide(location.whole, names, pivots, s)
+    offset, _ = _divide(location.whole, names, s)
     return Inside((sp.log(end) if through else end) - offset, -sp.oo, sp.Integer(0))
 
 
-def _divide(
-    expr: sp.Expr, names: frozenset[str], pivots: dict[str, tuple[int, ...]], s: Scalarizer
-) -> tuple[sp.Expr, sp.Expr]:
+def _divide(expr: sp.Expr, names: frozenset[str], s: Scalarizer) -> tuple[sp.Expr, sp.Expr]:
     """What is taken off the variate, and what is left of the location."""
     atoms, latents = s.atoms, frozenset(s.atoms.latent_axes())
     offset: sp.Expr = sp.Integer(0)
@@ -165,28 +163,37 @@ def _divide(
         if known and not atoms.axes_of(term) & latents:
             offset += term
         elif isinstance(entry, Elem) and entry.name in names:
-            kept = tuple(entry.idx[i] for i in pivots[entry.name])
             symbol = atoms.symbol(entry)
-            offset += term.xreplace({symbol: atoms.symbol(Pivot(entry.name, kept))})
+            offset += term.xreplace({symbol: s.pivot_of(entry)})
             rest += term
-        elif isinstance(entry, SumOf):
+        elif isinstance(entry, SumOf) or (entry := _sum_about(term, atoms, latents)) is not None:
             factor = term / atoms.symbol(entry)
-            off, left = _divide(entry.body, names, pivots, s)
+            off, left = _divide(entry.body, names, s)
             offset += factor * atoms.sum(entry.axes, off)
             rest += factor * atoms.sum(entry.axes, left)
         else:
-            rest += _with_pivots(term, pivots, atoms)
+            rest += _with_pivots(term, s)
     return offset, rest
 
 
-def _with_pivots(expr: sp.Expr, pivots: dict[str, tuple[int, ...]], atoms: Atoms) -> sp.Expr:
+def _sum_about(term: sp.Expr, atoms: Atoms, latents: frozenset[str]) -> SumOf | None:
+    """A term's one sum with shifted latents, where its factor is known."""
+    for symbol in sp.Mul.make_args(term):
+        atom = atoms.atom(symbol) if isinstance(symbol, sp.Symbol) else None
+        if isinstance(atom, SumOf) and any(isinstance(a, Pivot) for a in atoms.deep(symbol)):
+            factor = term / symbol
+            uncertain = atoms.has_param(factor) or atoms.has_latent(factor)
+            return None if uncertain or atoms.axes_of(factor) & latents else atom
+    return None
+
+
+def _with_pivots(expr: sp.Expr, s: Scalarizer) -> sp.Expr:
     """Parameters that another node pivots, as pivot plus distance where they stand here."""
     new = {}
     for symbol in expr.free_symbols:
-        atom = atoms.atom(symbol)
-        if isinstance(atom, Elem) and atoms.is_param(atom) and atom.name in pivots:
-            kept = tuple(atom.idx[i] for i in pivots[atom.name])
-            new[symbol] = symbol + atoms.symbol(Pivot(atom.name, kept))
+        atom = s.atoms.atom(symbol)
+        if isinstance(atom, Elem) and s.atoms.is_param(atom) and atom.name in s.pivots:
+            new[symbol] = symbol + s.pivot_of(atom)
         elif isinstance(atom, SumOf):
-            new[symbol] = atoms.sum(atom.axes, _with_pivots(atom.body, pivots, atoms))
+            new[symbol] = s.atoms.sum(atom.axes, _with_pivots(atom.body, s))
     return expr.xreplace(new)

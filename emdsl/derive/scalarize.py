@@ -18,6 +18,7 @@ import sympy as sp
 from emdsl.derive.atoms import Elem, Ind, Ix, Pivot, SizeOf, Value
 from emdsl.derive.levels import Level, Levels, Link
 from emdsl.derive.refusal import Refused
+from emdsl.derive.shifts import Shifts
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import (
     Apply,
@@ -55,6 +56,7 @@ class Scalarizer:
 
     `level` holds the rows the expressions are evaluated at (None: no rows, as in a prior);
     `pivots` maps each pivoted parameter to the positions of its dimensions that the pivot keeps;
+    `shifts` says which parameters share a pivot and how far latents are shifted by them;
     `arguments` the names bound inside a user's density.
     """
 
@@ -65,6 +67,7 @@ class Scalarizer:
     pivots: dict[str, tuple[int, ...]] = field(default_factory=dict)
     centered: bool = False  # inside a location argument: parameters are already about the pivot
     arguments: dict[str, sp.Expr] = field(default_factory=dict)
+    shifts: Shifts = field(default_factory=Shifts)
 
     # -- entries --
 
@@ -125,10 +128,26 @@ class Scalarizer:
             return literal
         elem = self.elem(ref, at)
         symbol: sp.Expr = self.atoms.symbol(elem)
-        if ref.name in self.pivots and not self.centered:
-            kept = tuple(elem.idx[i] for i in self.pivots[ref.name])
-            symbol = symbol + self.atoms.symbol(Pivot(ref.name, kept))
+        if ref.role == "latent":
+            symbol = symbol + self.shift_of(elem)
+        elif ref.name in self.pivots and not self.centered:
+            symbol = symbol + self.pivot_of(elem)
         return certain(symbol)
+
+    def pivot_of(self, elem: Elem) -> sp.Expr:
+        """What a parameter's entry is taken about: its own pivot, or the one that it shares."""
+        kept = tuple(elem.idx[i] for i in self.pivots[elem.name])
+        return self.atoms.symbol(Pivot(self.shifts.leaders.get(elem.name, elem.name), kept))
+
+    def shift_of(self, elem: Elem) -> sp.Expr:
+        """What a latent's entry is taken about."""
+        parts = self.shifts.latents.get(elem.name, ())
+        return sp.Add(
+            *(
+                p.factor * self.atoms.symbol(Pivot(p.param, tuple(elem.idx[i] for i in p.places)))
+                for p in parts
+            )
+        )
 
     def _literal(self, ref: Ref) -> Guarded | None:
         """A const scalar whose value the file gives is just that number."""

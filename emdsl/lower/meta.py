@@ -6,6 +6,7 @@ import hashlib
 
 from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.mstep.solve import MStep
+from emdsl.derive.shifts import Shift
 from emdsl.inference.continuous import is_continuous
 from emdsl.inference.gaps import missing_of
 from emdsl.inference.plan import Plan
@@ -25,7 +26,10 @@ def extent_literal(extent: Extent) -> str:
 def meta_lines(model: Model, plan: Plan, m_step: MStep, version: str) -> tuple[str, ...]:
     """The lines of `META = rt.Meta(...)`."""
     digest = hashlib.sha256(model.source.text.encode("utf-8", "surrogatepass")).hexdigest()
-    unseen = [v for v in model.variables if is_continuous(v)]
+    shifts = plan.derived.joint.shifts.latents
+    unseen = [
+        _continuous(model, v, shifts.get(v.name, ())) for v in model.variables if is_continuous(v)
+    ]
     lines = [
         "META = rt.Meta(",
         f"    name={quoted(model.name)},",
@@ -48,7 +52,7 @@ def meta_lines(model: Model, plan: Plan, m_step: MStep, version: str) -> tuple[s
             if model.constraints
             else []
         ),
-        *(_group("continuous", [_continuous(model, v) for v in unseen]) if unseen else []),
+        *(_group("continuous", unseen) if unseen else []),
         ")",
     ]
     return tuple(lines)
@@ -209,7 +213,7 @@ def _call(name: str, parts: list[str]) -> str:
     return f"{name}(\n            {inner},\n        )"
 
 
-def _continuous(model: Model, v: Variable) -> str:
+def _continuous(model: Model, v: Variable, shift: Shift) -> str:
     dims = [extent_literal(model.plate(a).extent) for a in v.plates]
     dims += [extent_literal(e) for e in v.type.shape]
     parts = [quoted(v.name), tuple_literal(dims), quoted(v.type.kind)]
@@ -219,6 +223,9 @@ def _continuous(model: Model, v: Variable) -> str:
         parts.append(f"axes={tuple_literal([quoted(a) for a in v.plates])}")
     if v.added:
         parts.append("added=True")
+    if shift:
+        about = [f"({quoted(p.param)}, {float(p.factor)!r}, {p.places!r})" for p in shift]
+        parts.append(f"about={tuple_literal(about)}")
     return _call("rt.Continuous", parts)
 
 

@@ -408,10 +408,11 @@ class MStepLowering:
     def pivot(self) -> Function:
         body: list[Stmt] = []
         result: list[tuple[str, str]] = []
-        for name, kept in sorted(self.joint.pivots.items()):
-            rank = len(self.model.param(name).shape)
+        for name in sorted(self.joint.pivots):
+            leader = self.joint.shifts.leaders.get(name, name)
+            rank, kept = len(self.model.param(leader).shape), self.joint.pivots[leader]
             drop = tuple(i for i in range(rank) if i not in kept)
-            source = f"params[{quoted(name)}]"
+            source = f"params[{quoted(leader)}]"
             if drop:
                 source += f".mean(axis={drop[0] if len(drop) == 1 else drop})"
             result.append((quoted(name), source))

@@ -67,7 +67,11 @@ def _derivation_lines(d: Derivation) -> Iterator[str]:
     for (row, axis), link in d.joint.levels.links.items():
         yield f"link of {row or 'no rows'} to {axis}: ({link})"
     for name, kept in sorted(d.joint.pivots.items()):
-        yield f"pivot {name}, dimensions kept: {list(kept)}"
+        leader = d.joint.shifts.leaders.get(name)
+        shared = f", that of {leader}" if leader is not None else ""
+        yield f"pivot {name}{shared}, dimensions kept: {list(kept)}"
+    for name, shift in sorted(d.joint.shifts.latents.items()):
+        yield f"latent {name} about {' + '.join(f'{p.factor} pivot {p.param}' for p in shift)}"
     for node in (*d.joint.nodes, *d.joint.priors):
         over = f" over {', '.join(node.plates)}" if node.plates else ""
         yield f"{node.role} {node.name}{over}"

@@ -118,18 +118,20 @@ def _write_pivots(page: Page, joint: Joint) -> None:
         return
     style = page.style
     names = sorted(joint.pivots)
+    own = [n for n in names if n not in joint.shifts.leaders]
     data = sorted({m.name for n in joint.nodes for m in _centered(n, joint)})
+    data += sorted(joint.shifts.latents)
     page.say(
         "Written about a pivot: ",
         *listed([Math(style.about(style.name(n))) for n in (*data, *names)]),
         " are ",
         *listed([Math(style.name(n)) for n in (*data, *names)]),
         " less the location at a fixed ",
-        *listed([Math(style.pivot(style.name(n))) for n in names]),
+        *listed([Math(style.pivot(style.name(n))) for n in own]),
         ". Only differences enter the density, so this changes nothing in it, and second moments"
         " about the pivot lose no digits where the data are far from 0.",
     )
-    for name in names:
+    for name in own:
         p = Printer(style, joint)
         param = joint.model.param(name)
         idx = tuple(p.names.fresh(e) for e in param.shape)

@@ -440,7 +440,8 @@ class Printer:
             return self.plate(elem.name)
         base = self.style.name(elem.name)
         pivoted = elem.role == "param" and elem.name in self.joint.pivots and not self.plain
-        if centered or pivoted:
+        shifted = elem.role == "latent" and elem.name in self.joint.shifts.latents
+        if centered or pivoted or shifted:
             base = self.style.about(base)
         if elem.role in ("param", "const"):
             return self.style.at(base, self.indices(elem.idx))
@@ -484,6 +485,8 @@ class Printer:
 
     def _base(self, name: str) -> str:
         base = self.style.name(name)
+        if name in self.joint.shifts.latents:
+            return self.style.about(base)
         summed = name in self.joint.levels.axes
         data = self.joint.model.variable(name).role == "data"
         return self.style.complete(base) if summed and data else base

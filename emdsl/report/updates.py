@@ -135,7 +135,8 @@ def _write_unpivot(page: Page, joint: Joint, names: tuple[str, ...]) -> None:
         idx = [page.style.name(p.names.fresh(e)) for e in joint.model.param(name).shape]
         kept = [idx[i] for i in joint.pivots[name]]
         base = page.style.name(name)
-        pivot = page.style.at(page.style.pivot(base), kept)
+        leader = page.style.name(joint.shifts.leaders.get(name, name))
+        pivot = page.style.at(page.style.pivot(leader), kept)
         page.formula(
             page.style.at(base, idx), f"{pivot} + {page.style.at(page.style.about(base), idx)}"
         )

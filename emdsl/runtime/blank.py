@@ -46,7 +46,16 @@ def _hide(meta: Meta, data: PieceData) -> None:
 
 
 def _all_missing(meta: Meta, data: PieceData, gaps: Gaps) -> Filling | None:
-    """All cells of data that other data depend on as missing; other rows drop out whole."""
+    """All cells of data that other data depend on as missing; other rows drop out whole.
+
+    What stands in for them is where the data are.
+    """
     names = [n for n in gaps.arrays if meta.array(n).missing == "any"]
+    if not names:
+        return None
     missing = {n: np.ones(data.arrays[n].shape, dtype=bool) for n in names}
-    return Filling.of(gaps.arrays, data.arrays, missing) if missing else None
+    filling = Filling.of(gaps.arrays, data.arrays, missing)
+    there = data.fillings[data.piece.gaps.index(gaps)]
+    if there is None:
+        there = Filling.of(gaps.arrays, data.arrays, {})
+    return replace(filling, centre=there.centre, step=there.step)

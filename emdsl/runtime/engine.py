@@ -324,7 +324,7 @@ class Engine:
         for cluster in data.piece.kept:
             kept[index, cluster] = []
         # condensed rows stand for all where posteriors are about zero before there are parameters
-        centred = known.params is None and isinstance(bias, Points) and bias.centre != 0.0
+        centred = known.params is None and isinstance(bias, Points) and any(bias.centres.values())
         few = None if centred else self._condensed(index)
         for chunk, features in self.blocks(index, known.params) if few is None else (few,):
             steer = bias(index, chunk) if bias is not None else None

@@ -32,6 +32,7 @@ from emdsl.runtime.reference import about_centre, find_reference, flat_params
 from emdsl.runtime.restrict import read_fix, resolve
 from emdsl.runtime.results import FitResult, Restart
 from emdsl.runtime.seeds import Seed, seed_sequence, stream
+from emdsl.runtime.shifted import unshifted
 
 _LOG = logging.getLogger("emdsl")
 _LOG.addHandler(logging.NullHandler())
@@ -98,7 +99,9 @@ def fit(
         if flat:
             return _stated(_flat_result(engine, reference, flat, notes), program, held)
         scale = about_centre(engine, reference)
-        distant, lost = far_latents(program.meta, engine.unit, reference, scale)
+        distant, lost = far_latents(
+            program.meta, engine.unit, unshifted(program.meta, engine.pivot), reference, scale
+        )
         notes += [distant] if distant else []
         guard = Guard(program.meta, scale, constraints)
         starts = starts_from(engine, reference, init, restarts)

@@ -11,18 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.cells import CellError, read_cells
+from emdsl.runtime.distant import bear_location
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.errors import ParamsError, near
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.params import check_params
 from emdsl.runtime.program import Floats, Latent, Params
 from emdsl.runtime.ragged import places_of
-from emdsl.runtime.reference import from_nothing
+from emdsl.runtime.reference import about_centre, from_nothing
+from emdsl.runtime.shifted import bearers, unshifted
 from emdsl.runtime.start import Seeder, Steer, given_steer
 from emdsl.runtime.unseen import Points
 
 _SCALES = (1.0, 1e1, 1e-1, 1e2, 1e-2, 1e3, 1e-3, 1e4, 1e-4)  # of continuous latents, to begin with
 _WARM = 6  # iterations by which they are compared
+_ALIKE = 1e-3  # in log likelihood: starts that differ by less are as good
 
 
 class Start:
@@ -39,6 +42,7 @@ class Start:
         meta = engine.program.meta
         self._engine, self._reference, self._seeder = engine, reference, seeder
         self._given, self._responsibilities = given, responsibilities
+        self._resting = _resting(engine, reference)
         steered = {z for p in engine.program.pieces for z in p.latents}
         full = len(given) == len(meta.params)
         unseen = any(not c.added for c in meta.continuous) or engine.has_gaps
@@ -77,6 +81,9 @@ class Start:
             return self._maximised(*self._points(steer, seed, self._about))
         # what unit continuous latents are in isn't known: the data choose among some
         tried = [(a, *self._warmed(*self._points(steer, seed, a))) for a in self._candidates()]
+        best = max(worth for _, _, worth in tried)
+        if bearers(meta):  # a variance that begins near zero stays there long: the widest will do
+            tried = [max((t for t in tried if t[2] >= best - _ALIKE), key=lambda t: t[0][0])]
         self._about, params, _ = max(tried, key=lambda t: t[2])
         return params
 
@@ -86,7 +93,7 @@ class Start:
         found = [(s, 0.0) for s in _SCALES]
         if not _SCALES[-1] < unit.spread < max(_SCALES):
             found += [(unit.spread * s, 0.0) for s in _SCALES[:3]]
-        if unit.far:
+        if unit.far and self._resting:
             found += [(unit.spread * s, unit.centre) for s in _SCALES[:3]]
         return found
 
@@ -94,7 +101,9 @@ class Start:
         self, steer: Steer, seed: int, about: tuple[float, float]
     ) -> tuple[Points, np.random.Generator]:
         rng = np.random.default_rng(seed)
-        return Points(self._engine, steer, rng, *about), rng
+        scale, centre = about
+        centres = dict.fromkeys(self._resting, centre)
+        return Points(self._engine, steer, rng, scale, centres), rng
 
     def _warmed(self, steer: Steer, rng: np.random.Generator) -> tuple[Params, float]:
         """Parameters after a few iterations, and their log likelihood: -inf where there is none.
@@ -126,6 +135,16 @@ class Start:
         params = {**params, **{name: np.array(value) for name, value in self._given.items()}}
         rules = engine.constraints
         return params if rules is None or not rules.broken(params) else rules.impose(params)
+
+
+def _resting(engine: Engine, reference: Params) -> tuple[str, ...]:
+    """The latents without a pivot that may be where the data are."""
+    meta = engine.program.meta
+    found = unshifted(meta, engine.pivot)
+    if not found or not bearers(meta):
+        return found
+    # where others bear the location, what the data gain by it tells
+    return found if bear_location(meta, reference, about_centre(engine, reference)) else ()
 
 
 def _objective(engine: Engine, params: Params) -> float:

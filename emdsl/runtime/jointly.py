@@ -313,12 +313,14 @@ class JointlyNormalData:
 
     def _stand_in(self, bias: Steer | None) -> StandIn:
         """Points drawn for all latents (or zero), as far from each other as the scale says."""
-        rng, scale, centre = (
-            (bias.rng, bias.scale, bias.centre) if isinstance(bias, Points) else (None, 1.0, 0.0)
-        )
+        rng, scale, centres = None, 1.0, [0.0] * len(self.families)
+        if isinstance(bias, Points):
+            rng, scale = bias.rng, bias.scale
+            centres = [bias.centres.get(c.name, 0.0) for c in self.latents]
         means = tuple(
             np.full((f.dim, f.count), centre) if rng is None else
-            centre + scale * rng.standard_normal((f.dim, f.count)) for f in self.families
+            centre + scale * rng.standard_normal((f.dim, f.count))
+            for f, centre in zip(self.families, centres, strict=True)
         )  # fmt: skip
         return self._at(means, scale**2 / 2.0)
 

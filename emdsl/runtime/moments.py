@@ -21,6 +21,7 @@ from emdsl.runtime.pieces import Known, PieceData, whole
 from emdsl.runtime.program import Floats, Integral, Params, Program
 from emdsl.runtime.queries import prepare
 from emdsl.runtime.ragged import shaped
+from emdsl.runtime.shifted import shift_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ def draws_of(
                 ]  # fmt: skip
                 values[name] = np.concatenate(each, axis=-1)
     shaped_values = {
-        c.name: _entries(engine, c.name, values[c.name]) for c in engine.program.meta.continuous
+        c.name: _entries(engine, c.name, values[c.name]) + shift_of(c, engine.pivot)
+        for c in engine.program.meta.continuous
     }
     return shaped_values, discrete
 
@@ -205,13 +207,16 @@ def _flat(integral: Integral, found: Any, place: int, states: int) -> Floats:
 
 
 def in_shape(engine: Engine, name: str, mean: Floats, spread: Floats) -> tuple[Floats, Floats]:
-    """Rows first, means in the latent's own shape; of scalars the covariance is a variance."""
+    """Rows first, means in the latent's own shape and place; of scalars the covariance is a
+    variance.
+    """
     latent = next(c for c in engine.program.meta.continuous if c.name == name)
     rows = mean.shape[-1]
+    where = _entries(engine, name, mean) + shift_of(latent, engine.pivot)
     if spread.ndim == 2:
-        return _entries(engine, name, mean), _entries(engine, name, spread)
+        return where, _entries(engine, name, spread)
     moved = np.moveaxis(spread, -1, 0)
-    return _entries(engine, name, mean), moved.reshape(rows) if not latent.event else moved
+    return where, moved.reshape(rows) if not latent.event else moved
 
 
 def _entries(engine: Engine, name: str, value: Floats) -> Floats:

@@ -114,6 +114,8 @@ class Continuous:
     """A continuous latent: its dimensions, the last `event` of which belong to one value.
 
     `added` says that the model's file doesn't have it: data are written with it for EM's sake.
+    `about` is what it is shifted by in E- and M-steps: (parameter, factor, places) are factor times
+    the parameter's pivot, whose dimensions are those `places` of the value, counted from the last.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Continuous:
     event: int = 0
     axes: tuple[str, ...] = ()  # the plates it is in
     added: bool = False
+    about: tuple[tuple[str, float, tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,17 @@ Gives the pivot that second moments are taken about, and the scale that variance
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from emdsl.runtime.borne import borne_pivot
 from emdsl.runtime.engine import Chunk, Engine
 from emdsl.runtime.guard import nudge, undefined, without_spread
 from emdsl.runtime.params import neutral_params
 from emdsl.runtime.program import Blocks, Features, Layout, Params, Piece, Statistics
+from emdsl.runtime.shifted import bearers, unshifted
 from emdsl.runtime.unseen import Points
 
 
@@ -27,11 +30,13 @@ def find_reference(engine: Engine) -> tuple[Params, Statistics]:
     """
     program = engine.program
     neutral = _neutral(engine)
-    first = _maximise(engine, neutral)
+    first = _maximise(engine, neutral, dict.fromkeys(bearers(program.meta), engine.unit.centre))
     pivot = program.pivot(first[0])
     if not pivot or not all(np.isfinite(p).all() for p in pivot.values()):
         return first
     engine.set_pivot(pivot)
+    if bearers(program.meta) and engine.unit.far:
+        engine.set_pivot(borne_pivot(engine, neutral, first[0]))
     return _maximise(engine, neutral)
 
 
@@ -47,12 +52,14 @@ def _even(_index: int, _chunk: Chunk) -> None:
 
 def about_centre(engine: Engine, reference: Params) -> Params:
     """The reference that variances are judged by: the smaller, where it depends on where latents
-    are, at zero or in the midst of data that lie far off.
+    without a pivot are, at zero or in the midst of data that lie far off.
     """
-    if not (engine.program.meta.continuous and engine.unit.far):
+    resting = unshifted(engine.program.meta, engine.pivot)
+    if not (resting and engine.unit.far):
         return reference
     try:
-        other, _ = _maximise(engine, _neutral(engine), engine.unit.centre)
+        centres = dict.fromkeys(resting, engine.unit.centre)
+        other, _ = _maximise(engine, _neutral(engine), centres)
     except np.linalg.LinAlgError:
         return reference
     out = dict(reference)
@@ -65,9 +72,11 @@ def about_centre(engine: Engine, reference: Params) -> Params:
     return out
 
 
-def _maximise(engine: Engine, params: Params, centre: float = 0.0) -> tuple[Params, Statistics]:
+def _maximise(
+    engine: Engine, params: Params, centres: Mapping[str, float] | None = None
+) -> tuple[Params, Statistics]:
     """The parameters of uniform posteriors, and their statistics."""
-    statistics = engine.start(Points(engine, _even, None, engine.unit.spread, centre))
+    statistics = engine.start(Points(engine, _even, None, engine.unit.spread, centres))
     return _settled(engine, statistics, params), statistics
 
 

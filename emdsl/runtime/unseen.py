@@ -7,7 +7,7 @@ about that scale, chances about a half.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,14 +33,14 @@ def steered(
     layout: Layout,
     rng: np.random.Generator | None,
     scale: float,
-    centre: float = 0.0,
+    centres: Mapping[str, float] | None = None,
     added: Collection[str] = (),
 ) -> dict[str, Floats]:
     """Natural parameters about points drawn anew for every row, {function: (entries..., rows)}.
 
-    Normal latents are drawn about `centre`. Without `rng` nothing is drawn: they are at the centre,
-    others at one. Latents that the model's file doesn't have are not drawn: they start at what
-    changes nothing.
+    Normal latents are drawn about their `centres`, or zero. Without `rng` nothing is drawn: they
+    are at the centre, others at one. Latents that the model's file doesn't have are not drawn: they
+    start at what changes nothing.
     """
     out: dict[str, Floats] = {}
     for integral in piece.integrals:
@@ -54,9 +54,8 @@ def steered(
         own = not set(integral.latents) <= set(added)
         point = rng if own else None
         if integral.family == "normal":
-            out |= _normal(
-                integral, dims, rows, point, scale if own else 1.0, centre if own else 0.0
-            )
+            about = [(centres or {}).get(name, 0.0) for name in integral.latents]
+            out |= _normal(integral, dims, rows, point, scale if own else 1.0, about)
         else:
             unit = 1.0 if point is None else scale
             out |= _FAMILIES[integral.family](integral, dims, rows, point, unit)
@@ -64,7 +63,7 @@ def steered(
 
 
 class Points:
-    """A steer that draws points for continuous latents too, `scale` apart about `centre`.
+    """A steer that draws points for continuous latents too, `scale` apart about their `centres`.
 
     Without `rng` all are alike.
     """
@@ -75,10 +74,10 @@ class Points:
         steer: Steer,
         rng: np.random.Generator | None,
         scale: float,
-        centre: float = 0.0,
+        centres: Mapping[str, float] | None = None,
     ) -> None:
         self.engine, self.steer, self.rng = engine, steer, rng
-        self.scale, self.centre = scale, centre
+        self.scale, self.centres = scale, centres or {}
 
     def __call__(self, index: int, chunk: Chunk) -> Bias:
         """The log potentials, and natural parameters, of one block of a piece."""
@@ -88,7 +87,7 @@ class Points:
             rows = chunk.stop - chunk.start
             added = {c.name for c in self.engine.program.meta.continuous if c.added}
             layout = self.engine.layout
-            drawn |= steered(piece, rows, layout, self.rng, self.scale, self.centre, added)
+            drawn |= steered(piece, rows, layout, self.rng, self.scale, self.centres, added)
         return drawn
 
 
@@ -101,7 +100,7 @@ def _normal(
     rows: int,
     rng: np.random.Generator | None,
     scale: float,
-    centre: float,
+    centres: Sequence[float],
 ) -> dict[str, Floats]:
     """Independent normals: precision 2 / scale^2 about the drawn point."""
     out: dict[str, Floats] = {}
@@ -116,7 +115,7 @@ def _normal(
         own = [s for s in integral.shares if s.first == part]
         linear = next((s for s in own if s.role == "linear"), None)
         if linear is not None:
-            out[linear.name] = 2.0 / scale * point + 2.0 * centre / scale**2
+            out[linear.name] = 2.0 / scale * point + 2.0 * centres[part] / scale**2
         square = _square(own, part)
         count = int(np.prod(shape))
         value = -1.0 / scale**2 * (np.ones if square.role == "along" else _eye)(count)
