@@ -25,7 +25,7 @@ from emdsl.runtime.unseen import Points
 
 _SCALES = (1.0, 1e1, 1e-1, 1e2, 1e-2, 1e3, 1e-3, 1e4, 1e-4)  # of continuous latents, to begin with
 _WARM = 6  # iterations by which they are compared
-_ALIKE = 1.0  # in log likelihood: what EM makes up for
+_ALIKE = 1e-3  # in log likelihood: starts that differ by less are as good
 
 
 class Start:

@@ -12,15 +12,9 @@ from scipy import optimize, stats
 from tests.gallery.models import ROOT, data, each_fitted, module, sizes
 from tests.gallery.nearby import verify_maximum
 
-# of latents that aren't about a pivot rounding beside a variance of zero is worth 5e-8, and the
-# objective of the fit and `log_likelihood` differ by that
-_ROUNDED = {"eight_schools": {"mean": np.zeros(()), "tau": np.ones(())}}
-
 
 @each_fitted
-def test_nothing_near_a_fit_is_better(path: Path, request: pytest.FixtureRequest) -> None:
-    if path.stem in _ROUNDED and not module(path).PROGRAM.pivot(_ROUNDED[path.stem]):
-        request.applymarker(pytest.mark.xfail(strict=True, reason="latents without a pivot"))
+def test_nothing_near_a_fit_is_better(path: Path) -> None:
     verify_maximum(module(path), data(path), sizes(path))
 
 
