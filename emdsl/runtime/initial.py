@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.cells import CellError, read_cells
 from emdsl.runtime.distant import bear_location
-from emdsl.runtime.engine import Engine, ImpossibleError
+from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import ParamsError, near
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.params import check_params
@@ -21,6 +21,7 @@ from emdsl.runtime.ragged import places_of
 from emdsl.runtime.reference import about_centre, from_nothing
 from emdsl.runtime.shifted import bearers, unshifted
 from emdsl.runtime.start import Seeder, Steer, given_steer
+from emdsl.runtime.trials import objective_at
 from emdsl.runtime.unseen import Points
 
 _SCALES = (1.0, 1e1, 1e-1, 1e2, 1e-2, 1e3, 1e-3, 1e4, 1e-4)  # of continuous latents, to begin with
@@ -131,7 +132,7 @@ class Start:
         params = engine.program.m_step(statistics, self._reference)
         if any("positive" in b.kinds for b in engine.program.numeric):
             other = from_nothing(engine, statistics)
-            params = max((params, other), key=partial(_objective, engine))
+            params = max((params, other), key=partial(objective_at, engine))
         params = {**params, **{name: np.array(value) for name, value in self._given.items()}}
         rules = engine.constraints
         return params if rules is None or not rules.broken(params) else rules.impose(params)
@@ -145,16 +146,6 @@ def _resting(engine: Engine, reference: Params) -> tuple[str, ...]:
         return found
     # where others bear the location, what the data gain by it tells
     return found if bear_location(meta, reference, about_centre(engine, reference)) else ()
-
-
-def _objective(engine: Engine, params: Params) -> float:
-    """The objective, or less than any where there is none."""
-    try:
-        found = engine.e_step(params).log_likelihood
-    except (np.linalg.LinAlgError, ImpossibleError):
-        return -math.inf
-    found += engine.program.log_prior(params, engine.layout)
-    return found if math.isfinite(found) else -math.inf
 
 
 def starts_from(engine: Engine, reference: Params, init: Any, restarts: int) -> list[Start]:

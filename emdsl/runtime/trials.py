@@ -11,16 +11,17 @@ from emdsl.runtime.program import Params, Statistics
 
 
 def tried(engine: Engine, params: Params) -> tuple[float, Statistics | None]:
-    """The objective and the statistics at parameters; minus infinity where they are impossible."""
+    """The objective and the statistics at parameters; minus infinity where there is no number."""
     try:
         found = engine.e_step(params)
     except (np.linalg.LinAlgError, ImpossibleError):
         return -math.inf, None
-    return found.log_likelihood + engine.program.log_prior(params, engine.layout), found
+    value = found.log_likelihood + engine.program.log_prior(params, engine.layout)
+    return (value if math.isfinite(value) else -math.inf), found
 
 
 def objective_at(engine: Engine, params: Params) -> float:
-    """The objective at parameters; minus infinity where they are impossible."""
+    """The objective at parameters; minus infinity where there is no number."""
     return tried(engine, params)[0]
 
 
