@@ -1,7 +1,7 @@
 # emdsl fit models/ordered_probit.em models/data/infert.csv \
 #     --data u=age,parity --data y=induced
 model OrderedProbit
-    "None, one, or two and more: in which stretch something normal lies, cut at 0 and at 1."
+    "Never, once, or more often: in which stretch something normal lies, cut at 0 and at 1."
     "Aitchison and Silvey, Biometrika 44 (1957); data: Trichopoulos et al. 1976."
 
 param intercept : real

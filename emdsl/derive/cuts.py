@@ -1,6 +1,6 @@
 """Continuous latents cut by data: where, in each row, what is seen leaves them possible.
 
-    y[n] ~ Delta(z[n] > 0)   ⇒   z > 0 in rows with y = 1,  z <= 0 in rows with y = 0
+    y[n] = [z[n] > 0]   ⇒   z > 0 in rows with y = 1,  z <= 0 in rows with y = 0
 
 Thresholds part the line into stretches, in each of which every comparison of the latent is decided.
 What is left of the condition there has only data in it, and says in which rows the stretch is

@@ -3,8 +3,8 @@
 Add a constant to the data: which latents and parameters have to move along, so that no density
 changes?
 
-    y[n] ~ Normal(b[group[n]], sigma)      b[g] ~ Normal(mean, tau)      b and mean alike
-    z[t] ~ Normal(z[t-1] + drift, q)                                     z, but not drift
+    y[n] about b[group[n]],  b[g] about mean      b and mean alike
+    z[t] about z[t-1] + drift                     z, but not drift
 
 A latent's shift E and a parameter's U are the unknowns. Each case of a latent's density gives the
 linear equations E = location(E, U), one for each function of what isn't shifted; a data node gives

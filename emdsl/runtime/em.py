@@ -260,11 +260,12 @@ def _tell_edges(boundary: Boundary, run: Run) -> None:
 
 def _leaper(engine: Engine, rules: Rules) -> Leaper:
     """Leaps are for continuous latents and missing cells, whose EM can be slow, unconstrained, and
-    for what Newton's method finds: shapes of components creep along ridges.
+    for shapes that Newton's method finds: those of components creep along ridges. (Coefficients by
+    themselves don't, and how far a leap goes depends on the units of their covariates.)
     """
     leaper = Leaper(engine.program.meta)
     early = bool(engine.program.meta.continuous) or engine.has_gaps
-    leaper.able &= early or bool(engine.program.numeric)
+    leaper.able &= early or any("positive" in b.kinds for b in engine.program.numeric)
     leaper.first = _SLOW if early else _SLOWER
     leaper.able &= engine.constraints is None and rules.floor is None
     return leaper

@@ -39,7 +39,8 @@ _LEAP = 30.0
 _TRIFLE = 1e-5  # of a value
 _DOUBT = 100.0  # gradients far out are differences of numbers as large, times a step
 _DROWNED = 1e-11  # of a value: rounding of so much is that of terms that cancel
-_LAST_DIGITS = (1.0 + 7e-16, 1.0 - 9e-16, 1.0 + 2e-15, 1.0 + 3e-13, 1.0 - 8e-13, 1.0 + 2e-12)
+_LAST_DIGITS = (1.0 + 7e-16, 1.0 - 9e-16, 1.0 + 2e-15)
+_MORE_DIGITS = (*_LAST_DIGITS, 1.0 + 3e-13, 1.0 - 8e-13, 1.0 + 2e-12)
 _IDLE = 0.0125  # of the longest step: more than that with nothing to gain leads nowhere
 _LESS = 1e-8 * _NOTHING  # a chord step doesn't square the error that is left
 
@@ -243,26 +244,28 @@ def _wanders(
     idle: Mask = leaps & ((gain <= _TRIFLE * value) | (near <= 1e-4 * _TRIFLE * value))
     if frame.jumps is not None:
         wide = (np.abs(frame.moved(step)) / frame.jumps).max(axis=-1) > _IDLE
+        if wide.any():
+            idle |= wide & (gain <= _uncertain(objective, frame, at, _LAST_DIGITS))
         slight = gain <= _TRIFLE * value
-        if wide.any() or (slight.any() and frame.is_far(at.flat)):
-            noise = _uncertain(objective, frame, at.flat, at.values)
-            drowned = noise > _DROWNED * np.abs(at.values)
-            idle |= (wide | (slight & drowned)) & (gain <= noise)
+        if slight.any() and frame.is_far(at.flat):
+            noise = _uncertain(objective, frame, at, _MORE_DIGITS)
+            idle |= slight & (noise > _DROWNED * np.abs(at.values)) & (gain <= noise)
     return idle
 
 
-def _uncertain(objective: Objective, frame: Coordinates, flat: Floats, values: Floats) -> Floats:
+def _uncertain(
+    objective: Objective, frame: Coordinates, at: _Place, digits: tuple[float, ...]
+) -> Floats:
     """How much of each value may be rounding, (B,).
 
     A value is a sum of numbers of about its size, except far out, where functions cancel: there
     it is what it changes by where the parameters change in their last digits.
     """
-    noise: Floats = _ROUNDING * np.abs(values)
-    if frame.is_far(flat):
-        for last in _LAST_DIGITS:
-            noise = np.maximum(
-                noise, _DOUBT * np.abs(frame.values(objective, flat * last) - values)
-            )
+    noise: Floats = _ROUNDING * np.abs(at.values)
+    if frame.is_far(at.flat):
+        for last in digits:
+            change = frame.values(objective, at.flat * last) - at.values
+            noise = np.maximum(noise, _DOUBT * np.abs(change))
     return noise
 
 

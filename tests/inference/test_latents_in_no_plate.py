@@ -130,7 +130,7 @@ def test_weights_and_missing_rows_count() -> None:
 def test_explained_without_an_index() -> None:
     said = explain(compile_source(Source(NORMAL, "m.em")))
     assert "Plate n (mu, x): strategy gaussian" in said
-    assert "b = m0 / s0² + Σ_n [x_n seen] x_n / s²" in said
+    assert "b = m0′ / s0² + Σ_n [x_n seen] x′_n / s²" in said
     assert "log p(x | mu, s) = Σ_n [x_n seen]" in said
     assert "latent  mu    real  ~ Normal(m0, s0)" in said
     text = compile_source(Source(NORMAL, "m.em")).module
