@@ -235,6 +235,7 @@ TRUTHS = (
     ),
     Truth("random_intercept", {"beta": [3, -1], "tau": 2, "sigma": 0.5}),
     Truth("variance_components", {"mean": 3, "tau": 2, "sigma": 0.5}, tolerance=0.1),
+    Truth("restricted_likelihood", {"tau": 2, "sigma": 0.5}, tolerance=0.1),
     Truth(
         "errors_in_variables",
         {"intercept": 20, "slope": 0.7, "mean": 50, "spread": 15, "sd": 4},
@@ -306,7 +307,7 @@ def covariates(model: str) -> dict[str, NDArray[Any]]:
     match model:
         case "random_slopes" | "random_intercept":
             return {"group": groups, "u": np.column_stack([np.ones(N), rng.normal(size=N)])}
-        case "variance_components":
+        case "variance_components" | "restricted_likelihood":
             return {"group": groups}
         case "mixture_of_random_intercepts":
             return {"group": groups, "u": rng.normal(size=N)}

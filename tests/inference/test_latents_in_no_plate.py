@@ -15,6 +15,7 @@ from emdsl.report.explain import explain
 from emdsl.source import Source
 from emdsl.verify.checks import Case
 from emdsl.verify.continuous_checks import check_continuous
+from tests.gallery.models import ROOT, data, module
 from tests.inference.test_latent_matrices import matrix_t
 
 NORMAL = """model M
@@ -125,6 +126,24 @@ def test_weights_and_missing_rows_count() -> None:
     weighted = model(text).log_likelihood({"x": seen, "w": np.r_[2.0, np.ones(7)]}, params)
     repeated = model(NORMAL).log_likelihood(np.append(X, X[0]), params)
     assert weighted == pytest.approx(repeated, rel=1e-13)
+
+
+def test_a_mean_under_a_wide_prior_is_restricted_likelihood() -> None:
+    """Of balanced groups that has the estimates of the analysis of variance."""
+    path = ROOT / "models/restricted_likelihood.em"
+    y = data(path)["y"].reshape(6, 5)
+    within = y.var(axis=1, ddof=1).mean()
+    between = y.mean(axis=1).var(ddof=1)
+    fit = module(path).fit(data(path), progress=False)
+    assert fit.params["sigma"] ** 2 == pytest.approx(within, rel=1e-5)
+    assert fit.params["tau"] ** 2 == pytest.approx(between - within / 5, rel=1e-5)
+    law = stats.multivariate_normal(
+        np.zeros(30),
+        np.full((30, 30), 1e10)
+        + np.kron(np.eye(6), np.full((5, 5), fit.params["tau"] ** 2))
+        + fit.params["sigma"] ** 2 * np.eye(30),
+    )
+    assert fit.log_likelihood == pytest.approx(law.logpdf(y.ravel()), rel=1e-6)
 
 
 def test_explained_without_an_index() -> None:
