@@ -473,6 +473,57 @@ def factor_analysers(n: int, d: int, latents: int, k: int) -> Any:
     return go
 
 
+# --- matrices ----------------------------------------------------------------------------------
+
+
+class WishartGroups:
+    """Matrices' EM as one would write it in NumPy: scatters once, then a stack of inverses."""
+
+    def __init__(self, x: Floats, group: Any, start: Params) -> None:
+        width = x.shape[1]
+        order = np.argsort(group, kind="stable")
+        ends = np.flatnonzero(np.diff(group[order])) + 1
+        parts = np.split(x[order], ends)
+        self.scatter = np.stack([part.T @ part for part in parts])
+        self.count = np.array([len(part) for part in parts], dtype=float)
+        self.df, self.scale = width + 4.0, start["scale"].copy()
+
+    def step(self) -> None:
+        after = np.linalg.inv(np.linalg.inv(self.scale) + self.scatter)
+        self.scale = ((self.df + self.count)[:, None, None] * after).mean(axis=0) / self.df
+
+    def score(self) -> float:
+        width, df, inverse = len(self.scale), self.df, np.linalg.inv(self.scale)
+        both = 0.5 * (df + self.count)
+        logs = multigammaln_of(both, width) - multigammaln_of(np.array([0.5 * df]), width)
+        logs += 0.5 * df * np.linalg.slogdet(inverse)[1]
+        logs -= both * np.linalg.slogdet(inverse + self.scatter)[1]
+        return float((logs - 0.5 * self.count * width * np.log(np.pi)).sum())
+
+
+def multigammaln_of(a: Floats, order: int) -> Floats:
+    """SciPy's `multigammaln` is of one number at a time; the constant in pi cancels here."""
+    total: Floats = gammaln(a[:, None] - 0.5 * np.arange(order)).sum(axis=1)
+    return total
+
+
+def wishart_groups(n: int, groups: int, d: int) -> Any:
+    def go(scale: float) -> list[Contender]:
+        rng = np.random.default_rng(13)
+        size = int(n * scale)
+        group = rng.permutation(np.arange(size) % groups)
+        roots = rng.normal(size=(groups, d, d + 4)) / np.sqrt(d + 4.0)
+        spread = np.linalg.cholesky(np.linalg.inv(roots @ np.swapaxes(roots, -1, -2)))
+        x = np.einsum("nij,nj->ni", spread[group], rng.normal(size=(size, d)))
+        start = {"scale": np.eye(d)}
+        own = WishartGroups(x, group, start)
+        peer = Contender("NumPy by hand", own.step, own.score)
+        data = {"x": x, "group": group}
+        return [Fit("../benchmarks/wishart_groups", data, start).contender(), peer]
+
+    return go
+
+
 # --- what data cut off -------------------------------------------------------------------------
 
 
@@ -543,5 +594,6 @@ WORKLOADS = [
     Workload("mixture of t, N=1e5 D=2 K=3", t_mixture(100_000, 2, 3)),
     Workload("ordered probit, N=1e5 P=5", ordered_probit(100_000, 5)),
     Workload("Gamma-Poisson, N=1e5", gamma_poisson(100_000)),
+    Workload("Wishart precisions, N=1e5 D=5, 1e3 groups", wishart_groups(100_000, 1000, 5)),
     Workload("mixture of factor analysers, N=2e4 D=20 L=3 K=5", factor_analysers(20_000, 20, 3, 5)),
 ]
