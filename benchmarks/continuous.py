@@ -171,6 +171,58 @@ def kalman_many(latents: int, outputs: int, sequences: int, steps: int) -> Any:
     return go
 
 
+def kalman_gaps(latents: int, outputs: int, sequences: int, steps: int, share: float) -> Any:
+    """The same with a share of the cells missing, under noise that ties the cells of a row."""
+
+    def go(scale: float) -> list[Contender]:
+        x, start = _system(latents, outputs, max(int(sequences * scale), 5), steps)
+        x[np.random.default_rng(4).random(x.shape) < share] = np.nan
+        return [Fit("../benchmarks/linear_systems", {"x": x}, start).contender()]
+
+    return go
+
+
+class Filtering:
+    """emdsl's filter of a local level: states and forecasts of all rows, from the rows before."""
+
+    def __init__(self, y: Floats, params: Params) -> None:
+        self.module, self.y, self.params = module_of("local_level"), y, params
+        self.step()
+
+    def step(self) -> None:
+        self.found: Any = self.module.filtered({"y": self.y}, self.params)
+
+    def score(self) -> float:
+        (parts,) = self.found.log_predictive.values()
+        return float(parts.sum())
+
+
+def filtering(n: int) -> Any:
+    def go(scale: float) -> list[Contender]:
+        rng = np.random.default_rng(14)
+        size = int(n * scale)
+        y = np.cumsum(rng.normal(0.0, 0.5, size)) + rng.normal(size=size)
+        own = Filtering(y, {"first": 0.0, "move": 0.5, "sd": 1.0})
+        first = Contender("emdsl", own.step, own.score)
+        return [first] if missing("statsmodels") else [first, _statsmodels_filter(y)]
+
+    return go
+
+
+def _statsmodels_filter(y: Floats) -> Contender:
+    from statsmodels.tsa.statespace.structural import UnobservedComponents
+
+    model = UnobservedComponents(y, "local level")
+    model.ssm.initialize_known(np.zeros(1), np.full((1, 1), 0.25))
+    model.loglikelihood_burn = 0
+    found: list[Any] = [None]
+
+    def step() -> None:
+        found[0] = model.filter([1.0, 0.25])
+
+    return Contender("statsmodels", step, lambda: float(found[0].llf))
+
+
 def _pykalman(x: Floats, start: Params) -> Contender:
     from pykalman import KalmanFilter
 
@@ -584,6 +636,11 @@ WORKLOADS = [
     Workload("Kalman, the same", kalman(4, 4, 20_000, slow=True), 300.0, iterations=1, rounds=1),
     Workload("Kalman, T=1e6, 2 states, 2 outputs", kalman(2, 2, 1_000_000), None, 1, 3),
     Workload("Kalman, 2000 of 50, 2 states, 2 outputs", kalman_many(2, 2, 2000, 50)),
+    Workload(
+        "Kalman, 1000 of 100, 4 states, 4 outputs, 1 cell in 10 missing",
+        kalman_gaps(4, 4, 1000, 100, 0.1),
+    ),
+    Workload("filter of a local level, T=1e4", filtering(10_000), None, 1, 3),
     Workload(
         "random intercepts, N=1e5, 1e3 groups, whole fits", intercepts(100_000, 1000), None, 1
     ),
