@@ -10,7 +10,8 @@ u the latents of times t to t - H, N(m, P^-1) their prediction and h'u - u'Ju / 
     log p(x_t | past) = h'm - m'Jm / 2 + g'(P + J)^-1 g / 2 + log(det P / det(P + J)) / 2
 
 which is the filter of Kalman (J. Basic Eng. 82 (1960)) in terms of precisions (Anderson and Moore,
-Optimal Filtering (1979), section 6.3). Sequences are walked side by side.
+Optimal Filtering (1979), section 6.3). Sequences are walked side by side, and where their matrices
+no longer change many times are one step (`filter_steps.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.errors import NoFilterError
+from emdsl.runtime.filter_steps import Step, alike, settled, steady
 from emdsl.runtime.links import added_up
 from emdsl.runtime.pieces import Known
 from emdsl.runtime.program import Floats, Params
@@ -186,27 +188,32 @@ def filter_normals(
     starts, lengths = windows.starts[order], windows.lengths[order]
     before = np.zeros((len(order), kept))
     precision = np.tile(np.eye(kept), (len(order), 1, 1))  # of times that aren't there
-    for t in range(int(lengths.max(initial=0))):
+    again = alike(j, more_j)
+    last, t = int(lengths.max(initial=0)), 0
+    while t < last:
         alive = int(np.searchsorted(-lengths, -t, side="left"))
         e = starts[:alive] + t
         prior = np.moveaxis(j[..., e], -1, 0)
-        force = h[:, e].T.copy()
         prior[:, size:, size:] += precision[:alive]
-        force[:, size:] += np.einsum("bij,bj->bi", precision[:alive], before[:alive])
-        full = prior + np.moveaxis(more_j[..., e], -1, 0)
+        more = np.moveaxis(more_j[..., e], -1, 0)
+        full = prior + more
         inverse, log_det = _inverse(prior, data, windows, e)
         now, full_log_det = _inverse(full, data, windows, e)
-        m = np.einsum("bij,bj->bi", inverse, force)
-        pull = np.einsum("ijb,bj->bi", more_j[..., e], m)
-        gap = more_h[:, e].T - pull
-        move = np.einsum("bij,bj->bi", now, gap)
-        linear = np.einsum("bi,bi->b", more_h[:, e].T - 0.5 * pull, m)
-        density[e] = linear + 0.5 * (np.einsum("bi,bi->b", gap, move) + log_det - full_log_det)
-        ahead_mean[:, e], ahead[..., e] = m.T, np.moveaxis(inverse, 0, -1)
-        mean[:, e], spread[..., e] = (m + move).T, np.moveaxis(now, 0, -1)
-        before[:alive] = (m + move)[:, :kept]
         away = np.linalg.solve(full[:, kept:, kept:], full[:, kept:, :kept])
-        precision[:alive] = full[:, :kept, :kept] - full[:, :kept, kept:] @ away
+        after = full[:, :kept, :kept] - full[:, :kept, kept:] @ away
+        step = Step(precision[:alive], inverse, now, more, 0.5 * (log_det - full_log_det))
+        run = 1
+        if settled(precision[:alive], after):
+            run = steady(again, starts[:alive], lengths[alive - 1], t)
+        at = e[:, None] + np.arange(run)
+        m, found = step.means(h[:, at], more_h[:, at], before[:alive])
+        density[at] = step.density(more_h[:, at], m, found - m)
+        ahead_mean[:, at], mean[:, at] = m, found
+        ahead[..., at] = np.moveaxis(inverse, 0, -1)[..., None]
+        spread[..., at] = np.moveaxis(now, 0, -1)[..., None]
+        before[:alive] = found[:kept, :, -1].T
+        precision[:alive] = after
+        t += run
     return FilteredNormals(windows, (ahead_mean, ahead), (mean, spread), density)
 
 

@@ -189,8 +189,8 @@ class JointlyNormalData:
             and self.data[g.piece].piece.integrals[gaps.ties.integral] is g.integral
         ]
         cliques += [Clique(g.families, g.rows, g.patterns) for g in self.gap_groups]
-        if self.system is None or not _alike(self.cliques, cliques):
-            self.system = GaussianSystem(self.families, cliques, None)
+        if not _alike(self.cliques, cliques):
+            self.system = None
         self.cliques = cliques
 
     # -- inference --
@@ -218,7 +218,8 @@ class JointlyNormalData:
             linear, square = gap.natural()
             linears.append(linear)
             squares.append(square)
-        assert self.system is not None
+        if self.system is None:  # planned where it is asked for, as filters never do
+            self.system = GaussianSystem(self.families, self.cliques, None)
         return self.system.solve(linears, squares, given)
 
     def _square(self, g: _Group, known: Known) -> dict[tuple[int, int], Floats]:

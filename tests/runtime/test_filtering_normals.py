@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import emdsl
 from emdsl.runtime.errors import NoFilterError
+from emdsl.runtime.filter_steps import alike, recurrence, settled, steady
 from tests.reference.tables import MODELS
 from tests.runtime.test_gaps_of_latents import CHAINS, chains, dense
 from tests.runtime.test_gaps_of_latents import model as model_of
@@ -77,6 +78,66 @@ def test_local_level(offset: float, digits: float) -> None:
     np.testing.assert_allclose(filled.values, np.where(gone, smoothed.mean, x), rtol=1e-11)
     sd = np.where(gone, np.sqrt(smoothed.covariance + p["r"]), 0.0)
     np.testing.assert_allclose(filled.sd, sd, rtol=1e-5 if offset else 1e-10)
+
+
+def test_a_long_series_with_gaps() -> None:
+    """Between its gaps the filter's variances settle, and many steps are taken at once."""
+    rng = np.random.default_rng(1)
+    x = np.cumsum(rng.normal(0.0, 0.3, size=700)) + rng.normal(size=700)
+    x[[200, 201, 450]] = np.nan
+    p = {"m0": 0.5, "q": 0.09, "r": 1.0}
+    found = model_of(LOCAL).filtered(x, p)
+    ahead, spread, mean, variance, density = local_level(x, p["m0"], p["q"], p["r"])
+    np.testing.assert_allclose(found.predicted["z"].mean, ahead, rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(found.predicted["z"].covariance, spread, rtol=1e-11)
+    np.testing.assert_allclose(found.filtered["z"].mean, mean, rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(found.filtered["z"].covariance, variance, rtol=1e-11)
+    np.testing.assert_allclose(found.log_predictive["T"], density, atol=1e-11)
+
+
+def test_what_settles_and_how_long_it_stays() -> None:
+    """Of two sequences the shorter run counts; a recurrence by doubling is that by steps."""
+    table = np.array([[1.0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]])
+    again = alike(table)
+    assert again.tolist() == [False, *[True] * 5, False, *[True] * 5]
+    assert steady(again, np.array([0, 6]), 6, 2) == 4
+    assert steady(again, np.array([0]), 12, 1) == 5
+    assert steady(again, np.array([4]), 8, 0) == 2
+    before = np.array([[[2.0, 1.0], [1.0, 3.0]]])
+    assert settled(before, before * (1 + 1e-15))
+    assert not settled(before, before * (1 + 1e-13))
+    rng = np.random.default_rng(2)
+    power, x = rng.normal(size=(3, 2, 2)) * 0.6, rng.normal(size=(2, 3, 37))
+    expected = x.copy()
+    for t in range(1, 37):
+        expected[..., t] += np.einsum("bij,jb->ib", power, expected[..., t - 1])
+    np.testing.assert_allclose(recurrence(power, x), expected, rtol=1e-12)
+
+
+def test_panels_are_filtered_as_each_series_is_alone() -> None:
+    """Sequences of all lengths, in which the steps settle at different times."""
+    data, params, _ = chains()
+    rng = np.random.default_rng(3)
+    lengths = (60, 5, 90, 60)
+    u = [rng.normal(size=(n, *data["u"][0].shape[1:])) for n in lengths]
+    x = [rng.normal(size=(n, *data["x"][0].shape[1:])) for n in lengths]
+    x[2][40, 0] = np.nan
+    m = model_of(CHAINS)
+    together = m.filtered({"u": u, "x": x}, params)
+    for i in range(len(lengths)):
+        alone = m.filtered({"u": u[i : i + 1], "x": x[i : i + 1]}, params)
+        total = m.log_likelihood({"u": u[i : i + 1], "x": x[i : i + 1]}, params)
+        assert alone.log_predictive["S, T"][0].sum() == pytest.approx(total, rel=1e-12)
+        smoothed = m.posterior_moments({"u": u[i : i + 1], "x": x[i : i + 1]}, params)["z"]
+        for answer, one in ((together.filtered, alone.filtered),
+                            (together.predicted, alone.predicted)):  # fmt: skip
+            np.testing.assert_allclose(answer["z"].mean[i], one["z"].mean[0], atol=1e-11)
+            np.testing.assert_allclose(
+                answer["z"].covariance[i], one["z"].covariance[0], atol=1e-11
+            )
+        np.testing.assert_allclose(
+            alone.filtered["z"].mean[0][-1], smoothed.mean[0][-1], atol=1e-10
+        )
 
 
 def test_chains_of_unequal_lengths_with_inputs_and_gaps() -> None:
