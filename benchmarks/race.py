@@ -141,6 +141,7 @@ class Fit:
         bound = rt.bind(self.program.meta, data, hyper)
         self.engine = rt.Engine(self.program, bound, collapse=collapse)
         find_reference(self.engine)
+        self.engine.e_step(self.params)  # what is planned once is planned when first asked for
         self.setup = time.process_time() - start
 
     def step(self) -> None:
