@@ -92,10 +92,10 @@ def possible_of(
     atom = atoms.atom(factor) if isinstance(factor, sp.Symbol) else None
     if not isinstance(atom, LogInd):
         return None
-    found = {a for a in atoms.deep(atom.condition) if isinstance(a, Elem) and a.role == "latent"}
+    found = [a for a in atoms.latents_in(atom.condition) if isinstance(a, Elem)]
     if not found:
         return None
-    first = min(found, key=atoms.text)
+    first = found[0]
     if len(found) > 1:
         names = " and ".join(sorted(f"`{atoms.text(a)}`" for a in found))
         raise _unknown(

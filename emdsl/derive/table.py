@@ -123,13 +123,7 @@ class Atoms:
                 return frozenset()
 
     def is_param(self, atom: Atom) -> bool:
-        match atom:
-            case Elem(role="param") | LogDetOf(matrix=Matrix(role="param")):
-                return True
-            case InvOf(matrix=Matrix(role="param")):
-                return True
-            case _:
-                return False
+        return _role(atom) == "param"
 
     def has_param(self, expr: sp.Basic) -> bool:
         return any(self.is_param(a) for a in self.deep(expr))
@@ -382,13 +376,18 @@ LatentAtom = Elem | LogDetOf | InvOf
 
 def is_latent(atom: Atom) -> TypeGuard[LatentAtom]:
     """Whether it is of a continuous latent: an entry, one of its inverse, or its log det."""
+    return _role(atom) == "latent"
+
+
+def _role(atom: Atom) -> str | None:
+    """The role of the array that an atom is of: an entry, one of its inverse, or its log det."""
     match atom:
-        case Elem(role="latent") | LogDetOf(matrix=Matrix(role="latent")):
-            return True
-        case InvOf(matrix=Matrix(role="latent")):
-            return True
+        case Elem(role=role) | LogDetOf(matrix=Matrix(role=role)):
+            return role
+        case InvOf(matrix=Matrix(role=role)):
+            return role
         case _:
-            return False
+            return None
 
 
 def latent_name(atom: LatentAtom) -> str:

@@ -197,10 +197,10 @@ def _single(
     u = sp.Symbol("u", positive=True)
     functions: dict[sp.Expr, list[Moment]] = {}
     for m, _ in moments:
-        entries = {a for a in atoms.deep(m.expr) if isinstance(a, Elem) and a.role == "latent"}
+        entries = [a for a in atoms.latents_in(m.expr) if isinstance(a, Elem)]
         if len(entries) != 1:  # u_k u_l
             return _none(name, kind, atoms, moments, strategy)
-        functions.setdefault(m.expr.xreplace({atoms.symbol(entries.pop()): u}), []).append(m)
+        functions.setdefault(m.expr.xreplace({atoms.symbol(entries[0]): u}), []).append(m)
     family = _family(kind, set(functions), u)
     if family is None:
         return _none(name, kind, atoms, moments, strategy)
