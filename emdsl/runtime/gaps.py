@@ -17,31 +17,22 @@ at latents of zero, and what they add is added. Rows without gaps notice nothing
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from emdsl.runtime.feature_columns import distinct_columns
 from emdsl.runtime.filling import Filling
 from emdsl.runtime.gap_folds import GapFold
+from emdsl.runtime.gap_rows import GapRows, RowSource
+from emdsl.runtime.gap_states import HostStates
 from emdsl.runtime.gap_ties import Moments, Pull, Ties, ties_of
 from emdsl.runtime.improper import ImproperError
 from emdsl.runtime.links import Levels
-from emdsl.runtime.patterns import KINDS, Conditionals, Ints, Patterns
-from emdsl.runtime.program import Coefficients, Features, Floats, Gaps, Layout, Meta, Params
-from emdsl.runtime.quadratics import (
-    Cell,
-    Quadratic,
-    alike,
-    number_of_points,
-    on_grid,
-    powers_of_two,
-    quadratics,
-)
+from emdsl.runtime.patterns import KINDS, Conditionals, Ints
+from emdsl.runtime.program import Coefficients, Floats, Gaps, Layout, Meta, Params
+from emdsl.runtime.quadratics import on_grid, powers_of_two
 
 if TYPE_CHECKING:
     from emdsl.runtime.pieces import PieceData
@@ -70,24 +61,6 @@ class _Solved:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """The R rows with missing cells, as functions of the cells: see `quadratics`.
-
-    `which` (R,) are their numbers, `known` (V, R) what t is where it is known, `context` (R,) which
-    first-order coefficients each has; the kinds of `patterns` are which second-order ones.
-    """
-
-    which: Ints
-    cells: list[Cell]
-    step: Floats
-    centre: Floats
-    known: Floats
-    context: Ints
-    patterns: Patterns
-    quadratics: dict[int, Quadratic]
-
-
-@dataclass(frozen=True, slots=True)
 class _Tied:
     """Of a block's incomplete rows G (K, V, U, b), G E[u] (K, V, b) and G E[u u'] (K, V, U, b)."""
 
@@ -105,82 +78,29 @@ class GapData:
     filling: Filling
     layout: Layout
     pivot: Params
-    dims: tuple[int, ...]  # how many values each of the host's latents has
+    states: HostStates
     ties: Ties | None = None
     fold: GapFold | None = None  # where the latents are those of other rows
     drawn: Floats | None = None  # (V, rows): values to start from, in steps
     direct: Floats | None = None  # what the last E-step adds to the direct terms' sums
-    _rows: _Rows | None = None
+    _rows: GapRows | None = None
     _solved: _Solved | None = None
     _which: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
     def __post_init__(self) -> None:
         self._which = np.flatnonzero(self.filling.missing.any(axis=0))
 
-    @property
-    def states(self) -> int:
-        return math.prod(self.dims)
-
     # -- the rows --
 
     @property
-    def rows(self) -> _Rows:
+    def rows(self) -> GapRows:
         """The incomplete rows; their features are looked at when first wanted."""
         if self._rows is None:
-            self._rows = self._expanded()
+            source = RowSource(self.data, self.fold, self.filling, self.layout, self.pivot)
+            clusters = (-1, *(c for c, _ in self.gaps.clusters))
+            tied = self.ties.clusters if self.ties is not None else frozenset()
+            self._rows = source.rows(self._which, clusters, tied)
         return self._rows
-
-    def _expanded(self) -> _Rows:
-        """The cells taken as variables are all, or those that are ever missing: what is less."""
-        fill, which = self.filling, self._which
-        arrays, along = self._arrays()
-        base = {k: v[..., which] if k in along else v for k, v in arrays.items()}
-        ever = np.flatnonzero(fill.missing.any(axis=1))
-        every = np.arange(len(fill.cells))
-        wide = self._contexts(base, every)
-        if number_of_points(len(every)) * len(wide[0]) <= number_of_points(len(ever)) * len(which):
-            free, (first, context) = every, wide
-        else:
-            free, (first, context) = ever, self._contexts(base, ever)
-        cells = [fill.cells[i] for i in free]
-        centre, step = fill.centre[free], fill.step[free]
-        contexts = {k: v[..., first] if k in along else v for k, v in base.items()}
-        clusters = (-1, *(c for c, _ in self.gaps.clusters))
-        found, kind = quadratics(self._features, contexts, along, cells, centre, step, clusters)
-        if self.ties is not None:
-            found, kind = _with_kinds(found, kind, self.ties.clusters)
-        missing = fill.missing[free][:, which]
-        seen = fill.seen[free][:, which]
-        values = np.stack([base[n].reshape(-1, len(which))[i] for n, i in cells])
-        known = np.where(seen, (values - centre[:, None]) / step[:, None], 0.0)
-        patterns = Patterns.of(missing, kind[context])
-        return _Rows(which, cells, step, centre, known, context, patterns, found)
-
-    def _contexts(self, base: Mapping[str, NDArray[Any]], free: Ints) -> tuple[Ints, Ints]:
-        """The first of the rows that are alike but for free cells, and which each is like."""
-        own: dict[str, set[int]] = {}
-        for i in free:
-            name, place = self.filling.cells[i]
-            own.setdefault(name, set()).add(place)
-        count = len(self._which)
-        parts = [np.zeros((1, count))]
-        for name in sorted(self._arrays()[1]):
-            flat = base[name].reshape(-1, count)
-            kept = [i for i in range(len(flat)) if i not in own.get(name, ())]
-            parts.append(flat[kept].astype(np.float64))
-        return distinct_columns(np.concatenate(parts))
-
-    def _arrays(self) -> tuple[dict[str, NDArray[Any]], frozenset[str]]:
-        """All that the rows' features are made of, and which arrays have rows."""
-        if self.fold is None:
-            return dict(self.data.arrays), self.data.along
-        return {**self.data.arrays, **self.fold.arrays}, self.data.along | self.fold.along
-
-    def _features(self, block: Mapping[str, NDArray[Any]]) -> Features:
-        own = self.data.piece.features(block, self.layout, self.pivot)
-        if self.fold is None:
-            return own
-        return self.fold.features(own, block, self.layout, self.pivot)
 
     # -- under given parameters --
 
@@ -192,15 +112,15 @@ class GapData:
         if self._solved is not None and self._solved.params is params:
             return
         if params is None:
-            self._solved = _Solved(None, np.zeros((self.states, 1, 1)))
+            self._solved = _Solved(None, np.zeros((self.states.count, 1, 1)))
             return
         rows = self.rows
         known = self.data.piece.coefficients(params, self.layout, self.pivot)
         if self.fold is not None:
             known = self.fold.coefficients(known[0], params, self.layout, self.pivot)
         count = len(rows.cells)
-        linear: Floats = np.zeros((self.states, count, 1))
-        square: Floats = np.zeros((self.states, count, count, 1))
+        linear: Floats = np.zeros((self.states.count, count, 1))
+        square: Floats = np.zeros((self.states.count, count, count, 1))
         tied = self.ties.clusters if self.ties is not None else frozenset()
         for c, q in rows.quadratics.items():
             if c in tied:
@@ -212,8 +132,8 @@ class GapData:
                     f"{names}: so far from zero for the spread that the missing cells' log density "
                     "has no digits left: subtract a constant from the data"
                 )
-            linear = linear + self._spread(c, np.tensordot(own, q.slope, 1))
-            square = square + self._spread(c, np.tensordot(own, q.bend, 1))
+            linear = linear + self.states.spread(c, np.tensordot(own, q.slope, 1))
+            square = square + self.states.spread(c, np.tensordot(own, q.bend, 1))
         posterior = Conditionals(rows.patterns, square, rows.step)
         pull = Pull(posterior, self._slope(known)) if self.ties is not None else None
         self._solved = _Solved(params, linear, posterior, pull)
@@ -225,13 +145,13 @@ class GapData:
         """
         assert self.ties is not None
         ties, rows = self.ties, self.rows
-        out: Floats = np.zeros((self.states, ties.size, len(rows.cells), 1))
+        out: Floats = np.zeros((self.states.count, ties.size, len(rows.cells), 1))
         for s in ties.linear:
             q = rows.quadratics[s.cluster]
             own = np.atleast_2d(known[s.cluster + 1])[:, q.active]
             part = np.tensordot(own, q.slope, 1)
-            whole = np.zeros((self.states, ties.size, *part.shape[1:]))
-            whole[:, ties.spans[s.first]] = part.reshape(self.states, -1, *part.shape[1:])
+            whole = np.zeros((self.states.count, ties.size, *part.shape[1:]))
+            whole[:, ties.spans[s.first]] = part.reshape(self.states.count, -1, *part.shape[1:])
             out = out + whole
         return out
 
@@ -247,9 +167,9 @@ class GapData:
         here = slice(int(low), int(high))
         if solved.posterior is None:
             drawn = np.zeros((1, len(self._which))) if self.drawn is None else self.drawn
-            shape = (self.states, len(drawn), here.stop - here.start)
+            shape = (self.states.count, len(drawn), here.stop - here.start)
             mean = np.broadcast_to(drawn[:, here], shape)
-            return here, mean, np.zeros((self.states, shape[-1]))
+            return here, mean, np.zeros((self.states.count, shape[-1]))
         if solved.block != (here.start, here.stop) or solved.found is None:
             solved.block, solved.found = (here.start, here.stop), self._means(here)
         return here, *solved.found
@@ -270,9 +190,9 @@ class GapData:
         here, _, evidence = self._block(start, stop)
         if here.start == here.stop:
             return None
-        out = np.zeros((self.states, stop - start))
+        out = np.zeros((self.states.count, stop - start))
         out[:, self._which[here] - start] = evidence
-        return out.reshape(*self.dims, -1)
+        return out.reshape(*self.states.dims, -1)
 
     def natural(self, start: int, stop: int) -> dict[int, Floats]:
         """What the integral adds to natural parameters of a block, (axes..., B) by cluster."""
@@ -282,8 +202,8 @@ class GapData:
         if self.ties is None or self.fold is not None or pull is None or here.start == here.stop:
             return {}
         numbers, width = np.arange(here.start, here.stop), stop - start
-        linear = np.zeros((self.states, self.ties.size, width))
-        square = np.zeros((self.states, self.ties.size, self.ties.size, width))
+        linear = np.zeros((self.states.count, self.ties.size, width))
+        square = np.zeros((self.states.count, self.ties.size, self.ties.size, width))
         linear[..., self._which[here] - start] = pull.linear(mean, numbers)
         square[..., self._which[here] - start] = pull.squares(numbers)
         return self.ties.natural(linear, square)
@@ -342,7 +262,7 @@ class GapData:
         if here.start == here.stop or (self._solved.posterior is None and self.drawn is None):
             return {}
         which = self._which[here] - start
-        own = np.broadcast_to(weight, (self.states, stop - start))[:, which]
+        own = np.broadcast_to(weight, (self.states.count, stop - start))[:, which]
         return self.sums_of(start, stop, own, moments and moments.rows(which))
 
     def sums_of(
@@ -367,13 +287,13 @@ class GapData:
             else:
                 slope = q.slope[..., rows.context[here]]
                 part = np.tensordot(first, slope, ((1, 2), (1, 2)))
-            out[c] = self._gathered(c, part)
+            out[c] = self.states.gathered(c, part)
         for which, second in self._seconds(here, weight, first, mean, tied):
             for c, before in out.items():
                 q = rows.quadratics[c]
                 bend = q.bend[..., which] if q.bend.shape[-1] > 1 else q.bend
                 more = np.tensordot(second, bend, ((1, 2, 3), (1, 2, 3)))
-                out[c] = before + self._gathered(c, more)
+                out[c] = before + self.states.gathered(c, more)
         if moments is not None:
             out |= self._products(here, mean, moments, tied)
         found: dict[int, Floats] = {}
@@ -464,7 +384,7 @@ class GapData:
                     total += posterior.total(numbers[own], weight[:, own])
                 yield np.array([i]), total[..., None]
             return
-        width = max(1, _WIDE // (self.states * len(known) ** 2))
+        width = max(1, _WIDE // (self.states.count * len(known) ** 2))
         for low in range(0, len(kind), width):
             own = slice(low, low + width)
             cross = first[:, :, None, own] * known[:, own]
@@ -495,7 +415,7 @@ class GapData:
         assert self._solved.posterior is not None
         rows, which = self.rows, self._which[here]
         numbers = np.arange(here.start, here.stop)
-        own = np.broadcast_to(weight, (self.states, stop - start))[:, which - start]
+        own = np.broadcast_to(weight, (self.states.count, stop - start))[:, which - start]
         square = self._solved.posterior.variances(numbers)
         if latents is not None and self._solved.pull is not None:
             gain = self._solved.pull.gains(numbers)
@@ -506,34 +426,6 @@ class GapData:
         spread = np.einsum("kb,kvb->vb", own, square + (mean - average) ** 2)
         step = rows.step[:, None]
         return which, rows.centre[:, None] + step * average, step**2 * spread
-
-    # -- states of the host and of other clusters --
-
-    def _dims_of(self, cluster: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """How many values a cluster's latents have, and their places among the host's."""
-        places = dict(self.gaps.clusters).get(cluster, ())
-        return tuple(self.dims[p] for p in places), places
-
-    def _spread(self, cluster: int, value: Floats) -> Floats:
-        """(C, ...) of a cluster's values as (K, ...) of the host's."""
-        dims, places = self._dims_of(cluster)
-        rest = value.shape[1:]
-        order = [int(i) for i in np.argsort(places)]
-        whole = value.reshape(*dims, *rest).transpose(
-            *order, *range(len(dims), len(dims) + len(rest))
-        )
-        shape = [self.dims[i] if i in places else 1 for i in range(len(self.dims))]
-        wide = np.broadcast_to(whole.reshape(*shape, *rest), (*self.dims, *rest))
-        return wide.reshape(self.states, *rest)
-
-    def _gathered(self, cluster: int, value: Floats) -> Floats:
-        """(K, F) of the host's values, added up to (C, F) of a cluster's."""
-        _, places = self._dims_of(cluster)
-        others = tuple(i for i in range(len(self.dims)) if i not in places)
-        found = value.reshape(*self.dims, -1).sum(axis=others)
-        ranks = [int(i) for i in np.argsort(np.argsort(places))]
-        out: Floats = found.transpose(*ranks, len(places)).reshape(-1, value.shape[-1])
-        return out
 
     # -- where missing cells are filled in --
 
@@ -558,7 +450,7 @@ class GapData:
         rows, missing = self.rows, self.rows.patterns.missing
         mean, _ = self._means(slice(0, len(self._which)))
         square = self._solved.posterior.variances(np.arange(len(self._which)))
-        count = np.maximum(missing.sum(axis=1), 1) * self.states
+        count = np.maximum(missing.sum(axis=1), 1) * self.states.count
         at = mean.sum(axis=(0, 2)) / count
         spread = (square + np.where(missing, mean - at[:, None], 0.0) ** 2).sum(axis=(0, 2))
         spread = np.sqrt(spread / count)
@@ -591,28 +483,10 @@ def gaps_of(
             continue
         host = data.piece.clusters[gaps.host] if gaps.host >= 0 else ()
         dims = tuple(layout.sizes[d] if isinstance(d, str) else d for d in host)
+        states = HostStates(dims, dict(gaps.clusters))
         filling.measure(max([0.0, *(float(np.abs(x).max(initial=0.0)) for x in pivot.values())]))
         home = data if gaps.home < 0 else pieces[gaps.home]
         fold = GapFold.of(meta, levels, home, data) if gaps.home >= 0 else None
         ties = ties_of(home.piece, gaps, layout)
-        out.append(GapData(gaps, data, filling, layout, pivot, dims, ties, fold))
+        out.append(GapData(gaps, data, filling, layout, pivot, states, ties, fold))
     return tuple(out)
-
-
-def _with_kinds(
-    found: dict[int, Quadratic], kind: Ints, tied: frozenset[int]
-) -> tuple[dict[int, Quadratic], Ints]:
-    """Kinds of contexts told apart by the slopes of tied clusters, too, which are then by kind."""
-    slopes = [(q.slope, q.size) for c in tied if (q := found[c]).slope.shape[-1] > 1]
-    if not slopes:
-        return found, kind
-    _, inverse = alike(slopes)
-    _, first, label = np.unique(
-        kind * (inverse.max() + 1) + inverse, return_index=True, return_inverse=True
-    )
-    out = {}
-    for c, q in found.items():
-        bend = q.bend[..., kind[first]] if q.bend.shape[-1] > 1 else q.bend
-        wide = c in tied and q.slope.shape[-1] > 1
-        out[c] = replace(q, bend=bend, slope=q.slope[..., first] if wide else q.slope)
-    return out, label.reshape(-1)

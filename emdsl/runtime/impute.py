@@ -124,7 +124,7 @@ def _cells(
                     moments = gaps.fold.taken(there, slice(chunk.start, chunk.stop))
                 elif gaps.ties is not None:
                     moments = gaps.ties.taken(own)
-                whole = np.broadcast_to(weight, (gaps.states, width))
+                whole = np.broadcast_to(weight, (gaps.states.count, width))
                 latents = moments.given(whole) if moments is not None else None
                 yield data, gaps, *gaps.cells(chunk.start, chunk.stop, weight, latents)
 
