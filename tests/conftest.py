@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")  # before NumPy is loaded: threads only add noise here
+
+import numpy as np  # noqa: E402 - threads are set
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,3 +31,20 @@ def _quiet_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 def models() -> Path:
     """The gallery."""
     return ROOT / "models"
+
+
+_RNGS = ("RNG", "_RNG", "rng")  # what modules call the generator that their tests draw from
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _generators(request: pytest.FixtureRequest) -> list[tuple[np.random.Generator, Any]]:
+    """A test module's own generators, and where they stand after its import."""
+    found = [vars(request.module).get(name) for name in _RNGS]
+    return [(g, g.bit_generator.state) for g in found if isinstance(g, np.random.Generator)]
+
+
+@pytest.fixture(autouse=True)
+def _same_draws_in_any_order(_generators: list[tuple[np.random.Generator, Any]]) -> None:
+    """Each test draws what it draws alone, whichever tests ran before it."""
+    for generator, state in _generators:
+        generator.bit_generator.state = state

@@ -18,7 +18,7 @@ from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.frozen import Frozen
-from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, stuck, undefined
+from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, infinite, stuck, undefined
 from emdsl.runtime.improper import ImproperError
 from emdsl.runtime.leap import Leaper
 from emdsl.runtime.outward import GAIN, Outward, is_unbounded
@@ -103,7 +103,7 @@ def run_em(
     try:
         statistics = _iterate(engine, guard, run, rules, watch or _unwatched)
         if statistics is not None:
-            _examine(engine, run, rules, statistics)
+            _examine(engine, guard, run, rules, statistics)
     except KeyboardInterrupt:
         run.status = "interrupted"
         run.messages.append(f"interrupted after iteration {run.n_iter}")
@@ -127,13 +127,16 @@ def _unwatched(at: Iteration) -> None:
     """Nobody wants to know."""
 
 
-def _examine(engine: Engine, run: Run, rules: Rules, statistics: Statistics) -> None:
+def _examine(engine: Engine, guard: Guard, run: Run, rules: Rules, statistics: Statistics) -> None:
     """Look at where a run ended: for values without data, and variances without an update."""
     empty = emptied(engine, run.params)
     run.gone, without = empty.gone, empty.undetermined
     run.messages += [*empty.texts, *identical(engine, run.params)]
     if not without:
-        for place in undefined(engine.program, statistics, run.params):
+        short = None
+        if rules.floor is not None:
+            short = guard.stopped(run.params, run.params, rules.floor)
+        for place in undefined(engine.program, statistics, run.params, short):
             run.messages.append(f"collapsed: {place} has no variance left in its data")
             without = True
     if engine.program.numeric:
@@ -222,7 +225,7 @@ def _iterate(
             run.status = "max_iter"
             break
         if not run.settled:
-            params = program.m_step(statistics, params)
+            params = _updated(engine, guard, rules, statistics, params)
         params, raised = _hold(guard, params, rules)
         params = boundary.held(params)
         params, plain = _ahead(leaper, params, iteration, trace[since:], rules.tol)
@@ -379,6 +382,21 @@ def _after_fall(
     )
     _tell_edges(step.boundary, run)
     return engine.e_step(run.params)
+
+
+def _updated(
+    engine: Engine, guard: Guard, rules: Rules, statistics: Statistics, old: Params
+) -> Params:
+    """After the M-step. It leaves a precision that is one over zero where it was: where there is a
+    floor, that one is infinite, and held there, if it isn't for want of data.
+    """
+    new = engine.program.m_step(statistics, old)
+    if rules.floor is None:
+        return new
+    stopped = guard.stopped(old, new, rules.floor)
+    raised = infinite(engine.program, statistics, new, stopped) if stopped else new
+    lost = any(np.isinf(raised[name]).any() for name in stopped)
+    return raised if lost and not emptied(engine, old).undetermined else new
 
 
 def _hold(guard: Guard, params: Params, rules: Rules) -> tuple[Params, tuple[str, ...]]:

@@ -161,6 +161,23 @@ class Guard:
             raised.append(name)
         return self._kept(out, raised), tuple(raised)
 
+    def stopped(self, old: Params, new: Params, floor: float) -> dict[str, NDArray[np.bool_]]:
+        """Entries of precisions and rates that an M-step left where they were, short of the floor.
+
+        Only those can be without an update. A matrix without one says nothing of which of its
+        directions has no spread: it is left.
+        """
+        found = {}
+        for watch in self._watches:
+            name = watch.param.name
+            if watch.to_zero or watch.param.kind == "posdef":
+                continue
+            edge = watch.reference * floor ** (-1.0 / watch.power)
+            still = (new[name] == old[name]) & (new[name] < edge)
+            if still.any():
+                found[name] = np.asarray(still)
+        return found
+
     def _kept(self, params: Params, changed: Iterable[str]) -> Params:
         """The parameters, with matrices of which entries are held or tied such again, but near."""
         rules = self._constraints
@@ -172,22 +189,58 @@ class Guard:
         return rules.impose(params) if rules.broken(params) else params
 
 
-def undefined(program: Program, statistics: Statistics, params: Params) -> list[str]:
-    """The precisions and rates whose update is one over zero: they are infinite.
+def infinite(
+    program: Program,
+    statistics: Statistics,
+    params: Params,
+    stopped: Mapping[str, NDArray[np.bool_]],
+) -> Params:
+    """The parameters with infinity for those of the `stopped` entries that are one over zero."""
+    out = dict(params)
+    for name, lost in _undefined(program, statistics, params).items():
+        if name in stopped:
+            out[name] = np.where(lost & stopped[name], np.inf, params[name])
+    return out
+
+
+def undefined(
+    program: Program,
+    statistics: Statistics,
+    params: Params,
+    stopped: Mapping[str, NDArray[np.bool_]] | None = None,
+) -> list[str]:
+    """The places of precisions and rates whose update is one over zero: they are infinite.
+
+    stopped : where given, only these entries, and matrices.
+    """
+    places = []
+    kinds = {p.name: p.kind for p in program.meta.params}
+    for name, every in _undefined(program, statistics, params).items():
+        lost = every
+        if stopped is not None and kinds[name] != "posdef":
+            lost = every & stopped.get(name, np.zeros_like(every))
+        if lost.any():
+            index = tuple(int(i) for i in np.argwhere(lost)[0])
+            places.append(name if lost.all() else cell_text(name, index))
+    return places
+
+
+def _undefined(
+    program: Program, statistics: Statistics, params: Params
+) -> dict[str, NDArray[np.bool_]]:
+    """Which entries (or matrices) of precisions and rates have one over zero for an update.
 
     There the M-step leaves the old value, so an old value that is no number shows through. (A
     variance's update is zero where there is no spread, and undefined only where there are no data
     at all, which nothing is wrong with.)
     """
-    places = []
+    found = {}
     for param in program.meta.params:
-        if param.collapse is None or param.collapse[0] == "zero":
-            continue
-        lost = _without_update(program, statistics, params, param)
-        if np.any(lost):
-            index = tuple(int(i) for i in np.argwhere(lost)[0])
-            places.append(param.name if np.all(lost) else cell_text(param.name, index))
-    return places
+        if param.collapse is not None and param.collapse[0] != "zero":
+            lost = _without_update(program, statistics, params, param)
+            if np.any(lost):
+                found[param.name] = lost
+    return found
 
 
 def unsettled(

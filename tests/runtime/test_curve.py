@@ -77,7 +77,7 @@ class Asked(Logistic):
         return super().slopes(point, second)
 
 
-def test_a_rough_hessian_leads_to_the_same_maximum_without_one_of_all_rows() -> None:
+def test_a_rough_hessian_leads_to_the_same_maximum_with_one_of_all_rows_at_most() -> None:
     x = np.column_stack([np.ones(4000), RNG.normal(size=(4000, 12))])
     x[:, 5] += 3.0 * x[:, 4]
     y = (RNG.random(4000) < special.expit(x @ RNG.normal(0.0, 0.4, 13))) * 1.0
@@ -85,8 +85,9 @@ def test_a_rough_hessian_leads_to_the_same_maximum_without_one_of_all_rows() -> 
     some = Logistic(x[::20], y[::20], np.full(200, 20.0))
     start = (np.zeros(13),)
     (near,) = maximise(whole, start, ("real",), 0, steps=60, rough=Rough(some, 200))
-    assert whole.seconds == 0
+    assert whole.seconds <= 1  # where what the gradients mended comes to nothing at the end
     (exact,) = maximise(whole, start, ("real",), 0, steps=60)
+    assert whole.seconds > 2
     assert np.abs(whole.slopes((near,), False).gradient[0]).max() < 1e-3
     assert np.allclose(near, exact, atol=1e-5)
 

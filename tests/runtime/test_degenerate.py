@@ -75,6 +75,19 @@ def test_little_spread_is_spread(case: str, program: Any, data: Any) -> None:
     assert result.status == "converged", result.messages
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_floor_holds_precisions_where_it_holds_scales(seed: int) -> None:
+    """A precision's update is one over zero on equal values, where a scale's is zero."""
+    x = np.concatenate([np.random.default_rng(seed).normal(size=50), [40.0] * 4])
+    by_scale, by_precision = (rt.fit(p, x, degenerate="floor", floor=1e-4) for p in (SD, TAU))
+    assert by_precision.messages == ("floored: tau was held at 0.0001 of the data's variance",)
+    assert by_precision.objective == pytest.approx(by_scale.objective, abs=1e-8)
+    assert (np.diff(by_precision.objective_trace) > -1e-9).all()
+    fixed = rt.fit(TAU, x, degenerate="floor", fix={"tau": np.array([1.0, 4.0])})
+    assert np.array_equal(fixed.params["tau"], [1.0, 4.0])
+    assert not fixed.messages
+
+
 def test_more_components_than_rows() -> None:
     x = rng.normal(size=(5, 2))
     result = rt.fit(GMM, x, sizes={"K": 8})
