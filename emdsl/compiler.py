@@ -33,7 +33,8 @@ from emdsl.inference.augmentation import Augmentation, Chosen, chosen
 from emdsl.inference.cautions import cautions_of
 from emdsl.inference.derivation import Derivation, derive
 from emdsl.inference.gaps import with_gaps
-from emdsl.inference.plan import Plan, plan_of
+from emdsl.inference.plan import Plan
+from emdsl.inference.planning import plan_of
 from emdsl.ir.nodes import Module
 from emdsl.lower.module import module_of
 from emdsl.model.build import build

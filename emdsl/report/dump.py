@@ -10,7 +10,8 @@ import sympy as sp
 from emdsl.compiler import STAGES, Derivation, compile_source, derived_of
 from emdsl.diagnostics import Bug, CompileError
 from emdsl.inference.gaps import with_gaps
-from emdsl.inference.plan import Bundle, Cluster, Plan, plan_of
+from emdsl.inference.plan import Bundle, Cluster, Plan
+from emdsl.inference.planning import plan_of
 from emdsl.inference.schedule import Send, Step, SumOut, Walk
 from emdsl.model.build import build
 from emdsl.model.graph import Model
