@@ -67,9 +67,18 @@ def graph_steps(_scale: float) -> list[Contender]:
     return [Fit("concentration_graph", {"x": x}, params).contender()]
 
 
+def bounded_steps(_scale: float) -> list[Contender]:
+    """A precision of five with ten bounds, two of which are met: a quadratic program each step."""
+    path = ROOT / "models" / "data" / "holzinger.csv"
+    x = np.loadtxt(path, delimiter=",", skiprows=1, usecols=(1, 2, 6, 7, 8))
+    params = {"mean": x.mean(axis=0), "conc": np.eye(5)}
+    return [Fit("positive_dependence", {"x": x}, params).contender()]
+
+
 WORKLOADS = [
     Workload("272 rows, full, D=2 K=2 (under 0.0003 s)", steps, None, 300, 7),
     Workload("272 rows, diagonal, D=2 K=2", diagonal_steps, None, 300, 7),
     Workload("150 rows, a precision with zeros, D=4 K=3", graph_steps, None, 300, 7),
+    Workload("301 rows, a precision with bounds, D=5", bounded_steps, None, 300, 7),
     Workload("272 rows, a whole fit of 30 iterations", runs, None, 5, 5),
 ]

@@ -707,8 +707,18 @@ def linear_of_type(span: Span, name: str, type_: str) -> Diagnostic:
     hint = "fix or tie its entries, or declare it real"
     if type_.startswith("simplex"):
         hint = "its entries sum to 1 as it is; fix or tie them"
-    message = f"linear equations are solved for real params, but `{name}` is {type_}"
+    message = f"linear equations are solved for real and posdef params, but `{name}` is {type_}"
     return Diagnostic("constraint-type", message, span, hint)
+
+
+def linear_of_matrices(span: Span, one: str, other: str) -> Diagnostic:
+    return Diagnostic(
+        "constraint-type",
+        f"a linear equation with entries of `{one}` can't have `{other}` in it: each matrix is "
+        "solved by itself",
+        span,
+        "make them one param with an index, or an equation of each",
+    )
 
 
 def ordered_constrained(span: Span, name: str, type_: str) -> Diagnostic:

@@ -136,6 +136,9 @@ def _params(model: Model, m_step: MStep) -> list[str]:
         unbounded = collapse.get(p.name)
         if unbounded is not None:
             parts.append(f"collapse=({quoted(unbounded[0])}, {unbounded[1]})")
+        peak = m_step.peaks.get(p.name)
+        if peak is not None:
+            parts.append(f"peak=({quoted(peak[0])}, {peak[1]})")
         if p.prior is not None:
             parts.append("prior=True")
         elif p.name in shift:

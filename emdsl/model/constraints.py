@@ -103,14 +103,15 @@ def _bound(
         raise _Wrong
     (term,) = terms
     type_ = table.types[term.name]
-    if type_.kind not in ("real", "positive", "unit"):
+    if type_.kind not in ("real", "positive", "unit", "posdef"):
         hint = "fix its entries, or bound a `unit` of which it is made"
         table.report(diagnoses.bound_of_type(term.span, term.name, str(type_), hint))
         raise _Wrong
     edge = value / term.coefficient
     upper = (op == "<=") == (term.coefficient > 0.0)
-    if type_.kind != "real" and ((upper and edge <= 0.0) or (type_.kind == "unit" and edge > 1.0)):
-        table.report(diagnoses.fixed_outside(span, str(term), edge, _WANTED[type_.kind]))
+    positive = type_.kind != "real" and not (type_.kind == "posdef" and _off_diagonal(term, table))
+    if positive and ((upper and edge <= 0.0) or (type_.kind == "unit" and edge > 1.0)):
+        table.report(diagnoses.fixed_outside(span, str(term), edge, _wanted(term, table)))
         raise _Wrong
     relation: g.Relation = "<=" if upper else ">="
     return g.Constraint("bound", (replace(term, coefficient=1.0),), relation, edge, text, span)
@@ -138,8 +139,11 @@ def _verify_kind(
         if type_.kind in _WHOLE and not whole:
             table.report(diagnoses.entry_of_whole(term.span, term.name, str(type_)))
             raise _Wrong
-        if kind == "linear" and type_.kind != "real":
+        if kind == "linear" and type_.kind not in ("real", "posdef"):
             table.report(diagnoses.linear_of_type(term.span, term.name, str(type_)))
+            raise _Wrong
+        if kind == "linear" and type_.kind == "posdef" and term.name != terms[0].name:
+            table.report(diagnoses.linear_of_matrices(span, terms[0].name, term.name))
             raise _Wrong
     if kind == "fixed":
         _verify_value(terms[0], value / terms[0].coefficient, table)
@@ -149,16 +153,26 @@ def _verify_kind(
 
 def _verify_value(term: g.Entries, value: float, table: Table) -> None:
     kind = table.types[term.name].kind
-    off = kind == "posdef" and len(set(term.index[len(table.batch.get(term.name, ())) :])) == 2
+    off = kind == "posdef" and _off_diagonal(term, table)
     outside = (kind in ("positive", "posdef") and not off and value <= 0.0) or (
         kind in ("unit", "simplex") and not 0.0 <= value <= 1.0
     )
     if outside:
-        wanted = _WANTED[kind]
-        if kind == "posdef" and not term.shape:
-            wanted = "a positive number on the diagonal"
-        table.report(diagnoses.fixed_outside(term.span, str(term), value, wanted))
+        table.report(diagnoses.fixed_outside(term.span, str(term), value, _wanted(term, table)))
         raise _Wrong
+
+
+def _wanted(term: g.Entries, table: Table) -> str:
+    """What the values of these entries are, by their type."""
+    kind = table.types[term.name].kind
+    if kind == "posdef" and not term.shape:
+        return "a positive number on the diagonal"
+    return _WANTED[kind]
+
+
+def _off_diagonal(term: g.Entries, table: Table) -> bool:
+    """Of a matrix: whether it is about one entry beside the diagonal."""
+    return len(set(term.index[len(table.batch.get(term.name, ())) :])) == 2
 
 
 def _verify_tie(one: g.Entries, two: g.Entries, span: Span, table: Table) -> None:

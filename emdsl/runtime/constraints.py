@@ -129,7 +129,11 @@ class Constraints:
             square = self.spans[name].shape[-2:]
             fixed = self.fixed[self.of(name)].reshape(-1, *square)
             classes = self.classes[self.of(name)].reshape(-1, *square)
-            found = self._patterns[name] = patterns_of(fixed, classes)
+            lower, upper = (b[self.of(name)].reshape(-1, *square) for b in (self.lower, self.upper))
+            span = self.spans[name]
+            rows = [r for r in self.rows if span.start <= r.entries[0] < span.stop]
+            found = patterns_of(fixed, classes, rows, (lower, upper))
+            self._patterns[name] = found
         return found
 
     def without_completion(self, name: str) -> list[tuple[int, ...]]:
@@ -255,8 +259,10 @@ class Constraints:
 
     def _on_the_rows(self, params: Params) -> Params:
         """The nearest point that the linear equalities hold of."""
-        touched = {n for n, s in self.spans.items() for r in self.rows
+        touched = {n for n, s in self.spans.items() for r in self.rows if s.kind != "posdef"
                    if ((r.entries >= s.start) & (r.entries < s.stop)).any()}  # fmt: skip
+        if not touched:
+            return params  # equations of matrices are met already
         names = [n for n in self.spans if n in touched]
         system = self.system(self.index(names))
         flat = np.concatenate([np.ravel(params[n]) for n in names])

@@ -17,6 +17,7 @@ from emdsl.runtime.creeping import Creeping, latent_scales
 from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.empty import emptied, identical, weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
+from emdsl.runtime.floors import Floors
 from emdsl.runtime.frozen import Frozen
 from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, infinite, stuck, undefined
 from emdsl.runtime.improper import ImproperError
@@ -87,6 +88,7 @@ class Rules:
     rows: float
     outward: Outward | None = None
     peaks: Peaks | None = None
+    floors: Floors | None = None
 
 
 def run_em(
@@ -234,11 +236,14 @@ def _iterate(
         return None
     run.messages += edge_texts(program.meta, edge)
     _tell_edges(boundary, run)
-    run.messages += _floor_texts(floored, rules)
+    run.messages += _floor_texts(floored, run, rules)
     return statistics
 
 
-def _floor_texts(names: Iterable[str], rules: Rules) -> list[str]:
+def _floor_texts(held: Iterable[str], run: Run, rules: Rules) -> list[str]:
+    names = dict.fromkeys(held)
+    if rules.floors is not None:
+        names |= dict.fromkeys(rules.floors.touched(run.params))
     return [f"floored: {name} was held at {rules.floor:g} of the data's variance" for name in names]
 
 
@@ -401,7 +406,11 @@ def _updated(
 
 def _hold(guard: Guard, params: Params, rules: Rules) -> tuple[Params, tuple[str, ...]]:
     """The parameters, with variances held at the floor if there is one, and which were."""
-    return (params, ()) if rules.floor is None else guard.floored(params, rules.floor)
+    if rules.floor is None:
+        return params, ()
+    if rules.floors is not None:
+        params = rules.floors.clipped(params)
+    return guard.floored(params, rules.floor)
 
 
 def _has_collapsed(found: Tightest, run: Run, rules: Rules, iteration: int) -> bool:
@@ -486,9 +495,7 @@ def _not_held(rules: Rules) -> str:
     """What to say to one who has asked for a floor that is none here."""
     if rules.floor is None:
         return ""
-    return (
-        "; no floor holds what Newton's method finds: bound it by `constrain`, or give it a prior"
-    )
+    return "; no floor holds what isn't a scale: bound it by `constrain`, or give it a prior"
 
 
 def _report_fall(

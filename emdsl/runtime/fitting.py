@@ -17,6 +17,7 @@ from emdsl.runtime.distant import WORTHLESS, far_latents
 from emdsl.runtime.em import Iteration, Rules, Run, run_em
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import DataError, ParamsError, near
+from emdsl.runtime.floors import floors_of
 from emdsl.runtime.given import with_lengths
 from emdsl.runtime.guard import Guard
 from emdsl.runtime.initial import Start, starts_from
@@ -103,16 +104,21 @@ def fit(
             program.meta, engine.unit, unshifted(program.meta, engine.pivot), reference, scale
         )
         notes += [distant] if distant else []
-        guard = Guard(program.meta, scale, constraints)
+        least = floor if degenerate == "floor" else None
+        floors = None
+        if least is not None:
+            floors = floors_of(program, bound.layout.sizes, constraints, scale, least)
+        if floors is not None:
+            engine.program = floors.held(engine.program, program)
+        guard = Guard(program.meta, scale, constraints, floors.all if floors else ())
         starts = starts_from(engine, reference, init, restarts)
         rows = sum(
             float(d.weight.sum()) if d.weight is not None else float(d.size) for d in engine.pieces
         )
         watched = program.numeric or latent_scales(program.meta)
-        outward = Outward(program, reference) if watched else None
+        outward = Outward(program, reference, floors.names if floors else ()) if watched else None
         peaks = Peaks(engine, reference) if program.numeric else None
-        least = floor if degenerate == "floor" else None
-        rules = Rules(max_iter, tol, least, rows, outward, peaks)
+        rules = Rules(max_iter, tol, least, rows, outward, peaks, floors)
         runs = _run_all(engine, guard, starts, rules, sequence, progress, on_iteration)
         return _stated(_choose(engine, runs, notes, lost), program, held)
 

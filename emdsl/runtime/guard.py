@@ -49,9 +49,15 @@ class Guard:
     """Relative variances of the parameters whose likelihood is unbounded."""
 
     def __init__(
-        self, meta: Meta, reference: Params, constraints: Constraints | None = None
+        self,
+        meta: Meta,
+        reference: Params,
+        constraints: Constraints | None = None,
+        bounded: tuple[str, ...] = (),
     ) -> None:
+        """`bounded`: those that M-steps keep above the floor themselves."""
         self._constraints = constraints
+        self._bounded = bounded
         self._watches = []
         for param in meta.params:
             if param.collapse is None:
@@ -137,6 +143,8 @@ class Guard:
         """The parameters with relative variances of at least `floor`, and which were raised."""
         out, raised = dict(params), []
         for watch in self._watches:
+            if watch.param.name in self._bounded:
+                continue
             if only is not None and watch.param.name not in only:
                 continue
             name, value = watch.param.name, params[watch.param.name]
@@ -170,7 +178,7 @@ class Guard:
         found = {}
         for watch in self._watches:
             name = watch.param.name
-            if watch.to_zero or watch.param.kind == "posdef":
+            if watch.to_zero or watch.param.kind == "posdef" or name in self._bounded:
                 continue
             edge = watch.reference * floor ** (-1.0 / watch.power)
             still = (new[name] == old[name]) & (new[name] < edge)

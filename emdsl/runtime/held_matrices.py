@@ -1,10 +1,13 @@
 """Updates of positive definite matrices, also where constraints hold of single entries.
 
 Matrices of which nothing is said, or that are held or tied as wholes, have their closed form; those
-with entries that are held or tied are `patterned`, and start from their old values.
+with entries that are held, tied, bounded or in equations are `patterned`, and start from their old
+values. Where limits are all that is said, and the closed form meets them, it is the maximum.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,11 +84,28 @@ def _solved(a: Floats, m: Floats, n: Floats, closed: Floats | None, old: Held) -
         known = np.isfinite(terms.plain + terms.inverse).all(axis=(1, 2, 3))
         known &= (np.isfinite(terms.count) & (terms.count != 0.0)).all(axis=1)
         own, terms = problems.some(known), terms.some(known)
+        best, met = _met(own, terms)
+        found[own.members[met]] = best[met]
+        own, terms = own.some(~met), terms.some(~met)
         start, good = _begun(own, terms, stays[own.members])
         own, terms = own.some(good), terms.some(good)
         if len(own.members):
             found[own.members] = maximise(own, terms, start[good])
     return found.reshape(old.shape)
+
+
+def _met(own: Pattern, terms: Terms) -> tuple[Floats, NDArray[np.bool_]]:
+    """The highest S of all matrices, and where limits, which are all that holds, are met by it."""
+    none = np.zeros(len(own.members), dtype=np.bool_)
+    if own.limits is None or not own.every or not len(own.members):
+        return own.offset, none
+    sums = terms.count.sum(axis=1), terms.plain.sum(axis=1), terms.inverse.sum(axis=1)
+    root = quadratic_root(*sums)
+    best = np.broadcast_to(root[:, None], own.offset.shape)
+    given = np.where(np.isfinite(best), best, np.nan)
+    numbers = replace(own, limits=None).numbers(given)
+    with np.errstate(invalid="ignore"):
+        return best, own.limits.met(numbers)
 
 
 def _begun(own: Pattern, terms: Terms, old: Floats) -> tuple[Floats, NDArray[np.bool_]]:

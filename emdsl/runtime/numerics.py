@@ -189,7 +189,10 @@ def _settle_held(new: Floats, old: Held, kind: str) -> Floats:
         new = shared_out(new, fixed)
         lost = ~np.isfinite(new).all(axis=-1, keepdims=True)
         return np.where(lost, stays, new)
-    return np.where(fixed, stays, settle(new, stays, kind))
+    found = settle(new, stays, kind)
+    if kind == "positive":  # of a Q with one peak the maximum within bounds (a floor's)
+        found = np.clip(found, *rules.bounds(old.name))
+    return np.where(fixed, stays, found)
 
 
 def best(roots: tuple[Floats, ...], objective: tuple[Floats, ...], kind: str) -> Floats:

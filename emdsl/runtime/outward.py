@@ -47,8 +47,10 @@ class Suspect:
 class Outward:
     """Watches the positive parameters of a program's numeric blocks, and latents' matrices."""
 
-    def __init__(self, program: Program, reference: Params) -> None:
-        pairs = [(n, k) for b in program.numeric for n, k in zip(b.params, b.kinds, strict=True)]
+    def __init__(self, program: Program, reference: Params, floored: tuple[str, ...] = ()) -> None:
+        """`floored`: parameters whose floor bounds the density of all in their block."""
+        blocks = [b for b in program.numeric if not set(b.params) & set(floored)]
+        pairs = [(n, k) for b in blocks for n, k in zip(b.params, b.kinds, strict=True)]
         self.names = tuple(n for n, kind in pairs if kind == "positive")
         self.start = {n: _logs(reference[n]) for n in self.names}
         self.matrices = latent_scales(program.meta)

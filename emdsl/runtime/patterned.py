@@ -12,16 +12,22 @@ Newton's method in f: with P = S^-1 and X = P N P
 Where that isn't concave, which only a < 0 lets happen, the expected curvature |a| tr(P dS P dS)
 takes its place (Anderson's scoring). Steps are halved until S is positive definite and Q no lower.
 
+Linear equations and bounds may hold of f too (`limits`): S is then in an affine subspace S0 + sum_j
+theta_j S_j, which is Anderson's linear covariance structure, and a step is a quadratic program.
+
 Arrays are (problems, matrices, D, D): a problem has several matrices where entries tie them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from emdsl.runtime.limits import Limits, limits_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -34,6 +40,17 @@ _LAST = 1e-13  # of the count: what a last step of Newton's method may still gai
 _INSIDE = 1e-9  # the least eigenvalue of a completion, in units of the entries
 
 
+class Equation(Protocol):
+    """sum coefficients * (the classes `entries`) = right: see `emdsl.runtime.constraints.Row`."""
+
+    @property
+    def entries(self) -> Ints: ...
+    @property
+    def coefficients(self) -> Floats: ...
+    @property
+    def right(self) -> float: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """Problems of one form: the matrices of each, and which of their entries are free.
@@ -41,6 +58,7 @@ class Pattern:
     members : (problems, g) which of all the matrices; offset : (problems, g, D, D), 0 where free.
     which, row, column : (e,) of each free entry on or below the diagonal, its place.
     value : (e,) which of the `free` numbers it is: tied entries have one.
+    limits : equations and bounds of these numbers; None where there are none.
     """
 
     members: Ints
@@ -50,10 +68,12 @@ class Pattern:
     column: Ints
     value: Ints
     free: int
+    limits: Limits | None = None
 
     def some(self, at: Ints | Bools) -> Pattern:
         """Some of the problems."""
-        return replace(self, members=self.members[at], offset=self.offset[at])
+        limits = None if self.limits is None else self.limits.some(at)
+        return replace(self, members=self.members[at], offset=self.offset[at], limits=limits)
 
     def matrices(self, f: Floats) -> Floats:
         """S of the free numbers (problems, free)."""
@@ -66,8 +86,10 @@ class Pattern:
 
     def numbers(self, matrices: Floats) -> Floats:
         """The free numbers of matrices, averaged over what is tied: (problems, free)."""
-        entries = matrices[:, self.which, self.row, self.column]
-        return self.summed(entries) / np.bincount(self.value, minlength=self.free)
+        at = (slice(None), self.which, self.row, self.column)
+        entries = matrices[at] - self.offset[at]
+        found = self.summed(entries) / np.bincount(self.value, minlength=self.free)
+        return found if self.limits is None else self.limits.clipped(found)
 
     def summed(self, entries: Floats) -> Floats:
         """Sums over tied entries: (..., e) to (..., free)."""
@@ -83,9 +105,14 @@ class Pattern:
     @property
     def whole(self) -> bool:
         """Whether nothing is said of entries: of one matrix, or of some that are equal."""
+        return self.limits is None and self.every
+
+    @property
+    def every(self) -> bool:
+        """Whether all entries of one matrix, or of some that are equal, are free numbers."""
         size: int = self.offset.shape[-1]
         one = size * (size + 1) // 2
-        return self.free == one and len(self.value) == one * len(self.members[0])
+        return self.free == one and len(self.value) == one * self.members.shape[1]
 
     @property
     def share(self) -> Floats:
@@ -114,42 +141,71 @@ class Terms:
         return total, inverse
 
 
-def patterns_of(fixed: Floats, classes: Ints) -> tuple[Pattern, ...]:
+def patterns_of(
+    fixed: Floats,
+    classes: Ints,
+    rows: Sequence[Equation] = (),
+    bounds: tuple[Floats, Floats] | None = None,
+) -> tuple[Pattern, ...]:
     """The problems that the matrices of one parameter are, those of one form together.
 
     fixed : (matrices, D, D) values, NaN where free; classes : (matrices, D, D), equal where entries
-    are tied, mirror images among them. Matrices all of whose entries are known are left out.
+    are tied, mirror images among them. `rows` are equations of classes, bounds (matrices, D, D).
+    Matrices all of whose entries are known are left out.
     """
-    groups: dict[tuple[bytes, ...], list[tuple[Ints, Floats]]] = {}
+    groups: dict[tuple[bytes, ...], list[tuple[Ints, Floats, Floats, Floats, Floats]]] = {}
     forms: dict[tuple[bytes, ...], tuple[Ints, Ints, Ints, Ints]] = {}
-    for members in _linked(fixed, classes):
+    coefficients: dict[tuple[bytes, ...], Floats] = {}
+    if bounds is None:
+        bounds = np.full_like(fixed, -np.inf), np.full_like(fixed, np.inf)
+    for members in _linked(fixed, classes, rows):
         own, tied = fixed[members], classes[members]
         which, row, column = np.nonzero(np.isnan(own) & np.tri(own.shape[-1], dtype=np.bool_))
         if not len(which):
             continue
-        value = np.unique(tied[which, row, column], return_inverse=True)[1].reshape(-1)
-        form = (which, row, column, value)
-        key = tuple(x.tobytes() for x in form)
-        forms[key] = form
-        offset = np.where(np.isnan(own), 0.0, own)
-        groups.setdefault(key, []).append((members, offset))
-    return tuple(
-        Pattern(
-            np.stack([m for m, _ in found]), np.stack([o for _, o in found]), *forms[key],
-            int(forms[key][3].max()) + 1,
+        names, first, inverse = np.unique(
+            tied[which, row, column], return_index=True, return_inverse=True
         )
-        for key, found in groups.items()
-    )  # fmt: skip
+        value = inverse.reshape(-1)
+        lower, upper = (b[members][which, row, column][first] for b in bounds)
+        about, right = _equations(names, rows)
+        limited = len(about) > 0 or np.isfinite(lower).any() or np.isfinite(upper).any()
+        form = (which, row, column, value)
+        key = (*(x.tobytes() for x in form), about.tobytes(), b"limited" * bool(limited))
+        forms[key], coefficients[key] = form, about
+        offset = np.where(np.isnan(own), 0.0, own)
+        groups.setdefault(key, []).append((members, offset, right, lower, upper))
+    out = []
+    for key, found in groups.items():
+        members, offset, right, lower, upper = (np.stack(x) for x in zip(*found, strict=True))
+        limits = limits_of(coefficients[key], right, lower, upper) if key[-1] else None
+        free = int(forms[key][3].max()) + 1
+        out.append(Pattern(members, offset, *forms[key], free, limits))
+    return tuple(out)
 
 
-def _linked(fixed: Floats, classes: Ints) -> Iterator[Ints]:
-    """The matrices that ties of free entries link, group by group."""
+def _equations(names: Ints, rows: Sequence[Equation]) -> tuple[Floats, Floats]:
+    """The equations of these classes: coefficients (m, classes), right sides (m,)."""
+    place = {int(n): i for i, n in enumerate(names)}
+    own = [r for r in rows if int(r.entries[0]) in place]
+    about = np.zeros((len(own), len(names)))
+    for line, r in zip(about, own, strict=True):
+        line[[place[int(e)] for e in r.entries]] = r.coefficients
+    return about, np.array([r.right for r in own], dtype=np.float64)
+
+
+def _linked(fixed: Floats, classes: Ints, rows: Sequence[Equation]) -> Iterator[Ints]:
+    """The matrices that ties or equations of free entries link, group by group."""
     group = np.arange(len(fixed))
     owner: dict[int, int] = {}
     for i, (own, tied) in enumerate(zip(fixed, classes, strict=True)):
         for c in np.unique(tied[np.isnan(own)]):
             first = owner.setdefault(int(c), i)
             group[group == group[i]] = group[first]
+    for row in rows:
+        ends = [owner[int(e)] for e in row.entries if int(e) in owner]
+        for end in ends[1:]:
+            group[group == group[end]] = group[ends[0]]
     for root in dict.fromkeys(group.tolist()):
         yield np.flatnonzero(group == root)
 
@@ -164,7 +220,7 @@ def maximise(pattern: Pattern, terms: Terms, start: Floats) -> Floats:
     before, inverse = terms.value(pattern.matrices(f))
     for _ in range(_STEPS):
         own, q = pattern.some(todo), terms.some(todo)
-        gradient, move = _direction(own, q, inverse)
+        gradient, move = _direction(own, q, inverse, f[todo])
         gain = (gradient * move).sum(axis=-1)
         scale = np.abs(q.count).sum(axis=-1) + 1e-300
         last = ~(gain > _LAST * scale)  # rounding hides what more there is
@@ -177,24 +233,28 @@ def maximise(pattern: Pattern, terms: Terms, start: Floats) -> Floats:
     return pattern.matrices(f)
 
 
-def _direction(pattern: Pattern, terms: Terms, inverse: Floats) -> tuple[Floats, Floats]:
-    """The gradient in the free numbers, and the step of Newton's method."""
+def _direction(pattern: Pattern, terms: Terms, inverse: Floats, f: Floats) -> tuple[Floats, Floats]:
+    """The gradient in the free numbers, and the step of Newton's method from f within limits."""
     x = inverse @ terms.inverse @ inverse
     scaled = terms.count[..., None, None] * inverse
     slope = scaled - terms.plain + x
     entries = slope[:, pattern.which, pattern.row, pattern.column]
     gradient = pattern.summed(2.0 * pattern.share * entries)
-    try:
-        return gradient, _solved(_curvature(pattern, inverse, scaled + 2.0 * x), gradient)
-    except np.linalg.LinAlgError:
-        pass
     newton = _curvature(pattern, inverse, scaled + 2.0 * x)
-    expected = _curvature(pattern, inverse, np.abs(scaled))
+    if pattern.limits is None:
+        try:
+            return gradient, _solved(newton, gradient)
+        except np.linalg.LinAlgError:
+            pass
+    expected = _curvature(pattern, inverse, np.abs(terms.count)[..., None, None] * inverse)
     move = np.zeros_like(gradient)
     for i, g in enumerate(gradient):
         for curvature in (newton[i], expected[i]):
             try:
-                move[i] = _solved(curvature[None], g[None])[0]
+                if pattern.limits is None:
+                    move[i] = _solved(curvature[None], g[None])[0]
+                else:
+                    move[i] = pattern.limits.step(i, f[i], g, curvature)
                 break
             except np.linalg.LinAlgError:
                 continue
@@ -251,6 +311,8 @@ def _step(
             break
         there = f[left] + part[left, None] * move[left]
         own = pattern.some(left)
+        if own.limits is not None:
+            there = own.limits.clipped(there)
         found, inverse = terms.some(left).value(own.matrices(there))
         good = np.isfinite(found) & (found >= before[left] + 1e-4 * part[left] * gain[left])
         out[left[good]] = there[good]
@@ -268,11 +330,14 @@ def inside(pattern: Pattern, near: Floats) -> tuple[Floats, Bools]:
     positive definite. Elsewhere t is brought down with S + t W positive definite, W the diagonal of
     the entries' units, until it is below 0 (Huard's method of centres: Q is logdet S - tr(S / W)).
     """
-    start = pattern.matrices(pattern.numbers(near))
+    start, met = _met(pattern, near)
     found = np.array(start)
     done = np.zeros(len(start), dtype=np.bool_)
-    for i in range(len(start)):
+    for i in np.flatnonzero(met):
         unit = _units(pattern.offset[i], near[i])
+        if pattern.limits is not None:  # equations and bounds have units of their own
+            own = np.abs(np.diagonal(start[i], axis1=-2, axis2=-1))
+            unit = np.where(own > 0.0, own, unit)
         if _least(start[i], unit) > _INSIDE:
             done[i] = True
             continue
@@ -280,6 +345,20 @@ def inside(pattern: Pattern, near: Floats) -> tuple[Floats, Bools]:
         if deep is not None:
             found[i], done[i] = deep, True
     return found, done
+
+
+def _met(pattern: Pattern, near: Floats) -> tuple[Floats, Bools]:
+    """Symmetric matrices of the pattern near to the given ones, and where there are any."""
+    if pattern.limits is None:
+        start = pattern.matrices(pattern.numbers(near))
+        return start, np.ones(len(start), dtype=np.bool_)
+    free = replace(pattern, limits=None).numbers(near)
+    scale = np.abs(np.diagonal(near, axis1=-2, axis2=-1))
+    scale = np.sqrt(np.where(scale > 0.0, scale, 1.0))
+    entries = scale[:, pattern.which, pattern.row] * scale[:, pattern.which, pattern.column]
+    unit = pattern.summed(entries) / np.bincount(pattern.value, minlength=pattern.free)
+    f, met = pattern.limits.nearest(free, unit)
+    return pattern.matrices(f), met
 
 
 def _centred(pattern: Pattern, s: Floats, unit: Floats) -> Floats | None:
@@ -290,7 +369,7 @@ def _centred(pattern: Pattern, s: Floats, unit: Floats) -> Floats | None:
     t = 1.0 - 2.0 * min(_least(s[0], unit), 0.0)
     for _ in range(_ROUNDS):
         lifted = replace(pattern, offset=pattern.offset + t * weight)
-        s = maximise(lifted, terms, s + t * weight) - t * weight
+        s = pattern.matrices(lifted.numbers(maximise(lifted, terms, s + t * weight)))
         least = _least(s[0], unit)
         if least > _INSIDE:
             return np.asarray(s[0])

@@ -60,7 +60,8 @@ class Param:
     deviation (its square is a variance), ("zero", 1.0) for a variance, ("infinity", 1.0) for a
     precision or a rate, None where it is bounded. Adding one number to all entries along dimension
     `shift` changes nothing (a softmax's weights with a row for every class). `together` is a
-    dimension along which the update holds only where all entries or none are fixed.
+    dimension along which the update holds only where all entries or none are fixed. `peak` is
+    what `collapse` is, of what Newton's method finds: by the density itself, for floors.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Param:
     prior: bool = False
     shift: int | None = None
     together: int | None = None
+    peak: tuple[Literal["zero", "infinity"], float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

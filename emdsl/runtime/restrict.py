@@ -274,6 +274,13 @@ class _Resolver:
                     f"{-(bound**0.5):.6g} and {bound**0.5:.6g}, the root of [{j}, {j}] times "
                     f"[{i}, {i}]"
                 )
+        if any(p.limits is not None for p in found.patterns(name)):
+            texts = [_shown(t) for t in found.texts[name]]
+            listed = " and ".join([", ".join(texts[:-1]), texts[-1]] if texts[1:] else texts)
+            return (
+                f"no positive definite matrix {cell_text(name, at)} meets {listed}: loosen or drop "
+                + ("one of them" if texts[1:] else "it")
+            )
         return (
             f"no positive definite matrix {cell_text(name, at)} has the entries that {said} "
             "give it, whatever the others are: leave more of them free"

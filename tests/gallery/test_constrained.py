@@ -111,3 +111,19 @@ def test_components_about_one_graph() -> None:
     told = explain(compile_source(source(MODELS / "concentration_graph.em")))
     assert "    tr((a conc⁻¹ − M) E[r]) = 0\n" in told
     assert "- conc[0, 3] == 0\n" in told
+
+
+def test_no_partial_correlation_is_negative() -> None:
+    """Lauritzen, Uhler and Zwiernik 2019: the covariance is above the scatter's, and equal to it
+    where the precision isn't at its bound and on the diagonal: that is the maximum, and only that.
+    """
+    fit = fitted("positive_dependence")
+    x, conc = data(MODELS / "positive_dependence.em")["x"], fit.params["conc"]
+    extra = np.linalg.inv(conc) - np.cov(x.T, bias=True)
+    off = ~np.eye(5, dtype=np.bool_)
+    assert (conc[off] <= 0.0).all()
+    assert ((conc == 0.0) & off).any()
+    assert (extra >= -1e-10).all()
+    assert np.abs(extra * conc).max() <= 1e-9
+    told = explain(compile_source(source(MODELS / "positive_dependence.em")))
+    assert "is a quadratic program" in told

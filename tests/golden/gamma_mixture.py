@@ -41,8 +41,8 @@ META = rt.Meta(
     ),
     params=(
         rt.Param("weight", ("K",), "simplex", event=1),
-        rt.Param("shape", ("K",), "positive"),
-        rt.Param("rate", ("K",), "positive", collapse=("infinity", 1.0)),
+        rt.Param("shape", ("K",), "positive", peak=("infinity", 1.0)),
+        rt.Param("rate", ("K",), "positive", collapse=("infinity", 1.0), peak=("infinity", 1.0)),
     ),
     arrays=(
         rt.Array("x", "data", ("N",), 1, "positive", missing="cell", axes=("n",)),

@@ -40,7 +40,7 @@ META = rt.Meta(
     ),
     params=(
         rt.Param("weight", ("K",), "simplex", event=1),
-        rt.Param("shape", ("K",), "positive"),
+        rt.Param("shape", ("K",), "positive", peak=("infinity", 2.0)),
         rt.Param("scale", ("K",), "positive"),
     ),
     arrays=(

@@ -56,7 +56,7 @@ def test_a_floor_is_said_to_be_none() -> None:
     result = fit(0, 12, K=3, degenerate="floor")
     assert result.status == "degenerate"
     said = " ".join(result.messages)
-    assert "no floor holds what Newton's method finds: bound it by `constrain`" in said
+    assert "no floor holds what isn't a scale: bound it by `constrain`" in said
     assert "degenerate='floor' would help" not in said
 
 

@@ -1,10 +1,13 @@
-"""A positive definite matrix of which constraints hold single entries, or tie them.
+"""A positive definite matrix of which constraints hold single entries, tie or bound them, or relate
+them by linear equations.
 
     max a logdet S - tr(S M) - tr(inv(S) N)    over    S = C + sum_k f_k E_k,  positive definite
 
 C has the fixed entries; E_k is 1 at a free entry, at its mirror image and at what is tied with it.
 The gradient in f_k is tr((a P - M + P N P) E_k), with P = inv(S). Newton's method solves for where
 it vanishes (Anderson 1973 for covariances, Dempster 1972 for precisions): `runtime/patterned.py`.
+Equations of f leave an affine subspace of matrices, and bounds a convex part of it: a Newton step
+is then a quadratic program, whose step along a line within the definite matrices never lowers Q.
 """
 
 from __future__ import annotations
@@ -18,8 +21,6 @@ def solve(block: Block) -> Update | None:
     """The update of a posdef parameter with constraints on its entries."""
     rules = block.restricted
     if block.param.type.kind != "posdef" or rules is None or not rules.within:
-        return None
-    if rules.linear or rules.bounded:
         return None
     found = by_function(block)
     if found is None:
@@ -40,6 +41,8 @@ def solve(block: Block) -> Update | None:
         *([f"N = {n}"] if inverses else []),
         f"{name} = C + sum_k f_k E_k: C has the fixed entries, E_k is 1 where f_k stands",
         f"with P = inv({name}): dQ/df_k = tr(({' '.join(x for x in slope if x)}) E_k)",
+        *(["f fulfils the linear equations: it moves in their null space"] if rules.linear else []),
+        *(["f stays within its bounds: each step is a quadratic program"] if rules.bounded else []),
         "damped Newton steps in f from the old value, within the definite matrices",
     )
     collapse: Collapse = None

@@ -7,8 +7,8 @@ the other held (conditional maximisation, Meng and Rubin 1993), which never lowe
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
@@ -28,8 +28,9 @@ from emdsl.derive.mstep import (
     shape,
     simplex,
 )
-from emdsl.derive.mstep.block import Block, Entries, Update, block_of, own_atom
+from emdsl.derive.mstep.block import Block, Collapse, Entries, Update, block_of, own_atom
 from emdsl.derive.mstep.calculus import Untaken
+from emdsl.derive.mstep.height import unbounded_in
 from emdsl.derive.mstep.occurrences import entries_in
 from emdsl.derive.mstep.one_way import one_way
 from emdsl.derive.mstep.restricted import Restrictions, as_one, restrictions_of
@@ -54,10 +55,15 @@ RULES: tuple[Callable[[Block], Update | None], ...] = (
 
 @dataclass(frozen=True)
 class MStep:
-    """The updates in order; `cyclic` names those that use another's old value."""
+    """The updates in order; `cyclic` names those that use another's old value.
+
+    `peaks` are parameters that Newton's method finds, or that are put into its Q by a formula, in
+    which data can be infinitely likely: where, and the power of each that is a variance.
+    """
 
     updates: tuple[Update, ...]
     cyclic: frozenset[str]
+    peaks: Mapping[str, Collapse] = field(default_factory=dict)
 
 
 def m_step_of(derived: Derived) -> MStep:
@@ -97,7 +103,19 @@ def m_step_of(derived: Derived) -> MStep:
                 if not any(group <= set(u.solved) for u in updates)]  # fmt: skip
     if problems:
         raise CompileError(model.source, tuple(problems))
-    return _ordered(updates)
+    return replace(_ordered(updates), peaks=_peaks(updates, derived))
+
+
+def _peaks(updates: list[Update], derived: Derived) -> dict[str, Collapse]:
+    model = derived.joint.model
+    names: set[str] = set()
+    for update in updates:
+        if isinstance(update.form, Numeric):
+            names |= {*update.solved, *update.form.profiled}
+    free = [p.name for p in model.params
+            if p.name in names and p.type.kind == "positive"]  # fmt: skip
+    found = {n: unbounded_in(n, derived.joint) for n in free}
+    return {n: edge for n, edge in found.items() if edge is not None}
 
 
 def _under(update: Update, rules: Restrictions) -> Update:

@@ -54,7 +54,7 @@ def write(c: Context) -> None:
         case Entries() | BestOf() | MatrixValue():
             _write_entries(c, rules)
         case Patterned():
-            _write_patterned(c)
+            _write_patterned(c, rules)
         case Numeric():
             _write_numeric(c)
 
@@ -98,8 +98,18 @@ def _write_shares(c: Context, rules: Restriction) -> None:
         )  # fmt: skip
 
 
-def _write_patterned(c: Context) -> None:
+def _write_patterned(c: Context, rules: Restriction) -> None:
     c.page.say("fixed entries keep their values, and entries that are tied are one number.")
+    if rules.linear:
+        c.page.say(
+            "Linear equations of these numbers leave an affine subspace of matrices, in whose"
+            " directions the gradient vanishes in place of each number's."
+        )
+    if rules.bounded:
+        c.page.say(
+            "A step of Newton's method within bounds is a quadratic program, solved by an active"
+            " set: at a bound the gradient may point beyond it."
+        )
 
 
 def _write_numeric(c: Context) -> None:

@@ -15,13 +15,13 @@ for n in N:
 constrain mean[0] <= mean[1]
 constrain sum(sd) >= 1
 constrain weight[0] >= 0.1
-constrain cov >= 0
+constrain tone >= 0.1
 constrain mean == sd
 constrain mean == weight[0]
 constrain tone[0][0] == tone[1][0]
 constrain sum(weight) == 1
 constrain sd[0] + sd[1] == 3
-constrain cov[0, 1] + cov[0, 0] == 1
+constrain cov[0, 1] + sd[0] == 1
 constrain sd[0] == 2 * sd[1]
 constrain turn[0, 0] == 1
 constrain long[0] == 2
