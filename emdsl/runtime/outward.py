@@ -34,7 +34,8 @@ class Suspect:
     """An entry that has gone far: where it is, and the parameters a little further out.
 
     `back` are the parameters with the entry alone where it was, `folds` e-folds nearer; None where
-    it has hardly moved, or isn't beyond all doubt far.
+    it has hardly moved, or isn't beyond all doubt far. `along` are those with it and everything
+    positive that went about as far further out.
     """
 
     place: str
@@ -42,6 +43,7 @@ class Suspect:
     params: Params
     back: Params | None
     folds: float
+    along: Params | None = None
 
 
 class Outward:
@@ -51,6 +53,7 @@ class Outward:
         pairs = [(n, k) for b in program.numeric for n, k in zip(b.params, b.kinds, strict=True)]
         self.names = tuple(n for n, kind in pairs if kind == "positive")
         self.start = {n: _logs(reference[n]) for n in self.names}
+        self.positive = tuple(p.name for p in program.meta.params if p.kind == "positive")
         self.matrices = latent_scales(program.meta)
 
     def suspect(self, params: Params, before: Params | None) -> Suspect | None:
@@ -80,11 +83,13 @@ class Outward:
                 further = {**params, name: value}
             place = cell_text(name, tuple(int(i) for i in at))
             back: Params | None = None
+            along: Params | None = None
             if before is not None and moving[at] and furthest > _SURELY and abs(step) > 1.0:
                 value = np.array(params[name], dtype=np.float64)
                 value[at] = before[name][at]
                 back = {**params, name: value}
-            found = Suspect(place, float(params[name][at]), further, back, abs(step))
+                along = self._along(params, before, abs(step))
+            found = Suspect(place, float(params[name][at]), further, back, abs(step), along)
         return found or self._matrix(params)
 
     def _matrix(self, params: Params) -> Suspect | None:
@@ -139,6 +144,14 @@ class Outward:
             out[name] = params[name] * np.exp(step)
         return out
 
+    def _along(self, params: Params, before: Params, folds: float) -> Params:
+        """What moved at least half of `folds` e-folds moved on by as much."""
+        out = dict(params)
+        for name in self.positive:
+            step = _logs(params[name]) - _logs(before[name])
+            out[name] = params[name] * np.exp(np.where(np.abs(step) >= 0.5 * folds, step, 0.0))
+        return out
+
 
 def is_unbounded(
     here: float, before: float, suspect: Suspect, objective: Callable[[Params], float]
@@ -150,14 +163,17 @@ def is_unbounded(
     Others may have to move along with the entry, and finely, for it to rise further: then it is
     what the entry's own last move has gained that tells. The iteration has to have gained as much:
     on a ridge to a limit (a negative binomial's to a Poisson) two move together for nothing, and
-    each alone would lose much.
+    each alone would lose much. Where all that moved goes on for nothing it was something else that
+    has gained.
     """
     if objective(suspect.params) - here > GAIN:
         return True
     least = _EACH * suspect.folds
     if suspect.back is None or not here - before > least:
         return False
-    return here - objective(suspect.back) > least
+    if not here - objective(suspect.back) > least:
+        return False
+    return suspect.along is None or not abs(objective(suspect.along) - here) <= GAIN
 
 
 def _with(values: Floats, at: tuple[int, ...], value: Any) -> Floats:

@@ -60,7 +60,7 @@ def test_a_ridge_to_a_poisson_limit_is_climbed_to_its_end() -> None:
     """One component is a Poisson's, so that its a and b go out until functions of them cancel,
     while the rest creeps. SciPy climbs to the limit itself, whose objective the fit's comes to.
     """
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(6)
     x = np.concatenate([rng.negative_binomial(2.5, 5 / 7, 60), rng.negative_binomial(4, 0.8, 90)])
     y, count = np.unique(x, return_counts=True)
 
@@ -71,9 +71,9 @@ def test_a_ridge_to_a_poisson_limit_is_climbed_to_its_end() -> None:
         other = y * np.log(mean) - mean - special.gammaln(y + 1)
         return -float(count @ np.logaddexp(np.log(share) + one, np.log1p(-share) + other))
 
-    starts = [np.array([s, 1.0, 1.0, m]) for s in (-1.0, 1.0) for m in (-1.0, 1.0)]
+    starts = [np.array([s, 1.0, 1.0, m]) for s in (-1.0, 3.0) for m in (-1.0, 1.0)]
     limit = -min(optimize.minimize(loss, start).fun for start in starts)
     found = fit(COUNTS, x, restarts=2, tol=1e-12)
     assert found.status == "converged"
-    assert found.n_iter < 300  # with leaps
-    assert np.isclose(found.objective, limit, rtol=0.0, atol=1e-4)  # known to 3e-5
+    assert found.n_iter < 600  # with leaps
+    assert np.isclose(found.objective, limit, rtol=0.0, atol=1e-8)
