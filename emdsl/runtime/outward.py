@@ -9,6 +9,7 @@ latent matrices are drawn with, whose columns may have any unit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,8 @@ class Suspect:
 
     `back` are the parameters with the entry alone where it was, `folds` e-folds nearer; None where
     it has hardly moved, or isn't beyond all doubt far. `along` are those with it and everything
-    positive that went about as far further out.
+    positive that went about as far further out, `twice` those with
+    it as far again beyond `params`; None where there are none.
     """
 
     place: str
@@ -44,6 +46,7 @@ class Suspect:
     back: Params | None
     folds: float
     along: Params | None = None
+    twice: Params | None = None
 
 
 class Outward:
@@ -77,10 +80,11 @@ class Outward:
             if moving[at]:
                 assert before is not None
                 further = self._beyond(params, before, _FURTHER / abs(step))
+                twice = self._beyond(params, before, 2.0 * _FURTHER / abs(step))
             else:
                 value = np.array(params[name], dtype=np.float64)
                 value[at] *= np.exp(_FURTHER * np.sign(now[at]))
-                further = {**params, name: value}
+                further, twice = {**params, name: value}, None
             place = cell_text(name, tuple(int(i) for i in at))
             back: Params | None = None
             along: Params | None = None
@@ -89,7 +93,8 @@ class Outward:
                 value[at] = before[name][at]
                 back = {**params, name: value}
                 along = self._along(params, before, abs(step))
-            found = Suspect(place, float(params[name][at]), further, back, abs(step), along)
+            value_there = float(params[name][at])
+            found = Suspect(place, value_there, further, back, abs(step), along, twice)
         return found or self._matrix(params)
 
     def _matrix(self, params: Params) -> Suspect | None:
@@ -166,8 +171,11 @@ def is_unbounded(
     each alone would lose much. Where all that moved goes on for nothing it was something else that
     has gained.
     """
-    if objective(suspect.params) - here > GAIN:
-        return True
+    there = objective(suspect.params)
+    if there - here > GAIN:
+        beyond = math.inf if suspect.twice is None else objective(suspect.twice)
+        # a maximum that has only been far away is not much higher, or lower, as far beyond
+        return not math.isfinite(beyond) or beyond - there > GAIN
     least = _EACH * suspect.folds
     if suspect.back is None or not here - before > least:
         return False
