@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ind, InvOf, Ix, LogDetOf, LogInd, Seen, SumOf, Value
+from emdsl.derive.differences import joined
 from emdsl.derive.refusal import Refused
 from emdsl.derive.table import Atoms
 from emdsl.families.cumulative import KEPT
@@ -119,7 +120,18 @@ def flat(expr: sp.Expr, atoms: Atoms) -> sp.Expr:
     expr = sp.expand(expr, log=False, func=False)
     for e, dummy in reversed(whole.items()):  # what holds others was met after them
         expr = expr.xreplace({dummy: e})
-    return expr
+    return joined(expr, lambda f, u, v: _is_live_step(f, u, v, atoms))
+
+
+def _is_live_step(function: type, u: sp.Expr, v: sp.Expr, atoms: Atoms) -> bool:
+    """Whether f(u) - f(v) is to be joined: of log gammas of parameters, what steps by data or
+    a number; of logs, what mixes data and parameters.
+
+    Logs of parameters alone are left as they are: closed forms are found by them.
+    """
+    if function is sp.loggamma:
+        return atoms.has_param(u) and not atoms.has_param(sp.expand(u - v))
+    return _mixes(u, atoms) or _mixes(v, atoms)
 
 
 def _stays(expr: sp.Basic, atoms: Atoms) -> bool:

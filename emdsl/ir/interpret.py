@@ -150,6 +150,8 @@ OPERATIONS: Mapping[str, Callable[[list[Any]], Any]] = {
     "not": lambda a: not a[0],
     "log": lambda a: _log(a[0]),
     "safelog": lambda a: _log(max(a[0], 2.2250738585072014e-308)),
+    "log1p": lambda a: math.log1p(a[0]),
+    "log1p_ratio": lambda a: math.log1p(a[0] / max(a[1], 2.2250738585072014e-308)),
     "log_inside": lambda a: math.log(a[0]) if a[0] else 0.0,
     "exp": lambda a: math.exp(a[0]),
     "sqrt": lambda a: math.sqrt(max(a[0], 0.0)),

@@ -50,8 +50,8 @@ class Map:
 
     Operators: add mul div pow neg eq ne lt le gt ge and or not where; functions: log safelog
     log_inside exp sqrt abs sin cos tanh sign lgamma digamma trigamma xlogy atan2 i0 log_i0
-    log_rising digamma_rise trigamma_rise log1p bessel_ratio bessel_slope log1pexp abs_power expit
-    indicator log_indicator, and those of `families.cumulative`.
+    log_rising digamma_rise trigamma_rise log1p log1p_ratio bessel_ratio bessel_slope log1pexp
+    abs_power expit indicator log_indicator, and those of `families.cumulative`.
     """
 
     op: str

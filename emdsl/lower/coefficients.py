@@ -5,6 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from emdsl.derive.atoms import Ix
+from emdsl.derive.differences import joined, of_logs
 from emdsl.derive.display import tidy_axes
 from emdsl.derive.joint import Node
 from emdsl.derive.statistics import Feature, Statistic, Term
@@ -159,7 +160,7 @@ class CoefficientLowering(PieceContext):
             kept = {*statistic.axes}
             bound = tuple(sorted({str(names.get(a, a)) for a in t.axes} - kept))
             total += self.atoms.sum(bound, expr)
-        return s.lower(total)
+        return s.lower(joined(total, of_logs))
 
 
 def _of(term: Term) -> Statistic:

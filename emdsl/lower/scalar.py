@@ -153,6 +153,11 @@ class ScalarLowering:
         exps = [t for t in terms if isinstance(t, sp.exp)]
         if len(terms) == 2 and len(exps) == 1 and sp.Integer(1) in terms:
             return Map("log1pexp", (self.lower(exps[0].args[0]),))
+        top, bottom = (arg - 1).as_numer_denom()
+        if sp.Integer(1) in terms and top.is_nonnegative and bottom.is_nonnegative:
+            if bottom.is_number:
+                return Map("log1p", (self.lower(arg - 1),))
+            return Map("log1p_ratio", (self.lower(top), self.lower(bottom)))
         safe = self.atoms.has_param(arg)
         return Map("safelog" if safe else "log", (self.lower(arg),))
 

@@ -25,7 +25,7 @@ from emdsl.runtime.leap import Leaper
 from emdsl.runtime.outward import GAIN, Outward, is_unbounded
 from emdsl.runtime.peaks import Peaks
 from emdsl.runtime.program import Params, Statistics
-from emdsl.runtime.trials import objective_at, shaken, tried
+from emdsl.runtime.trials import grain, objective_at, shaken, tried
 
 Status = Literal["converged", "max_iter", "degenerate", "decreased", "interrupted"]
 
@@ -369,7 +369,7 @@ def _after_fall(
     """A run ends before an objective that is lower: the statistics, if it does in good order."""
     found = guard.tightest(step.params)
     fall = run.trace[-1] - step.objective
-    worst = rounding(step.objective, rules.rows, found.ratio)[1]
+    worst = rounding(step.objective, rules.rows, found.ratio)[1] + grain(engine, step.params)
     known = not fell(step.objective, run.trace[-1], worst)
     if step.raised and not known:
         _report_fall(engine, run, step.params, step.objective, step.iteration, step.raised)

@@ -26,6 +26,9 @@ from emdsl.runtime.cumulative import log_ndtr as log_ndtr
 from emdsl.runtime.cumulative import log_one_less as log_one_less
 from emdsl.runtime.cumulative import mills_slope as mills_slope
 from emdsl.runtime.cumulative import over_expm1 as over_expm1
+from emdsl.runtime.gamma_differences import digamma_rise as digamma_rise
+from emdsl.runtime.gamma_differences import log_rising as log_rising
+from emdsl.runtime.gamma_differences import trigamma_rise as trigamma_rise
 from emdsl.runtime.gamma_tails import log_deficit as log_deficit
 from emdsl.runtime.gamma_tails import log_deficit_spread as log_deficit_spread
 from emdsl.runtime.gamma_tails import log_excess as log_excess
@@ -67,14 +70,11 @@ from emdsl.runtime.special import abs_power as abs_power
 from emdsl.runtime.special import bessel_ratio as bessel_ratio
 from emdsl.runtime.special import bessel_slope as bessel_slope
 from emdsl.runtime.special import digamma as digamma
-from emdsl.runtime.special import digamma_rise as digamma_rise
 from emdsl.runtime.special import expit as expit
 from emdsl.runtime.special import log1pexp as log1pexp
 from emdsl.runtime.special import log_i0 as log_i0
 from emdsl.runtime.special import log_multi_gamma as log_multi_gamma
-from emdsl.runtime.special import log_rising as log_rising
 from emdsl.runtime.special import trigamma as trigamma
-from emdsl.runtime.special import trigamma_rise as trigamma_rise
 
 Floats = NDArray[np.float64]
 
@@ -87,6 +87,17 @@ _LEAST = 1e-260  # a sum of exps this large has nothing below it that counts
 def log(x: Floats) -> Floats:
     """log x with log 0 = -708 in place of minus infinity, so that 0 log 0 is 0."""
     found: Floats = np.log(np.maximum(x, _TINY))
+    return found
+
+
+def log1p_ratio(top: Floats, bottom: Floats) -> Floats:
+    """log(1 + top / bottom), of numbers >= 0: what log(bottom + top) - log(bottom) is.
+
+    Finite where the bottom is zero, as `log` is at zero.
+    """
+    with np.errstate(over="ignore"):
+        ratio = np.asarray(top / np.maximum(bottom, _TINY))
+    found: Floats = np.log1p(np.minimum(ratio, 1.0 / _TINY))
     return found
 
 

@@ -9,6 +9,7 @@ latent matrices are drawn with, whose columns may have any unit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,9 @@ class Suspect:
     """An entry that has gone far: where it is, and the parameters a little further out.
 
     `back` are the parameters with the entry alone where it was, `folds` e-folds nearer; None where
-    it has hardly moved, or isn't beyond all doubt far.
+    it has hardly moved, or isn't beyond all doubt far. `along` are those with it and everything
+    positive that went about as far further out, `twice` those with
+    it as far again beyond `params`; None where there are none.
     """
 
     place: str
@@ -42,6 +45,8 @@ class Suspect:
     params: Params
     back: Params | None
     folds: float
+    along: Params | None = None
+    twice: Params | None = None
 
 
 class Outward:
@@ -53,6 +58,7 @@ class Outward:
         pairs = [(n, k) for b in blocks for n, k in zip(b.params, b.kinds, strict=True)]
         self.names = tuple(n for n, kind in pairs if kind == "positive")
         self.start = {n: _logs(reference[n]) for n in self.names}
+        self.positive = tuple(p.name for p in program.meta.params if p.kind == "positive")
         self.matrices = latent_scales(program.meta)
 
     def suspect(self, params: Params, before: Params | None) -> Suspect | None:
@@ -76,17 +82,21 @@ class Outward:
             if moving[at]:
                 assert before is not None
                 further = self._beyond(params, before, _FURTHER / abs(step))
+                twice = self._beyond(params, before, 2.0 * _FURTHER / abs(step))
             else:
                 value = np.array(params[name], dtype=np.float64)
                 value[at] *= np.exp(_FURTHER * np.sign(now[at]))
-                further = {**params, name: value}
+                further, twice = {**params, name: value}, None
             place = cell_text(name, tuple(int(i) for i in at))
             back: Params | None = None
+            along: Params | None = None
             if before is not None and moving[at] and furthest > _SURELY and abs(step) > 1.0:
                 value = np.array(params[name], dtype=np.float64)
                 value[at] = before[name][at]
                 back = {**params, name: value}
-            found = Suspect(place, float(params[name][at]), further, back, abs(step))
+                along = self._along(params, before, abs(step))
+            value_there = float(params[name][at])
+            found = Suspect(place, value_there, further, back, abs(step), along, twice)
         return found or self._matrix(params)
 
     def _matrix(self, params: Params) -> Suspect | None:
@@ -141,6 +151,14 @@ class Outward:
             out[name] = params[name] * np.exp(step)
         return out
 
+    def _along(self, params: Params, before: Params, folds: float) -> Params:
+        """What moved at least half of `folds` e-folds moved on by as much."""
+        out = dict(params)
+        for name in self.positive:
+            step = _logs(params[name]) - _logs(before[name])
+            out[name] = params[name] * np.exp(np.where(np.abs(step) >= 0.5 * folds, step, 0.0))
+        return out
+
 
 def is_unbounded(
     here: float, before: float, suspect: Suspect, objective: Callable[[Params], float]
@@ -152,14 +170,20 @@ def is_unbounded(
     Others may have to move along with the entry, and finely, for it to rise further: then it is
     what the entry's own last move has gained that tells. The iteration has to have gained as much:
     on a ridge to a limit (a negative binomial's to a Poisson) two move together for nothing, and
-    each alone would lose much.
+    each alone would lose much. Where all that moved goes on for nothing it was something else that
+    has gained.
     """
-    if objective(suspect.params) - here > GAIN:
-        return True
+    there = objective(suspect.params)
+    if there - here > GAIN:
+        beyond = math.inf if suspect.twice is None else objective(suspect.twice)
+        # a maximum that has only been far away is not much higher, or lower, as far beyond
+        return not math.isfinite(beyond) or beyond - there > GAIN
     least = _EACH * suspect.folds
     if suspect.back is None or not here - before > least:
         return False
-    return here - objective(suspect.back) > least
+    if not here - objective(suspect.back) > least:
+        return False
+    return suspect.along is None or not abs(objective(suspect.along) - here) <= GAIN
 
 
 def _with(values: Floats, at: tuple[int, ...], value: Any) -> Floats:

@@ -15,7 +15,6 @@ from emdsl.runtime.errors import DataError
 
 Floats = NDArray[np.float64]
 
-_LARGE = 1e5  # from there the series of log Gamma's differences have lost nothing
 _ASYMPTOTIC = 300.0  # there 1 - A/k - A^2 has lost five digits, and its series none
 
 
@@ -65,21 +64,6 @@ def trigamma(x: Any) -> Floats:
     return np.asarray(special.zeta(2.0, x))
 
 
-def log_rising(x: Any, d: Any) -> Floats:
-    """log Gamma(x + d) - log Gamma(x), x > 0, d >= 0; far out by Stirling's series.
-
-    Johnson, Kemp and Kotz 2005, (1.32).
-    """
-    from scipy import special
-
-    near, far, d = _parted(x, d)
-    further = far + d
-    series = (
-        (far - 0.5) * np.log1p(d / far) + d * (np.log(further) - 1.0) - d / (12.0 * far * further)
-    )
-    return _joined(x, special.gammaln(near + d) - special.gammaln(near), series)
-
-
 def log_multi_gamma(a: float, order: int) -> float:
     """The log of the multivariate gamma function (Muirhead 1982, theorem 2.1.12).
 
@@ -93,37 +77,6 @@ def log_multi_gamma(a: float, order: int) -> float:
             f"expected more than {order - 1}"
         )
     return float(special.multigammaln(a, order))
-
-
-def digamma_rise(x: Any, d: Any) -> Floats:
-    """digamma(x + d) - digamma(x): the derivative of `log_rising` by x."""
-    from scipy import special
-
-    near, far, d = _parted(x, d)
-    product = far * (far + d)
-    series = np.log1p(d / far) + d / (2.0 * product) + d * (2.0 * far + d) / (12.0 * product**2)
-    return _joined(x, special.psi(near + d) - special.psi(near), series)
-
-
-def trigamma_rise(x: Any, d: Any) -> Floats:
-    """trigamma(x + d) - trigamma(x)."""
-    from scipy import special
-
-    near, far, d = _parted(x, d)
-    product = far * (far + d)
-    series = -d / product - d * (2.0 * far + d) / (2.0 * product**2)
-    return _joined(x, special.zeta(2.0, near + d) - special.zeta(2.0, near), series)
-
-
-def _parted(x: Any, d: Any) -> tuple[Floats, Floats, Floats]:
-    """x where it is small, x where it is large (something harmless elsewhere), and d."""
-    x, d = np.asarray(x, dtype=np.float64), np.asarray(d, dtype=np.float64)
-    return np.minimum(x, _LARGE), np.maximum(x, _LARGE), d
-
-
-def _joined(x: Any, near: Floats, far: Floats) -> Floats:
-    found: Floats = np.where(np.asarray(x) < _LARGE, near, far)
-    return found
 
 
 def log_i0(k: Any) -> Floats:

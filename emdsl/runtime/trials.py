@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -41,3 +42,25 @@ def shaken(engine: Engine, *places: Params) -> float:
             values.append(objective_at(engine, moved))
         spread = max(spread, max(values) - min(values))
     return spread
+
+
+def grain(engine: Engine, params: Params) -> float:
+    """How much rounding may take at most from what coefficients and features add up to.
+
+    Each row's log density is a sum of products, which may be large and cancel (a von Mises of
+    concentration 1e6: kappa cos x - log I0(kappa)), each known to half a unit of its last digit.
+    All rows share the coefficients, so their roundings add up. Rows that aren't kept as plain
+    arrays don't count.
+    """
+    total = 0.0
+    for index, data in enumerate(engine.pieces):
+        known = data.piece.coefficients(params, engine.layout, engine.pivot)[1:]
+        for chunk, features in engine.blocks(index, params):
+            coefficients: Any
+            rows: Any
+            for coefficients, rows in zip(known, features.rows, strict=True):
+                if not all(isinstance(x, np.ndarray) and x.ndim == 2 for x in (coefficients, rows)):
+                    continue
+                sizes = (np.abs(coefficients) @ np.abs(rows)).max(axis=0)
+                total += float(sizes.sum() if chunk.weight is None else sizes @ chunk.weight)
+    return 0.5 * float(np.finfo(np.float64).eps) * total if math.isfinite(total) else 0.0

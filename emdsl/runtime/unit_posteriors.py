@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.gamma_differences import digamma_rise
 from emdsl.runtime.gamma_functions import log_beta, log_gamma_draws
 from emdsl.runtime.how import EXPECT, Best, Draw, How
 from emdsl.runtime.posterior_errors import no_mode, require
-from emdsl.runtime.special import digamma_rise, log1pexp, logsumexp
+from emdsl.runtime.special import log1pexp, logsumexp
 
 Floats = NDArray[np.float64]
 Two = tuple[Floats, Floats]

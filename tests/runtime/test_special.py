@@ -105,27 +105,3 @@ def test_powers_of_zero_are_finite() -> None:
             for signs in (0, 1):
                 found = special.abs_power(np.zeros(2), power, logs, signs)
                 assert found.tolist() == [float(power == 0.0 and logs + signs == 0)] * 2
-
-
-@pytest.mark.parametrize("d", [0.5, 1.0, 7.0, 1000.0])
-def test_rises_of_log_gamma_and_its_slopes(d: float) -> None:
-    """Against sums of whole steps, and against each other's differences, near and far."""
-    x = np.array([0.01, 0.7, 3.0, 50.0, 9.9e4, 1.01e5, 3e7, 1e12, 1e17])
-    if d == int(d):
-        steps = np.arange(int(d))
-        exact = np.log(x[:, None] + steps).sum(axis=1)
-        np.testing.assert_allclose(special.log_rising(x, d), exact, rtol=1e-9)
-        np.testing.assert_allclose(
-            special.digamma_rise(x, d), (1 / (x[:, None] + steps)).sum(axis=1), rtol=1e-9
-        )
-        np.testing.assert_allclose(
-            special.trigamma_rise(x, d), -(1 / (x[:, None] + steps) ** 2).sum(axis=1), rtol=1e-8
-        )
-    else:  # far out a rise is d times the slope
-        np.testing.assert_allclose(special.log_rising(x[-3:], d), d * np.log(x[-3:]), rtol=1e-7)
-    h = 1e-5 * x[:6]
-    for rise, slope in (
-        (special.log_rising, special.digamma_rise), (special.digamma_rise, special.trigamma_rise)
-    ):  # fmt: skip
-        finite = (rise(x[:6] + h, d) - rise(x[:6] - h, d)) / (2 * h)
-        np.testing.assert_allclose(slope(x[:6], d), finite, rtol=1e-4)

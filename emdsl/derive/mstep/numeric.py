@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ind, Ix, LogSumExp, Value
+from emdsl.derive.differences import level, of_logs, paired
 from emdsl.derive.live import Live, params_in
 from emdsl.derive.mstep.block import Entries, Update
 from emdsl.derive.mstep.calculus import Summand, slope
@@ -136,7 +137,7 @@ def solve(
     """
     atoms, model = derived.joint.atoms, derived.joint.model
     params = [model.param(n) for n in group]
-    shares = share_of(group, derived, profiled)
+    shares = _with_differences(share_of(group, derived, profiled))
     shares, common = _without_common(shares, group, atoms)
     cells = [tuple(atoms.fresh(e) for e in p.shape) for p in params]
     twins = [tuple(atoms.fresh(e) for e in p.shape) for p in params]
@@ -188,6 +189,22 @@ def solve(
     needs = _needs(form, atoms) - set(group)
     lines = record(form, derived)
     return Update(group[0], "numeric", cells[0], form, needs, lines, None, group[1:])
+
+
+def _with_differences(shares: list[Part]) -> list[Part]:
+    """With differences of logs of parameters joined, so that their derivatives keep digits too."""
+    still = [i for i, q in enumerate(shares) if q.live is None]
+    out: dict[int, Part] = dict(enumerate(shares))
+    pairs = paired(
+        [shares[i].summand.expr for i in still],
+        of_logs,
+        [shares[i].summand.axes for i in still],
+    )
+    for one, other, value in pairs:
+        first, second = still[one], still[other]
+        del out[second]
+        out[first] = replace(shares[first], summand=Summand(value, shares[first].summand.axes))
+    return list(out.values())
 
 
 def _formula(update: Update) -> Formula:
@@ -391,7 +408,7 @@ def collected(summands: list[Part], atoms: Atoms) -> Share:
         if expr == 0:
             continue
         if q.live is None:
-            static += atoms.sum(tuple(sorted(q.summand.axes)), expr)
+            static += atoms.sum(tuple(sorted(q.summand.axes)), level(expr))
         else:
             axes = q.summand.axes - {q.live.plate}
             rows.append(RowPart(q.live.plate, q.live.scope, expr, axes))
