@@ -70,12 +70,16 @@ class Numeric:
     shift: tuple[int | None, ...] | None = None
 
 
-def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> tuple[Floats, ...]:
+def climb(
+    block: Numeric, statistics: Statistics, values: Mapping[str, Any], unit: Any = 1.0
+) -> tuple[Floats, ...]:
     """The block's parameters at a higher Q, or at its maximum after enough steps.
 
     values : every parameter the block's functions take, its own where they are now.
+    unit : a positive factor that the functions leave out, at the newest values there are. What is
+        too little to matter is so in the units of the log likelihood, whatever those of the data.
     """
-    share = Share(block, statistics, values)
+    share = Share(block, statistics, values, unit=unit)
     if statistics.notes is not None:
         statistics.notes.extend(share.wrong())
         return share.stored(share.start())
@@ -108,11 +112,13 @@ class Share:
         values: Mapping[str, Any],
         whole: Share | None = None,
         every: tuple[int, int] = (0, 1),
+        unit: Any = 1.0,
     ) -> None:
         """`whole` is what this stands for: its rows from one on, each so-many-th."""
         self.block = block
         self.statistics = statistics
         self.values = dict(values)
+        self.unit = float(unit) if 0.0 < unit < np.inf else 1.0
         self.whole, self.every = whole, every
         self.count = sum(a.width for r in block.rows for a, _ in self._blocks(r))
         self._parts: dict[tuple[int, int], Share] = {}
@@ -162,7 +168,7 @@ class Share:
         if (first, step) not in self._parts:
             assert self.statistics.thin is not None
             some = self.statistics.thin(first, step)
-            part = Share(self.block, some, self.values, self, (first, step))
+            part = Share(self.block, some, self.values, self, (first, step), self.unit)
             self._parts[first, step] = part
         return self._parts[first, step]
 
@@ -258,7 +264,7 @@ class Share:
         total = np.asarray(self.block.objective(self.statistics, params), dtype=np.float64)
         for rows in self.block.rows:
             total = total + sum_rows(rows, rows.value, self.statistics, params)
-        return np.asarray(total)
+        return np.asarray(self.unit * total)
 
     def slopes(self, point: Point, second: bool) -> Slopes:
         params = self._at(point)
@@ -273,6 +279,9 @@ class Share:
                 value = value + total
                 gradient = [a + b for a, b in zip(gradient, more, strict=True)]
                 pairs = [a + b for a, b in zip(pairs, both or (), strict=True)]
+        if self.unit != 1.0:
+            value = self.unit * value
+            gradient, pairs = [self.unit * g for g in gradient], [self.unit * h for h in pairs]
         return Slopes(tuple(gradient), self._square(pairs) if second else None, np.asarray(value))
 
     def _square(self, upper: list[Floats]) -> tuple[tuple[Floats, ...], ...]:

@@ -59,6 +59,16 @@ class MStep:
     updates: tuple[Update, ...]
     cyclic: frozenset[str]
 
+    @property
+    def exact(self) -> bool:
+        """Whether one M-step ends at the maximum of Q, whatever the values that it starts from.
+
+        A numeric block that leaves a factor out ends by the factor's old value.
+        """
+        forms = [u.form for u in self.updates if isinstance(u.form, Numeric)]
+        given = [f.given for f in forms if f.given is not None]
+        return not self.cyclic and all(f.why.common == 1 for f in (*forms, *given))
+
 
 def m_step_of(derived: Derived) -> MStep:
     """Solve every parameter's block. Raises CompileError naming the term in the way of each."""
