@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from emdsl.runtime.confined import climb_within, rules_of
 from emdsl.runtime.newton import TOL, Rough, diagnose, maximise
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Dim, Params, Rows, Statistics
+
+if TYPE_CHECKING:
+    from emdsl.runtime.deviations import Deviations
 
 FEW = 3  # steps in one M-step: a generalised EM step is enough
 ALL = 200  # where nothing is latent, the M-step is the whole fit
@@ -56,7 +59,8 @@ class Numeric:
 
     Problem and derivative arrays are over the batch axes, then a parameter's own: `places` says
     which of its dimensions these are. `objective(statistics, params)` and `slopes(statistics,
-    params, second)` are the share of Q in the statistics, `rows` that in sums over rows.
+    params, second)` are the share of Q in the statistics, `rows` that in sums over rows. `corners`
+    are absolute deviations that stand beside them, and are in neither.
     """
 
     params: tuple[str, ...]
@@ -68,6 +72,7 @@ class Numeric:
     slopes: Callable[..., Any]
     rows: tuple[RowSum, ...] = ()
     shift: tuple[int | None, ...] | None = None
+    corners: tuple[Deviations, ...] = ()
 
 
 def climb(
@@ -80,6 +85,10 @@ def climb(
         too little to matter is so in the units of the log likelihood, whatever those of the data.
     """
     share = Share(block, statistics, values, unit=unit)
+    if block.corners:
+        from emdsl.runtime.cornered import climb_cornered
+
+        return climb_cornered(share)
     if statistics.notes is not None:
         statistics.notes.extend(share.wrong())
         return share.stored(share.start())

@@ -148,12 +148,17 @@ def _numerically(
             left = [n for n in left if n not in solved]
             continue
         group = numeric.without_corners(group, derived)
+        group, bent = absolute.beside(group, derived)
         left = [n for n in left if n not in group]
+        under = [n for n in group if bent is not None and n in rules.of
+                 and (rules.of[n].bounded or not rules.of[n].apart)]  # fmt: skip
+        problems += [_beside_corners(model.param(n), rules.of[n].texts) for n in under]
         try:
-            found = numeric.solve(group, derived)
+            found = numeric.solve(group, derived, corners=bent)
             circular = [
                 u for u in updates
                 if u.rule == "scalar" and u.needs & set(group) and u.param in found.needs
+                and bent is None
             ]  # fmt: skip
             plain = [u for u in circular if _profitable(u, group, derived)]
             joining = [u for u in circular if u not in plain]
@@ -323,6 +328,14 @@ def _under_constraints(param: Param, texts: tuple[str, ...]) -> Diagnostic:
         param.span,
         "entries of a simplex are tied where its update is closed, matrices where theirs is by "
         "log determinant and trace; fix it, or declare one param for what is equal",
+    )
+
+
+def _beside_corners(param: Param, texts: tuple[str, ...]) -> Diagnostic:
+    return replace(
+        _under_constraints(param, texts),
+        hint="with absolute values in its share of Q entries can be fixed, no more; give it a prior"
+        " without corners, or declare one param for what is equal",
     )
 
 
