@@ -61,3 +61,24 @@ def test_a_log_link_only_shifts_with_the_unit(family: str) -> None:
         np.testing.assert_allclose(result.params["b"], plain.params["b"], rtol=1e-6)
         shifted = plain.log_likelihood - 80 * np.log(unit)
         np.testing.assert_allclose(result.log_likelihood, shifted, rtol=1e-10)
+
+
+ABOUT = """model About
+param b0 : real
+param b  : real[P]
+param s  : positive
+for n in N:
+    input u[n] : real[P]
+    data  y[n] ~ {}
+"""
+
+
+@pytest.mark.parametrize("value", [0.2142532717506217, -0.6526661441559254, 1002.8245269859126])
+@pytest.mark.parametrize("family", ["Laplace({}, s)", "GeneralizedNormal({}, s, 1.5)"])
+def test_equal_outcomes_have_no_spread_in_rows_either(family: str, value: float) -> None:
+    """What rounding leaves of a scale isn't one, where the rows themselves are summed over."""
+    u = np.random.default_rng(4).normal(size=(80, 2))
+    text = ABOUT.format(family.format("b0 + dot(b, u[n])"))
+    result = load(Source(text)).fit({"u": u, "y": np.full(80, value)})
+    assert result.status == "degenerate"
+    assert result.messages[0].startswith("collapsed: s has no variance in the data")
