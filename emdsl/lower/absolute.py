@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from emdsl.derive.mstep.block import Update
-from emdsl.derive.mstep.share import Absolute, Deviation
+from emdsl.derive.mstep.share import Absolute
 from emdsl.ir.nodes import Assign, Function, Stmt, Whole
-from emdsl.lower.live import LiveLowering
+from emdsl.lower.deviations import deviations
 from emdsl.lower.meta import tuple_literal
 from emdsl.lower.names import quoted
 from emdsl.lower.numeric import NumericLowering, Written
-from emdsl.lower.rowwise import RowScalars
 from emdsl.lower.scalar import ScalarLowering
 
 
@@ -22,15 +21,9 @@ def absolute_block(update: Update, numeric: NumericLowering) -> Written:
     literals: list[str] = []
     for i, deviation in enumerate(form.deviations):
         stem = f"deviations_{label}" + (f"_{i + 1}" if len(form.deviations) > 1 else "")
-        if deviation.plate:
-            index = next(j for j, p in enumerate(numeric.pieces) if p.plate == deviation.plate)
-            live = numeric.live[index].given(deviation.latents)
-            functions.append(_of_rows(stem, deviation, form, live))
-            source = numeric.row_literal(index, deviation.latents, (stem,))
-        else:
-            functions.append(_of_prior(stem, deviation, form, numeric))
-            source = stem
-        literals.append(f"rt.Deviations({len(deviation.sums)}, {source})")
+        function, literal = deviations(stem, deviation, form, numeric)
+        functions.append(function)
+        literals.append(literal)
     slope = "None"
     if any(t != 0 for t in form.slope):
         slope = f"slope_{label}"
@@ -57,49 +50,6 @@ def absolute_block(update: Update, numeric: NumericLowering) -> Written:
     ]
     return Written(tuple(functions), tuple(lines), (f"BLOCK_{label}",),
                    frozenset(numeric.wanted))  # fmt: skip
-
-
-_DOC = "Each deviation's weight, target and design, the block's parameters taken out."
-
-
-def _of_rows(name: str, d: Deviation, form: Absolute, live: LiveLowering) -> Function:
-    names: tuple[str, ...] = ()
-
-    def written(s: RowScalars) -> list[Stmt]:
-        nonlocal names
-        lead = tuple(s.axis(a) for a in form.batch)
-        tail = (*(s.axis(a) for a in d.sums), s.axis(d.plate))
-        weight = Whole(s.times_weight(d.weight, (*lead, *tail)), (*lead, *tail))
-        body, names = _parts(d, form, s, weight)
-        return body
-
-    s, body = live.twice(written)
-    return live.summing(name, "Any", _DOC, body, names, s)
-
-
-def _of_prior(name: str, d: Deviation, form: Absolute, numeric: NumericLowering) -> Function:
-    s = ScalarLowering(numeric.atoms, numeric.names, frozenset())
-    axes = (*(s.axis(a) for a in form.batch), *(s.axis(a) for a in d.sums))
-    body, names = _parts(d, form, s, Whole(s.lower(d.weight), axes))
-    return numeric.static(name, "Any", _DOC, body, names, s)
-
-
-def _parts(
-    d: Deviation, form: Absolute, s: ScalarLowering, weight: Whole
-) -> tuple[list[Stmt], tuple[str, ...]]:
-    """Assignments of the three, and their names."""
-    lead = tuple(s.axis(a) for a in form.batch)
-    tail = weight.axes[len(lead) :]
-    out: list[Stmt] = [
-        Assign("weight", weight),
-        Assign("target", Whole(s.lower(d.target), (*lead, *tail))),
-    ]
-    names = ["weight", "target"]
-    for i, (own, entry) in enumerate(zip(form.cells, d.design, strict=True)):
-        names.append(f"design_{i}")
-        axes = (*lead, *(s.axis(a) for a in own), *tail)
-        out.append(Assign(names[-1], Whole(s.lower(entry), axes)))
-    return [*s.flush(), *out], tuple(names)
 
 
 def _slope(name: str, form: Absolute, numeric: NumericLowering) -> Function:

@@ -100,7 +100,7 @@ def module_of(plan: Plan, m_step: MStep, families: Mapping[str, Family], version
                 tuple(couplings),
                 [n for b in blocks for n in b.names],
                 numeric.kept,
-                exact=not m_step.cyclic,
+                exact=m_step.exact,
             ),
         ),
         hyper,

@@ -10,6 +10,7 @@ import sympy as sp
 from emdsl.derive.atoms import Coef, Pivot
 from emdsl.derive.display import tidy_axes
 from emdsl.derive.joint import Joint
+from emdsl.derive.live import params_in
 from emdsl.derive.mstep.block import (
     BestOf,
     Eigenvectors,
@@ -82,8 +83,9 @@ class MStepLowering:
             old = sorted((update.needs - done) & {p.name for p in self.model.params})
             early: list[Stmt] = []
             if isinstance(update.form, Numeric | Absolute):  # starts from where it was
-                put_in = update.form.profiled if isinstance(update.form, Numeric) else ()
-                begin = (*self._solved(update), *put_in)
+                begin = self._solved(update)
+                if isinstance(update.form, Numeric):
+                    begin = (*begin, *update.form.profiled, *self._in_units(update.form))
                 old = sorted({*old, *(n for n in begin if n not in done)})
             for name in old:
                 early.append(fetch_param(name, s, self.model, self.names, self.joint.pivots))
@@ -146,22 +148,34 @@ class MStepLowering:
         inner = ", ".join(f"{quoted(n)}: {self.names[n]}" for n in names)
         return f"{{{inner}}}"
 
-    def _numeric(self, update: Update, form: Numeric | Absolute) -> list[Stmt]:
+    def _numeric(self, update: Update, form: Numeric | Absolute, s: ScalarLowering) -> list[Stmt]:
         func = "rt.climb" if isinstance(form, Numeric) else "rt.least_deviations"
         names = [n for n in (p.name for p in self.model.params)
                  if n in update.needs or n in form.params]  # fmt: skip
         pythons = tuple(self.names[p] for p in form.params)
         block = f"BLOCK_{block_label(form)}"
+        free: list[str] = []
         if (
             isinstance(form, Numeric) and form.profiled
         ):  # whose formulas don't hold where constraints do
             names += form.profiled
-            free = [f"rt.free({self.names[n]})" for n in form.profiled]
+            free += [f"rt.free({self.names[n]})" for n in form.profiled]
             block += f" if {' and '.join(free)} else BLOCK_{block_label(form, form.profiled)}"
-        args = (block, "statistics", self._values(names))
-        if len(pythons) == 1:
-            return [Bind((f"({pythons[0]},)",), func, args)]
-        return [Bind(pythons, func, args)]
+        args: tuple[str, ...] = (block, "statistics", self._values(names))
+        units: list[Stmt] = []
+        if isinstance(form, Numeric) and any(f.why.common != 1 for f in _forms(form)):
+            chosen = []
+            for one, given in zip(_forms(form), ((), form.profiled), strict=False):
+                chosen.append(f"unit_{block_label(one, given)}")
+                units.append(Assign(chosen[-1], Whole(s.lower(one.why.common), ())))
+            args = (*args, f" if {' and '.join(free)} else ".join(chosen))
+        targets = pythons if len(pythons) > 1 else (f"({pythons[0]},)",)
+        return [*units, Bind(targets, func, args)]
+
+    def _in_units(self, form: Numeric) -> tuple[str, ...]:
+        """The parameters in what a block leaves out, which Newton's method takes for its unit."""
+        atoms = self.joint.atoms
+        return tuple(sorted({n for f in _forms(form) for n in params_in(f.why.common, atoms)}))
 
     def _constrained(self) -> list[Stmt]:
         """In a model with constraints of its own, old values that know what is to hold of them."""
@@ -245,7 +259,7 @@ class MStepLowering:
             case JointForm():
                 lines += self._joint_linear(form, s)
             case Numeric() | Absolute():
-                lines += self._numeric(update, form)
+                lines += self._numeric(update, form, s)
         settled = JointForm | Numeric | Absolute | MatrixQuadratic | Patterned
         if not (isinstance(form, settled) or (isinstance(form, MatrixValue) and form.invert)):
             lines.append(self._settled(update.param, s))
@@ -424,6 +438,11 @@ class MStepLowering:
             "About where second moments are taken: each location, averaged over the latents.",
             tuple(body),
         )
+
+
+def _forms(form: Numeric) -> tuple[Numeric, ...]:
+    """The form, and the same without formulas put in where there are any."""
+    return (form,) if form.given is None else (form, form.given)
 
 
 def tuple_text(items: Iterable[object]) -> str:

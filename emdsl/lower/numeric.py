@@ -16,6 +16,7 @@ from emdsl.inference.plan import PiecePlan
 from emdsl.ir.nodes import Assign, Bind, Function, Item, Return, Stmt, When, Whole
 from emdsl.ir.used import without_unused
 from emdsl.lower.consts import fetch_consts
+from emdsl.lower.deviations import deviations
 from emdsl.lower.fetch import fetch_params, sizes_of
 from emdsl.lower.live import LiveLowering
 from emdsl.lower.meta import extent_literal, tuple_literal
@@ -91,12 +92,18 @@ class NumericLowering:
             slopes = live.slopes(label, form.value, gradient, upper, form.batch)
             functions += [value, slopes]
             rows.append(self.row_literal(index, latents, (value.name, slopes.name)))
+        corners: list[str] = []
+        for i, d in enumerate(form.corners):
+            stem = f"deviations_{label}" + (f"_{i + 1}" if len(form.corners) > 1 else "")
+            function, literal = deviations(stem, d, form, self)
+            functions.append(function)
+            corners.append(literal)
         return Written(
-            tuple(functions), tuple(self._lines(label, form, rows)), (f"BLOCK_{label}",),
+            tuple(functions), tuple(self._lines(label, form, rows, corners)), (f"BLOCK_{label}",),
             frozenset(self.wanted),
         )  # fmt: skip
 
-    def _lines(self, label: str, form: Numeric, rows: list[str]) -> list[str]:
+    def _lines(self, label: str, form: Numeric, rows: list[str], corners: list[str]) -> list[str]:
         kinds = [quoted(self.model.param(p).type.kind) for p in form.params]
         places = [tuple_literal([str(i) for i in p]) for p in form.places]
         steps = "rt.FEW" if self.has_latents else "rt.ALL"
@@ -114,6 +121,8 @@ class NumericLowering:
             lines.append(f"    shift={tuple_literal([str(i) for i in form.shift])},")
         if rows:
             lines += ["    rows=(", *(line for r in rows for line in _item(r)), "    ),"]
+        if corners:
+            lines += ["    corners=(", *(f"        {c}," for c in corners), "    ),"]
         return [*lines, ")", "", ""]
 
     def row_literal(self, index: int, latents: tuple[str, ...], functions: tuple[str, ...]) -> str:

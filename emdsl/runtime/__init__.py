@@ -3,7 +3,6 @@
 from emdsl.runtime import numerics as numerics
 from emdsl.runtime import sampling as sampling
 from emdsl.runtime.absolute import Absolute as Absolute
-from emdsl.runtime.absolute import Deviations as Deviations
 from emdsl.runtime.absolute import least_deviations as least_deviations
 from emdsl.runtime.api import e_step as e_step
 from emdsl.runtime.api import filtered as filtered
@@ -33,6 +32,7 @@ from emdsl.runtime.continuous import posterior_of_shares as posterior_of_shares
 from emdsl.runtime.cut_normal import cut_normal as cut_normal
 from emdsl.runtime.cut_normal import cut_normal_summary as cut_normal_summary
 from emdsl.runtime.cut_normal import stretches as stretches
+from emdsl.runtime.deviations import Deviations as Deviations
 from emdsl.runtime.em import Iteration as Iteration
 from emdsl.runtime.engine import Chunk as Chunk
 from emdsl.runtime.engine import Engine as Engine

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.bent import least_bent
 from emdsl.runtime.constraints import System
+from emdsl.runtime.deviations import Deviations, Table, counted, is_apart, place_of, table_of
 from emdsl.runtime.diagnosis import diagnose
 from emdsl.runtime.held import Held
 from emdsl.runtime.medians import (
@@ -21,24 +22,10 @@ from emdsl.runtime.medians import (
     least_within,
     weighted_median,
 )
-from emdsl.runtime.numeric import RowSum, each_block
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Statistics
 
 _WORSE = 1e-12  # relative: a sum this much larger than at the start is no better for rounding
-
-
-@dataclass(frozen=True, slots=True)
-class Deviations:
-    """Deviations of rows, or without rows those of a prior, a function of (statistics, params).
-
-    The function gives a weight and a target over (batch..., sums..., rows), and for each parameter
-    of the block a design over (batch..., own..., sums..., rows); axes they don't depend on are
-    missing in front or of length one. `sums` is how many such axes there are beside the rows.
-    """
-
-    sums: int
-    source: RowSum | Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +58,7 @@ def least_deviations(
     batch = start[0].shape[: block.batch]
     own = tuple(x.shape[block.batch :] for x in start)
     here = np.concatenate([np.reshape(x, (*batch, -1)) for x in start], axis=-1)
-    table = _table(block, statistics, values, own)
+    table = table_of(block.deviations, block.batch, statistics, values, own)
     slope = np.zeros_like(here)
     if block.slope is not None:
         given = block.slope(statistics, values)
@@ -111,7 +98,7 @@ def _bend(
 
 
 def _free(
-    block: Absolute, table: _Table, slope: Floats, bend: Floats | None, here: Floats
+    block: Absolute, table: Table, slope: Floats, bend: Floats | None, here: Floats
 ) -> Floats:
     """Each problem by itself, (batch..., P)."""
     batch = here.shape[:-1]
@@ -120,8 +107,8 @@ def _free(
     for at in np.ndindex(*batch):
         new: Floats | None
         if bend is not None:
-            weight, target, design = _counted(table, at)
-            least = least_with_squares if _apart(design) else least_bent
+            weight, target, design = counted(table, at)
+            least = least_with_squares if is_apart(design) else least_bent
             new = least(design, target, weight, slope[at], bend[at], here[at])
         elif here.shape[-1] == 1:
             new = _median(table, at, float(slope[*at, 0]), orders)
@@ -139,7 +126,7 @@ def _free(
 def _restricted(
     block: Absolute,
     values: Mapping[str, Any],
-    table: _Table,
+    table: Table,
     slope: Floats,
     bend: Floats | None,
     here: Floats,
@@ -161,7 +148,7 @@ def _restricted(
     entries = np.arange(here.size).reshape(here.shape)
     parts = []
     for at in np.ndindex(*batch):
-        weight, target, design = _counted(table, at)
+        weight, target, design = counted(table, at)
         own = entries[at]
         parts.append((system.matrix[own].T @ design, target - system.offset[own] @ design, weight))
     design, target, weight = (np.concatenate(x, axis=-1) for x in zip(*parts, strict=True))
@@ -170,7 +157,7 @@ def _restricted(
         return system.offset.reshape(here.shape)
     free: Floats | None
     start = np.asarray(np.linalg.lstsq(system.matrix, flat - system.offset)[0], dtype=np.float64)
-    apart = _apart(design)
+    apart = is_apart(design)
     if bend is not None:
         curve = np.zeros((here.size, here.size))
         for at in np.ndindex(*batch):
@@ -219,28 +206,10 @@ def _split(flat: Floats, block: Absolute, own: tuple[Any, ...]) -> Point:
                  for x, o in zip(parts, own, strict=True))  # fmt: skip
 
 
-class _Table(NamedTuple):
-    """weight, target (batch..., R) and design (batch..., P, R), batch axes perhaps of length 1."""
-
-    weight: Floats
-    target: Floats
-    design: Floats
-
-    def at(self, problem: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
-        """Those of one problem: (R,), (R,), (P, R)."""
-        count = len(problem)
-        weight, target, design = (x[_place(x, problem, count)] for x in self)
-        return weight, target, design
-
-
-def _place(x: Floats, problem: tuple[int, ...], count: int) -> tuple[int, ...]:
-    return tuple(i if n > 1 else 0 for i, n in zip(problem, x.shape[:count], strict=True))
-
-
 class _Squares:
     """The deviations squared, an `Objective`: it leaves the same unknowns undetermined."""
 
-    def __init__(self, table: _Table, shape: tuple[int, ...], bend: Floats | None) -> None:
+    def __init__(self, table: Table, shape: tuple[int, ...], bend: Floats | None) -> None:
         self.table = table
         self.bend = np.zeros((*shape, shape[-1])) if bend is None else bend
         self.shape = shape
@@ -253,7 +222,7 @@ class _Squares:
         flat = self._flat(point)
         out = np.empty(self.shape[:-1])
         for at in np.ndindex(*self.shape[:-1]):
-            weight, target, design = _counted(self.table, at)
+            weight, target, design = counted(self.table, at)
             out[at] = -0.5 * weight @ (target - flat[at] @ design) ** 2
             out[at] -= 0.5 * flat[at] @ self.bend[at] @ flat[at]
         return out
@@ -263,7 +232,7 @@ class _Squares:
         ends = np.cumsum([math.prod(x.shape[len(self.shape) - 1 :]) for x in point])[:-1]
         gradient, hessian = np.empty(self.shape), np.empty((*self.shape, self.shape[-1]))
         for at in np.ndindex(*self.shape[:-1]):
-            weight, target, design = _counted(self.table, at)
+            weight, target, design = counted(self.table, at)
             gradient[at] = (weight * (target - flat[at] @ design)) @ design.T
             gradient[at] -= self.bend[at] @ flat[at]
             hessian[at] = -(weight * design) @ design.T - self.bend[at]
@@ -282,13 +251,6 @@ class _Squares:
         return Slopes(first, grid)
 
 
-def _counted(table: _Table, at: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
-    """The rows of one problem that have a weight."""
-    weight, target, design = table.at(at)
-    sound = (weight > 0.0) & np.isfinite(target) & np.isfinite(design).all(axis=0)
-    return weight[sound], target[sound], design[:, sound]
-
-
 # --- one unknown ----------------------------------------------------------------------------------
 
 
@@ -301,12 +263,12 @@ class _Sorted(NamedTuple):
 
 
 def _median(
-    table: _Table, at: tuple[int, ...], slope: float, orders: dict[tuple[int, ...], _Sorted]
+    table: Table, at: tuple[int, ...], slope: float, orders: dict[tuple[int, ...], _Sorted]
 ) -> Floats:
     """Sorted once for all problems that share their points."""
     count = len(at)
     weight, target, design = table.at(at)
-    key = _place(table.target, at, count) + _place(table.design, at, count)
+    key = place_of(table.target, at, count) + place_of(table.design, at, count)
     if key not in orders:
         growth = np.abs(design[0])
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -328,81 +290,14 @@ def _one(design: Floats, target: Floats, weight: Floats, slope: float, start: fl
 # --- several --------------------------------------------------------------------------------------
 
 
-def _apart(design: Floats) -> bool:
-    """Whether each deviation is of one unknown."""
-    return bool(((design != 0.0).sum(axis=0) <= 1).all())
-
-
-def _regression(table: _Table, at: tuple[int, ...], slope: Floats, here: Floats) -> Floats | None:
-    weight, target, design = _counted(table, at)
+def _regression(table: Table, at: tuple[int, ...], slope: Floats, here: Floats) -> Floats | None:
+    weight, target, design = counted(table, at)
     start = np.where(np.isfinite(here), here, 0.0)
     return least_absolute(design, target, weight, slope, start)
 
 
-def _is_worse(table: _Table, at: tuple[int, ...], slope: Floats, new: Floats, old: Floats) -> bool:
+def _is_worse(table: Table, at: tuple[int, ...], slope: Floats, new: Floats, old: Floats) -> bool:
     """Whether rounding made a place worse than the one before."""
-    weight, target, design = _counted(table, at)
+    weight, target, design = counted(table, at)
     before, after = (deviation(design, target, weight, slope, x) for x in (old, new))
     return bool(after > before + _WORSE * abs(before))
-
-
-# --- rows -----------------------------------------------------------------------------------------
-
-
-def _table(
-    block: Absolute, statistics: Statistics, values: Mapping[str, Any], own: tuple[Any, ...]
-) -> _Table:
-    """The rows of all deviations one after the other."""
-    parts: list[_Table] = []
-    for d in block.deviations:
-        if isinstance(d.source, RowSum):
-            found = each_block(d.source, d.source.value, statistics, values)
-            parts += [_flat(part, block.batch, d.sums + 1, own) for part in found]
-        else:
-            parts.append(_flat(d.source(statistics, values), block.batch, d.sums, own))
-    if not parts:
-        unknowns = sum(math.prod(o) for o in own)
-        one = (1,) * block.batch
-        return _Table(np.zeros((*one, 0)), np.zeros((*one, 0)), np.zeros((*one, unknowns, 0)))
-    if len(parts) == 1:
-        return parts[0]
-    return _Table(*(_joined([p[i] for p in parts], block.batch) for i in range(3)))
-
-
-def _joined(arrays: list[Floats], batch: int) -> Floats:
-    """Along the rows; batch axes alike."""
-    lead = np.broadcast_shapes(*(x.shape[:batch] for x in arrays))
-    return np.concatenate([np.broadcast_to(x, (*lead, *x.shape[batch:])) for x in arrays], axis=-1)
-
-
-def _flat(found: tuple[Any, ...], batch: int, tail: int, own: tuple[Any, ...]) -> _Table:
-    """What a function gave, with its last `tail` axes as one.
-
-    An axis beside the rows that only the weights depend on is summed over first: components that
-    share a location are one.
-    """
-    weight = _ranked(found[0], batch + tail)
-    target = _ranked(found[1], batch + tail)
-    designs = [_ranked(x, batch + len(o) + tail) for x, o in zip(found[2:], own, strict=True)]
-    for i in range(batch, batch + tail - 1):
-        back = i - batch - tail
-        if all(x.shape[back] == 1 for x in (target, *designs)):
-            weight = weight.sum(axis=i, keepdims=True)
-    ends = np.broadcast_shapes(*(x.shape[x.ndim - tail :] for x in (weight, target, *designs)))
-
-    def merged(x: Floats, shape: tuple[int, ...]) -> Floats:
-        return np.broadcast_to(x, (*x.shape[:batch], *shape, *ends)).reshape(
-            *x.shape[:batch], *([math.prod(shape)] if shape else []), math.prod(ends)
-        )
-
-    every = [merged(x, o or (1,)) if o else merged(x, ())[..., None, :]
-             for x, o in zip(designs, own, strict=True)]  # fmt: skip
-    lead = np.broadcast_shapes(*(x.shape[:batch] for x in every))
-    design = np.concatenate([np.broadcast_to(x, (*lead, *x.shape[batch:])) for x in every], axis=-2)
-    return _Table(merged(weight, ()), merged(target, ()), design)
-
-
-def _ranked(x: Any, rank: int) -> Floats:
-    """With axes of length one in front up to this rank."""
-    array = np.asarray(x, dtype=np.float64)
-    return array.reshape((1,) * (rank - array.ndim) + array.shape)

@@ -228,7 +228,9 @@ def _escape(a: Floats, a0: Floats, g: Floats, way: Floats, basis: Floats) -> Flo
     come = turns.T @ (root * (vectors[:, curved].T @ (basis.T @ way)))
     step = slope / np.where(np.abs(left) > 0.0, np.abs(left), 1.0)
     outwards = step * np.sign(come) > _PART * np.abs(come)
-    gone = np.abs(left) <= _GONE
+    # A maximum whose spread is less than the way come is one, however steep it was at 0: there
+    # the data may have been far from their scale.
+    gone = (np.abs(left) <= _GONE) & (np.abs(left) * come * come < _NO_GAIN)
     fading = (np.abs(left) <= _LITTLE) & outwards & (slope * step < _NO_GAIN)
     found = (gone | fading) & (come != 0.0)
     if not found.any():

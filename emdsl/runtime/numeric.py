@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from emdsl.runtime.confined import climb_within, rules_of
 from emdsl.runtime.newton import TOL, Rough, diagnose, maximise
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Dim, Params, Rows, Statistics
+
+if TYPE_CHECKING:
+    from emdsl.runtime.deviations import Deviations
 
 FEW = 3  # steps in one M-step: a generalised EM step is enough
 ALL = 200  # where nothing is latent, the M-step is the whole fit
@@ -56,7 +59,8 @@ class Numeric:
 
     Problem and derivative arrays are over the batch axes, then a parameter's own: `places` says
     which of its dimensions these are. `objective(statistics, params)` and `slopes(statistics,
-    params, second)` are the share of Q in the statistics, `rows` that in sums over rows.
+    params, second)` are the share of Q in the statistics, `rows` that in sums over rows. `corners`
+    are absolute deviations that stand beside them, and are in neither.
     """
 
     params: tuple[str, ...]
@@ -68,14 +72,23 @@ class Numeric:
     slopes: Callable[..., Any]
     rows: tuple[RowSum, ...] = ()
     shift: tuple[int | None, ...] | None = None
+    corners: tuple[Deviations, ...] = ()
 
 
-def climb(block: Numeric, statistics: Statistics, values: Mapping[str, Any]) -> tuple[Floats, ...]:
+def climb(
+    block: Numeric, statistics: Statistics, values: Mapping[str, Any], unit: Any = 1.0
+) -> tuple[Floats, ...]:
     """The block's parameters at a higher Q, or at its maximum after enough steps.
 
     values : every parameter the block's functions take, its own where they are now.
+    unit : a positive factor that the functions leave out, at the newest values there are. What is
+        too little to matter is so in the units of the log likelihood, whatever those of the data.
     """
-    share = Share(block, statistics, values)
+    share = Share(block, statistics, values, unit=unit)
+    if block.corners:
+        from emdsl.runtime.cornered import climb_cornered
+
+        return climb_cornered(share)
     if statistics.notes is not None:
         statistics.notes.extend(share.wrong())
         return share.stored(share.start())
@@ -108,11 +121,13 @@ class Share:
         values: Mapping[str, Any],
         whole: Share | None = None,
         every: tuple[int, int] = (0, 1),
+        unit: Any = 1.0,
     ) -> None:
         """`whole` is what this stands for: its rows from one on, each so-many-th."""
         self.block = block
         self.statistics = statistics
         self.values = dict(values)
+        self.unit = float(unit) if 0.0 < unit < np.inf else 1.0
         self.whole, self.every = whole, every
         self.count = sum(a.width for r in block.rows for a, _ in self._blocks(r))
         self._parts: dict[tuple[int, int], Share] = {}
@@ -162,7 +177,7 @@ class Share:
         if (first, step) not in self._parts:
             assert self.statistics.thin is not None
             some = self.statistics.thin(first, step)
-            part = Share(self.block, some, self.values, self, (first, step))
+            part = Share(self.block, some, self.values, self, (first, step), self.unit)
             self._parts[first, step] = part
         return self._parts[first, step]
 
@@ -258,7 +273,7 @@ class Share:
         total = np.asarray(self.block.objective(self.statistics, params), dtype=np.float64)
         for rows in self.block.rows:
             total = total + sum_rows(rows, rows.value, self.statistics, params)
-        return np.asarray(total)
+        return np.asarray(self.unit * total)
 
     def slopes(self, point: Point, second: bool) -> Slopes:
         params = self._at(point)
@@ -273,6 +288,9 @@ class Share:
                 value = value + total
                 gradient = [a + b for a, b in zip(gradient, more, strict=True)]
                 pairs = [a + b for a, b in zip(pairs, both or (), strict=True)]
+        if self.unit != 1.0:
+            value = self.unit * value
+            gradient, pairs = [self.unit * g for g in gradient], [self.unit * h for h in pairs]
         return Slopes(tuple(gradient), self._square(pairs) if second else None, np.asarray(value))
 
     def _square(self, upper: list[Floats]) -> tuple[tuple[Floats, ...], ...]:

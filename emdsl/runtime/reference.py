@@ -110,9 +110,15 @@ def flat_params(engine: Engine, reference: Params, statistics: Statistics) -> li
 
         return replace(piece, features=features)
 
-    neutral = _neutral(engine)
-    other = replace(program, pieces=tuple(nudged(p) for p in program.pieces))
-    changed, _ = _maximise(Engine(other, engine.bound, engine.pivot, like=engine), neutral)
+    # rows that functions of data and parameters read are changed themselves, once
+    read = [bool(p.kept) for p in program.pieces]
+    pieces = zip(program.pieces, read, strict=True)
+    other = replace(program, pieces=tuple(p if live else nudged(p) for p, live in pieces))
+    like = Engine(other, engine.bound, engine.pivot, like=engine)
+    for data, live in zip(like.pieces, read, strict=True):
+        if live:
+            data.arrays = nudge(meta, data.arrays)
+    changed, _ = _maximise(like, _neutral(engine))
     places = without_spread(meta, reference, changed)
     with contextlib.suppress(np.linalg.LinAlgError):
         places += undefined(program, statistics, reference)

@@ -130,6 +130,68 @@ def solve(group: tuple[str, ...], derived: Derived) -> Update | None:
     )
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Absolute values beside terms that Newton's method has derivatives of (`numeric.Corners`)."""
+
+    group: tuple[str, ...]
+    atoms: Atoms
+
+    def apart(self, parts: list[Part]) -> tuple[list[Part], list[Part]]:
+        """The terms with derivatives, and the absolute values."""
+        bent = [p for p in parts if _inner(p, self.group, self.atoms) is not None]
+        return [p for p in parts if p not in bent], bent
+
+    def squares(self, bent: list[Part]) -> list[Part]:
+        """Their squares, which tie the same entries to each other."""
+        found = (_sorted(p, frozenset(self.group), self.atoms) for p in bent)
+        return [s.squared() for s in found if s is not None]
+
+    def deviations(
+        self,
+        bent: list[Part],
+        cells: list[tuple[str, ...]],
+        twins: list[tuple[str, ...]],
+        batch: list[tuple[int, ...]],
+    ) -> tuple[Deviation, ...]:
+        """The absolute values as weights, targets and designs."""
+        axes = tuple(cells[0][i] for i in batch[0])
+        aligned = {t: c for cell, twin in zip(cells, twins, strict=True)
+                   for c, t in zip(cell, twin, strict=True)}  # fmt: skip
+        for cell, twin, own in zip(cells, twins, batch, strict=True):
+            aligned.update({twin[i]: axis for axis, i in zip(axes, own, strict=True)})
+            aligned.update({cell[i]: axis for axis, i in zip(axes, own, strict=True)})
+        frame = _Frame(self.group, tuple(twins), batch, axes, aligned, self.atoms)
+        out = []
+        for part in bent:
+            share = _sorted(frame.placed(part), frozenset(self.group), self.atoms)
+            assert share is not None
+            out.append(frame.deviation(share))
+        return tuple(out)
+
+
+def beside(group: tuple[str, ...], derived: Derived) -> tuple[tuple[str, ...], Beside | None]:
+    """What is solved by Newton's method beside absolute values, and how these are told apart.
+
+    That is the whole group, or what is inside them with the others held; None where nothing is.
+    """
+    atoms, model = derived.joint.atoms, derived.joint.model
+    inside = _deviating(group, derived)
+    if not inside or any(model.param(n).type.kind != "real" for n in inside):
+        return group, None
+    for some in dict.fromkeys((group, inside)):
+        parts = [p for p in share_of(some, derived, ()) if p.summand.expr.has(sp.Abs)]
+        if all(_inner(p, some, atoms) is not None for p in parts):
+            return some, Beside(some, atoms)
+    return group, None
+
+
+def _inner(part: Part, group: tuple[str, ...], atoms: Atoms) -> sp.Expr | None:
+    """What is affine in the group inside a term's absolute value; None of other terms."""
+    found = _sorted(part, frozenset(group), atoms) if part.summand.expr.has(sp.Abs) else None
+    return None if found is None else found.inner
+
+
 def _rule(form: Absolute) -> str:
     if form.curve:
         return "absolute deviations and squares"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import sympy as sp
 
@@ -22,7 +23,7 @@ from emdsl.derive.mstep.calculus import Summand, slope
 from emdsl.derive.mstep.concave import curves_down, is_concave
 from emdsl.derive.mstep.record import record
 from emdsl.derive.mstep.restricted import Restriction
-from emdsl.derive.mstep.share import Formula, Numeric, RowPart, Share, Why
+from emdsl.derive.mstep.share import Deviation, Formula, Numeric, RowPart, Share, Why
 from emdsl.derive.smooth import AbsPower, smooth
 from emdsl.derive.statistics import Derived, Term
 from emdsl.derive.table import Atoms
@@ -125,13 +126,38 @@ def _put_in(q: Part, update: Update, atoms: Atoms) -> Part:
     return replace(q, summand=Summand(q.summand.expr.xreplace(new), q.summand.axes))
 
 
+class Corners(Protocol):
+    """Tells absolute values of what is affine in a group from terms that have derivatives."""
+
+    def apart(self, parts: list[Part]) -> tuple[list[Part], list[Part]]:
+        """The terms with derivatives, and the absolute values."""
+        ...
+
+    def squares(self, bent: list[Part]) -> list[Part]:
+        """Their squares, which tie the same entries to each other."""
+        ...
+
+    def deviations(
+        self,
+        bent: list[Part],
+        cells: list[tuple[str, ...]],
+        twins: list[tuple[str, ...]],
+        batch: list[tuple[int, ...]],
+    ) -> tuple[Deviation, ...]:
+        """The absolute values as weights, targets and designs."""
+        ...
+
+
 def solve(
     group: tuple[str, ...],
     derived: Derived,
     profiled: tuple[Update, ...] = (),
     given: Numeric | None = None,
+    corners: Corners | None = None,
 ) -> Update:
     """The numeric update of a group of parameters, with the formulas of those profiled put in.
+
+    corners : takes the absolute values out of Q; without it they can't be there.
 
     Raises Untaken.
     """
@@ -139,21 +165,22 @@ def solve(
     params = [model.param(n) for n in group]
     shares = _with_differences(share_of(group, derived, profiled))
     shares, common = _without_common(shares, group, atoms)
+    bent: list[Part] = []
+    if corners is not None:
+        shares, bent = corners.apart(shares)
     cells = [tuple(atoms.fresh(e) for e in p.shape) for p in params]
     twins = [tuple(atoms.fresh(e) for e in p.shape) for p in params]
-    gradients = [
-        [replace(q, summand=d) for q in shares for d in slope(q.summand, p.name, cell, atoms)]
-        for p, cell in zip(params, cells, strict=True)
-    ]
-    hessians = [
-        [
-            [replace(q, summand=d) for q in gradient for d in slope(q.summand, p.name, twin, atoms)]
-            for p, twin in zip(params, twins, strict=True)
-        ]
-        for gradient in gradients
-    ]
+    gradients = _first(shares, params, cells, atoms)
+    hessians = [_first(gradient, params, twins, atoms) for gradient in gradients]
     whole = [int(p.type.kind in ("simplex", "ordered")) for p in params]
-    batch = batch_of(cells, twins, hessians, whole, atoms)
+    coupled = hessians
+    if corners is not None:
+        bends = _second(corners.squares(bent), params, cells, twins, atoms)
+        coupled = [
+            [one + two for one, two in zip(row, more, strict=True)]
+            for row, more in zip(hessians, bends, strict=True)
+        ]
+    batch = batch_of(cells, twins, coupled, whole, atoms)
     # the batch axes have one name each: the first parameter's
     names = tuple(cells[0][i] for i in batch[0])
     aligned: dict[str, Ix] = {}
@@ -185,6 +212,8 @@ def solve(
             for n, places in zip(group, order, strict=True)
         ),
         Why(*in_the_way(group, derived), tuple(map(_formula, profiled)), common),
+        corners.deviations(bent, cells, twins, batch) if corners is not None else (),
+        collected([placed(q, group, batch, names, atoms) for q in bent], atoms) if bent else None,
     )  # fmt: skip
     needs = _needs(form, atoms) - set(group)
     lines = record(form, derived)
@@ -207,6 +236,29 @@ def _with_differences(shares: list[Part]) -> list[Part]:
     return list(out.values())
 
 
+def _first(
+    parts: list[Part], params: list[Param], cells: list[tuple[str, ...]], atoms: Atoms
+) -> list[list[Part]]:
+    """The derivatives of Q by the entries of each parameter."""
+    return [
+        [replace(q, summand=d) for q in parts for d in slope(q.summand, p.name, cell, atoms)]
+        for p, cell in zip(params, cells, strict=True)
+    ]
+
+
+def _second(
+    parts: list[Part],
+    params: list[Param],
+    cells: list[tuple[str, ...]],
+    twins: list[tuple[str, ...]],
+    atoms: Atoms,
+) -> list[list[list[Part]]]:
+    """The second derivatives, the first by cells, the other by twins."""
+    return [
+        _first(gradient, params, twins, atoms) for gradient in _first(parts, params, cells, atoms)
+    ]
+
+
 def _formula(update: Update) -> Formula:
     assert isinstance(update.form, Entries)
     return Formula(update.param, update.cell, update.form.value)
@@ -223,6 +275,9 @@ def _needs(form: Numeric, atoms: Atoms) -> frozenset[str]:
         found |= params_in(share.static, atoms)
         for part in share.rows:
             found |= params_in(part.expr, atoms)
+    for d in form.corners:
+        for expr in (d.weight, d.target, *d.design):
+            found |= params_in(expr, atoms)
     return found
 
 

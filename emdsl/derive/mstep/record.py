@@ -47,6 +47,9 @@ def record(form: Numeric, derived: Derived) -> tuple[str, ...]:
         for j, share in enumerate(row, i):
             below = f"d{names[i]} d{twins[j]}" if names[i] != twins[j] else f"d{names[i]}^2"
             lines.append(f"d2Q/{below} = " + text_of(share, atoms))
+    if form.bent is not None:
+        lines.append("beside it, with corners: " + text_of(form.bent, atoms))
+        lines.append("each step is to where Q's second-order model and these are highest together")
     lines.append(
         "Q is concave: damped Newton steps reach its one maximum"
         if form.concave

@@ -49,11 +49,28 @@ class Why:
 
 
 @dataclass(frozen=True)
+class Deviation:
+    """A sum of -weight |target - sum_i design_i theta_i| over `sums`, and over rows unless prior.
+
+    `weight` and `target` are over the batch axes and `sums`; `design` is for each parameter, over
+    its own axes too.
+    """
+
+    plate: str  # "" where no rows are in it: a prior's
+    latents: tuple[str, ...]  # whose posterior is in the weight
+    weight: sp.Expr
+    target: sp.Expr
+    design: tuple[sp.Expr, ...]
+    sums: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Numeric:
     """Newton's method for some parameters; arrays are over the batch axes, then a cell's own.
 
     `cells` are each parameter's own axes as a row of the Hessian, `twins` as a column; `places` the
-    positions of the parameter's dimensions that are batch axes, then those that are its own.
+    positions of the parameter's dimensions that are batch axes, then those that are its own. Of
+    `corners` nothing else is told: the value and its derivatives are without them.
     """
 
     params: tuple[str, ...]
@@ -69,22 +86,8 @@ class Numeric:
     given: Numeric | None  # where there are such: the same with their values, for when one is fixed
     shift: tuple[int | None, ...]  # own axes along which adding one number changes nothing
     why: Why
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """A sum of -weight |target - sum_i design_i theta_i| over `sums`, and over rows unless prior.
-
-    `weight` and `target` are over the batch axes and `sums`; `design` is for each parameter, over
-    its own axes too.
-    """
-
-    plate: str  # "" where no rows are in it: a prior's
-    latents: tuple[str, ...]  # whose posterior is in the weight
-    weight: sp.Expr
-    target: sp.Expr
-    design: tuple[sp.Expr, ...]
-    sums: tuple[str, ...]
+    corners: tuple[Deviation, ...] = ()  # absolute deviations beside what has derivatives
+    bent: Share | None = None  # the same as they stand in Q
 
 
 @dataclass(frozen=True)

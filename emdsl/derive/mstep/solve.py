@@ -65,6 +65,16 @@ class MStep:
     cyclic: frozenset[str]
     peaks: Mapping[str, Collapse] = field(default_factory=dict)
 
+    @property
+    def exact(self) -> bool:
+        """Whether one M-step ends at the maximum of Q, whatever the values that it starts from.
+
+        A numeric block that leaves a factor out ends by the factor's old value.
+        """
+        forms = [u.form for u in self.updates if isinstance(u.form, Numeric)]
+        given = [f.given for f in forms if f.given is not None]
+        return not self.cyclic and all(f.why.common == 1 for f in (*forms, *given))
+
 
 def m_step_of(derived: Derived) -> MStep:
     """Solve every parameter's block. Raises CompileError naming the term in the way of each."""
@@ -156,12 +166,17 @@ def _numerically(
             left = [n for n in left if n not in solved]
             continue
         group = numeric.without_corners(group, derived)
+        group, bent = absolute.beside(group, derived)
         left = [n for n in left if n not in group]
+        under = [n for n in group if bent is not None and n in rules.of
+                 and (rules.of[n].bounded or not rules.of[n].apart)]  # fmt: skip
+        problems += [_beside_corners(model.param(n), rules.of[n].texts) for n in under]
         try:
-            found = numeric.solve(group, derived)
+            found = numeric.solve(group, derived, corners=bent)
             circular = [
                 u for u in updates
                 if u.rule == "scalar" and u.needs & set(group) and u.param in found.needs
+                and bent is None
             ]  # fmt: skip
             plain = [u for u in circular if _profitable(u, group, derived)]
             joining = [u for u in circular if u not in plain]
@@ -331,6 +346,14 @@ def _under_constraints(param: Param, texts: tuple[str, ...]) -> Diagnostic:
         param.span,
         "entries of a simplex are tied where its update is closed, matrices where theirs is by "
         "log determinant and trace; fix it, or declare one param for what is equal",
+    )
+
+
+def _beside_corners(param: Param, texts: tuple[str, ...]) -> Diagnostic:
+    return replace(
+        _under_constraints(param, texts),
+        hint="with absolute values in its share of Q entries can be fixed, no more; give it a prior"
+        " without corners, or declare one param for what is equal",
     )
 
 

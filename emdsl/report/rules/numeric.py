@@ -55,6 +55,7 @@ def write(c: Context, form: Numeric) -> bool:
     writer.why()
     writer.share()
     writer.derivatives()
+    writer.corners()
     writer.climb()
     return True
 
@@ -181,6 +182,24 @@ class _Writer:
         first = self.p.show(fraction(self.c.tidy(share.static)), SUM) if share.static != 0 else ""
         return with_rows(self.p, first, share.rows)
 
+    # -- what has none --
+
+    def corners(self) -> None:
+        """The absolute values, which have no derivative where they are zero."""
+        bent = self.form.bent
+        if bent is None:
+            return
+        self._letters()
+        self.page.say(
+            "Beside these stand absolute values, at whose corners there is no derivative:"
+        )
+        self.page.formula("", self._show(bent))
+        self.page.say(
+            "Each step is to where Q's second-order model and these, as they are, are highest"
+            " together, so that an entry may be put exactly where one is zero (proximal Newton"
+            " steps; Lee, Sun and Saunders 2014)."
+        )
+
     # -- how it is climbed --
 
     def climb(self) -> None:
@@ -194,11 +213,12 @@ class _Writer:
             glue = (" and " if i == len(groups) - 1 else ", ") if i else ""
             parts += [glue + before, *self._listed(names), after]
         page.say("The steps are in ", *parts, ".")
+        top = "the gradient is zero" if form.bent is None else "nothing leads up"
         page.say(
             "It is the maximum: Q is concave."
             if form.concave
-            else "They end in a maximum, where the gradient is zero. Nothing proves that Q is"
-            " concave here, so there may be others.",
+            else f"They end in a maximum, where {top}. Nothing proves that Q is concave here, so"
+            " there may be others.",
         )
         costs = self._cost()
         if costs:
