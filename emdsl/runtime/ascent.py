@@ -6,16 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from emdsl.runtime.linear import lower_inverse
 from emdsl.runtime.objective import Floats
 
 _SINGULAR = 2e-15  # of the largest eigenvalue, after scaling to a unit diagonal
+_WIDE = 48  # unknowns from which a factor's inverse is quicker than what solves by LU
 _STILL = 1e-8  # a scaled gradient (standard deviations) that counts as none in a flat direction
 
 
 def scaling(curvature: Floats) -> Floats:
     """1 / sqrt |diagonal|, (B, n): Jacobi's scaling; 1 where the diagonal is zero."""
-    diagonal = np.abs(np.diagonal(curvature, axis1=-2, axis2=-1))
-    found: Floats = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+    diagonal = curvature.diagonal(axis1=-2, axis2=-1)
+    if not diagonal.min(initial=1.0) > 0.0:
+        diagonal = np.abs(diagonal)
+        diagonal = np.where(diagonal > 0.0, diagonal, 1.0)
+    found: Floats = 1.0 / np.sqrt(diagonal)
     return found
 
 
@@ -38,13 +43,14 @@ class Uphill:
     def __init__(self, curvature: Floats) -> None:
         scale = self.scale = scaling(curvature)
         a = self.scaled = curvature * scale[:, :, None] * scale[:, None, :]
-        empty = np.diagonal(a, axis1=-2, axis2=-1) == 0.0
+        empty = a.diagonal(axis1=-2, axis2=-1) == 0.0
         if empty.any():  # frozen entries, and ones the problem doesn't depend on
             where, entry = np.nonzero(empty)
             blank = np.logical_not(a[where, entry].any(axis=-1))
             a[where[blank], entry[blank], entry[blank]] = 1.0
+        self.factor: Floats | None = None
         self.definite = self._is_definite()
-        self.inverse: Floats | None = None
+        self.inverse: Floats | None = None  # of the factor, where there is one, or of all
         self.used = False
         self.eigen = None if self.definite else np.linalg.eigh(a)
 
@@ -52,11 +58,12 @@ class Uphill:
         if self.scaled.shape[-1] == 1:
             return bool((self.scaled > 0.0).all())
         try:
-            factor = np.linalg.cholesky(self.scaled)
+            factor: Floats = np.asarray(np.linalg.cholesky(self.scaled), dtype=np.float64)
         except np.linalg.LinAlgError:
             return False
-        least = np.diagonal(factor, axis1=-2, axis2=-1).min(axis=-1, initial=1.0) ** 2
-        return bool(least.min(initial=1.0) > 100.0 * _SINGULAR)
+        self.factor = factor
+        least = factor.diagonal(axis1=-2, axis2=-1).min(initial=1.0) ** 2
+        return bool(least > 100.0 * _SINGULAR)
 
     def step(self, gradient: Floats) -> Floats:
         """The steps (B, n) along a gradient (B, n), finite."""
@@ -67,6 +74,11 @@ class Uphill:
             found = _by_eigenvalues(*self.eigen, g)
         elif a.shape[-1] == 1:
             found = g / a[..., 0]
+        elif self.factor is not None and a.shape[-1] >= _WIDE:
+            if self.inverse is None:
+                self.inverse = lower_inverse(self.factor)
+            found = np.swapaxes(self.inverse, -1, -2) @ (self.inverse @ g[..., None])
+            found = found[..., 0]
         elif not self.used:
             self.used = True
             found = np.linalg.solve(a, g[..., None])[..., 0]

@@ -12,6 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.finite import all_finite
+
 _MISSING_TYPES = frozenset({"NAType", "NaTType", "MaskedConstant"})  # pandas, np.ma
 
 
@@ -121,8 +123,8 @@ def _from_array(array: NDArray[Any], original: Any) -> Cells:
     if kind == "f":
         with np.errstate(over="ignore", invalid="ignore"):
             values = array.astype(np.float64, copy=False)
-            if math.isfinite(values.sum()):  # at once, for all of them
-                return Cells(values, None)
+        if all_finite(values):
+            return Cells(values, None)
         missing = np.isnan(values)
         return Cells(values, missing if missing.any() else None)
     if kind in ("U", "S"):

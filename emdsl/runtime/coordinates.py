@@ -120,6 +120,11 @@ class Coordinates:
         return bool((logs > _OUT).any())
 
     @property
+    def unbroken(self) -> bool:
+        """Whether all free coordinates are in the domain: no ordered has held entries."""
+        return not self._ordered
+
+    @property
     def restricted(self) -> bool:
         """Whether the free coordinates aren't the entries' own."""
         return self._matrix is not None
@@ -157,14 +162,17 @@ class Coordinates:
         h = np.empty((self.problems, size, size))
         for row, at in zip(slopes.hessian, self.slices, strict=True):
             for block, to in zip(row, self.slices, strict=True):
-                h[:, at, to] = np.reshape(block, (self.problems, at.stop - at.start, -1))
+                own = self.problems, at.stop - at.start, to.stop - to.start
+                h[:, at, to] = np.asarray(block).reshape(own)
         if self._entrywise:
             self._stretched(flat, slopes, h)
         elif not self.plain:
             self._chain(flat, slopes, h)
         if self._matrix is not None:
             h = self._matrix.T @ h @ self._matrix
-        return -0.5 * (h + np.swapaxes(h, -1, -2))
+        found: Floats = h + h.swapaxes(-1, -2)
+        found *= -0.5
+        return found
 
     def settled(self, curvature: Floats) -> Floats:
         """The curvature with a positive one along directions that are known to change nothing.

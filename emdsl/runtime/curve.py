@@ -6,6 +6,7 @@ import numpy as np
 
 from emdsl.runtime.ascent import Uphill
 from emdsl.runtime.coordinates import Coordinates
+from emdsl.runtime.finite import all_finite
 from emdsl.runtime.objective import Floats, Mask
 
 _LEAST = 1e-12  # a cosine between a step and its change of the gradient that still tells something
@@ -22,7 +23,9 @@ class Curve:
     """
 
     def __init__(self, curvature: Floats) -> None:
-        self.sound: Mask = np.asarray(np.isfinite(curvature).all(axis=(-2, -1)))
+        self.sound: Mask = np.ones(len(curvature), dtype=np.bool_)
+        if not all_finite(curvature):
+            self.sound = np.asarray(np.isfinite(curvature).all(axis=(-2, -1)))
         if not self.sound.all():
             harmless = np.eye(curvature.shape[-1])
             curvature = np.where(self.sound[:, None, None], curvature, harmless)

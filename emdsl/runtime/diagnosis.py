@@ -77,8 +77,11 @@ def diagnose(
         )
         origin = Coordinates(center, kinds, batch, held, restriction, shift)
         naming = Naming(frame, names, kinds)
-        here, gradient, curvature = _looked(objective, frame)
-        there, _, before = _looked(objective, origin)
+        here, flat = frame.first()
+        slopes = objective.slopes(frame.point(flat), True)
+        gradient, curvature = frame.gradient(flat, slopes), frame.curvature(flat, slopes)
+        there, flat = origin.first()
+        before = origin.curvature(flat, objective.slopes(origin.point(flat), True))
         far = _unbounded(objective, frame, naming.logs)
         messages: list[str] = []
         for b in range(frame.problems):
@@ -99,12 +102,6 @@ def _centred(x: Floats, kind: str, held: Mask | None) -> Floats:
     return np.zeros_like(x) if held is None else np.where(held, x, 0.0)
 
 
-def _looked(objective: Objective, frame: Coordinates) -> tuple[Floats, Floats, Floats]:
-    free, flat = frame.first()
-    slopes = objective.slopes(frame.point(flat), True)
-    return free, frame.gradient(flat, slopes), frame.curvature(flat, slopes)
-
-
 def _unbounded(objective: Objective, frame: Coordinates, logs: tuple[int, ...]) -> Mask:
     """Entries, (B, n), that are far out and may go on outwards with the objective as high.
 
@@ -112,6 +109,8 @@ def _unbounded(objective: Objective, frame: Coordinates, logs: tuple[int, ...]) 
     derivatives are made of, so this looks at values.
     """
     found = np.zeros(frame.flat.shape, dtype=np.bool_)
+    if not logs:
+        return found
     log = np.log(np.maximum(frame.flat, 1e-300))
     logs = tuple(i for i in logs if (np.abs(log[:, i]) > _OUT).any())
     if logs:
@@ -143,8 +142,10 @@ def _of_one(problem: _Problem, frame: Coordinates, naming: Naming, b: int, far: 
     left = np.flatnonzero(looked_at)
     if not len(left):
         return messages
-    a, a0 = curvature[np.ix_(left, left)], problem.before[np.ix_(left, left)]
-    diagonal = np.maximum(np.abs(np.diagonal(a)), np.abs(np.diagonal(a0)))
+    a, a0 = curvature, problem.before
+    if len(left) < len(a):
+        a, a0 = a[np.ix_(left, left)], a0[np.ix_(left, left)]
+    diagonal = np.maximum(np.abs(a.diagonal()), np.abs(a0.diagonal()))
     scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     a, a0 = a * scale[:, None] * scale, a0 * scale[:, None] * scale
     gauge = (
@@ -176,12 +177,15 @@ def _is_plain(a: Floats, a0: Floats, known: Floats) -> bool:
 
     Two factorisations tell, where to say what is flat takes a decomposition.
     """
-    length = np.sqrt((known * known).sum(axis=-1, keepdims=True))
-    unit = known / np.where(length > 0.0, length, 1.0)
-    least = unit.T @ unit - 2.0 * _FLAT * len(a) * np.eye(len(a))
+    least = np.diag(np.full(len(a), -2.0 * _FLAT * len(a)))
+    if len(known):
+        length = np.sqrt((known * known).sum(axis=-1, keepdims=True))
+        unit = known / np.where(length > 0.0, length, 1.0)
+        least += unit.T @ unit
+    least += a
     try:
-        np.linalg.cholesky(a + least)
-        np.linalg.cholesky(a - _LITTLE * a0 + least)
+        np.linalg.cholesky(least)
+        np.linalg.cholesky(least - _LITTLE * a0)
     except np.linalg.LinAlgError:
         return False
     return True

@@ -6,6 +6,7 @@ import logging
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -148,7 +149,7 @@ def init_params(
         engine = Engine(program, bound, constraints=constraints)
         reference, _ = find_reference(engine)
         start = starts_from(engine, reference, None, 1)[0]
-        return start.params(stream(seed_sequence(seed), 0, 0), 0)
+        return start.params(partial(stream, seed_sequence(seed), 0, 0), 0)
 
 
 def _sizes(meta: Meta, others: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -236,7 +237,8 @@ def _run_all(
     try:
         for i, start in enumerate(starts):
             for attempt in range(_ATTEMPTS if start.drawn and rules.floor is None else 1):
-                run = Run(i, attempt, start.params(stream(sequence, i, attempt), i, attempt))
+                generator = partial(stream, sequence, i, attempt)
+                run = Run(i, attempt, start.params(generator, i, attempt))
                 run.settled = start.is_reference and rules.floor is None and _is_maximum(engine)
                 runs.append(run)
                 run_em(engine, guard, run, rules, watched)

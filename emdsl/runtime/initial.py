@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -57,8 +57,12 @@ class Start:
         """Whether it is at the reference: there is nothing to draw, and nothing was given."""
         return not self._engine.program.meta.latents and not self._given
 
-    def params(self, rng: np.random.Generator, restart: int, attempt: int = 0) -> Params:
+    def params(
+        self, generator: Callable[[], np.random.Generator], restart: int, attempt: int = 0
+    ) -> Params:
         """The parameters to start from: one M-step from drawn or given responsibilities.
+
+        `generator` is called where there is something to draw.
 
         Newton's method begins where the parameters are, which at the reference may be a shape that
         only all the data together have: then from neutral values, if that is better.
@@ -71,6 +75,7 @@ class Start:
         if not unseen:  # there is nothing to draw, and no posterior
             params = {name: np.array(value) for name, value in self._reference.items()}
             return {**params, **{name: np.array(value) for name, value in self._given.items()}}
+        rng = generator()
         method = self._seeder.method(restart, attempt)
         steer = self._seeder.steer(rng, method, tilted=restart + attempt > 0)
         if self._responsibilities:

@@ -35,7 +35,7 @@ class Layout:
 
     def joined(self, arrays: Point) -> Floats:
         """Arrays (*batch, *own_i) side by side, (B, n)."""
-        parts = [np.reshape(a, (self.problems, -1)) for a in arrays]
+        parts = [np.asarray(a).reshape(self.problems, -1) for a in arrays]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
     def parted(self, flat: Floats) -> Point:

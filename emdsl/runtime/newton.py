@@ -33,6 +33,7 @@ _PATIENT = 0.5  # the second of those
 _MENDED = 0.45  # the first where gradients mend it from the beginning
 _FEW = 8  # unknowns up to which a Hessian costs about what a gradient does
 _ENOUGH = 1e-13  # of a value: what is left to gain where there are many rows
+_UNSEEN = _ROUNDING  # of a value: what is left to gain where it costs little to go on
 _NOTHING = 1e-7 * _ROUNDING  # of a value: too little to be worth finding the value after the step
 _SMALL = 0.01  # of a value: less is likely to be what is gained
 _LEAP = 30.0
@@ -68,8 +69,10 @@ class Rough(NamedTuple):
             found = square.sum(axis=(-2, -1)) - np.trace(square, axis1=-2, axis2=-1)
             noise = count * (count - 1) / self.rows
             kept = 1.0 - noise / np.maximum(found, noise)
-            whole = kept[:, None, None]
-            curvature = np.where(np.eye(count) > 0.0, curvature, whole * curvature)
+            on = np.arange(count)
+            diagonal = curvature[:, on, on]
+            curvature = curvature * kept[:, None, None]
+            curvature[:, on, on] = diagonal
         return Curve(curvature)
 
 
@@ -86,6 +89,7 @@ def maximise(
     rough: Rough | None = None,
     tol: float = TOL,
     cheap: bool = False,
+    final: bool = False,
 ) -> Point:
     """Points at least as high as the start, and after enough steps at a local maximum.
 
@@ -103,6 +107,10 @@ def maximise(
     tol : stop where the gain that Newton's step promises is below tol * (1 + |value|). That step
         is still taken.
 
+    final: whether nothing follows, as where nothing is latent: then it is enough that what is left
+        to gain can't be seen, and a step that leaves no more isn't looked at. (Another iteration of
+        EM begins where this ends, and should find it no lower.)
+
     A problem whose start has no finite value or gradient is left there. The result may share
     memory with the start. With more than LARGE unknowns to a problem it is L-BFGS that climbs,
     which does not know the scales of the parameters: covariates should be of about one size.
@@ -115,7 +123,7 @@ def maximise(
             from emdsl.runtime.quasi import climb
 
             return frame.point(climb(objective, frame, steps, tol))
-        return frame.point(_newton(objective, frame, steps, tol, rough, cheap))
+        return frame.point(_newton(objective, frame, steps, tol, rough, cheap, final))
 
 
 def _newton(
@@ -125,12 +133,19 @@ def _newton(
     tol: float,
     rough: Rough | None,
     cheap: bool,
+    final: bool,
 ) -> Floats:
     """The flat parameters after at most `steps` steps, (B, n).
 
     Where a step gained what its Hessian promised, the next one is along the new gradient by the
     same Hessian, mended by what the gradients have shown since (a chord step), as long as each
     promises far less than the one before it. Such steps get the gradient together with the value.
+
+    What will be left to gain after a step is foretold: by its own Hessian errors are squared, so
+    that lambda' / lambda is the square of what it was one step before (lambda^2 is the gain that is
+    promised: Newton's decrement, Boyd and Vandenberghe 2004, section 9.5.3); by an older one they
+    fall as they did. A step after which there is nothing isn't looked at, where the one before it
+    gained what was promised, a larger one by a curvature no better.
     """
     free, first = frame.first()
     slopes: Slopes | None = objective.slopes(frame.point(first), rough is None)
@@ -141,6 +156,7 @@ def _newton(
     patience = _Patience.of(frame.unknowns)
     curve: Curve | None = None
     promised: Floats | None = None
+    newtons: Floats | None = None  # what the last step promised, if by its own Hessian, and kept
     trusted = False  # the promise of the step to come
     before: tuple[Floats, Floats] | None = None  # where the last gradient was, and what it was
     if rough is not None and active.any():
@@ -180,6 +196,8 @@ def _newton(
         size = 1.0 + np.abs(at.values)
         if promised is None:  # the error after it is the square of what it is
             last = gain <= 2.0 * tol * size
+            if newtons is not None and final:
+                last |= gain * (gain / newtons) ** 2 <= _UNSEEN * size
         else:  # the error falls as it did
             known = np.where(np.isfinite(promised), promised, 1.0)
             ahead = 0.01 * tol**2 if rough is None else _ENOUGH
@@ -188,7 +206,13 @@ def _newton(
         if not whole:
             shorter = np.minimum(1.0, _MOST * size / np.maximum(gain, size))
             step, gain = step * shorter[:, None], gain * shorter
-        ends = count == steps or bool((last | ~active).all())
+        done = bool((last | ~active).all())
+        kept = trusted and (newtons is not None or before is not None)
+        if final and done and kept and whole and frame.unbroken:
+            here = at.here + step
+            at = _moved(at, active, here, frame.natural(here), at.values + 0.5 * gain)
+            break
+        ends = count == steps or done
         old, before = at, (at.here, gradient)
         near = trusted or cheap or not (active & (gain > _SMALL * size)).any()
         second = None if ends or not near else cheap
@@ -196,6 +220,7 @@ def _newton(
         active = went & ~last
         off = np.abs(at.values - old.values - 0.5 * gain) - _ROUNDING * np.abs(at.values)
         trusted = whole and not (active & (off > patience.off * gain)).any()
+        newtons = gain if trusted and promised is None else None
         if trusted and not cheap:
             promised = gain
         else:
@@ -321,15 +346,19 @@ def _search(
             length[lost], active, waiting = 0.0, active & ~lost, waiting & ~lost
             if not active.any():
                 return at, active, None
+    return _moved(at, active, here, flat, values), active, slopes
+
+
+def _moved(at: _Place, active: Mask, here: Floats, flat: Floats, values: Floats) -> _Place:
+    """The new place of those that are active, the old one of the others."""
     if active.all():
-        return _Place(here, flat, values), active, slopes
+        return _Place(here, flat, values)
     went = active[:, None]
-    place = _Place(
+    return _Place(
         np.where(went, here, at.here),
         np.where(went, flat, at.flat),
         np.where(active, values, at.values),
     )
-    return place, active, slopes
 
 
 def _shorter(old: Floats, new: Floats, gain: Floats) -> Floats:

@@ -12,6 +12,7 @@ import numpy as np
 
 from emdsl.runtime.confined import climb_within, rules_of
 from emdsl.runtime.newton import TOL, Rough, diagnose, maximise
+from emdsl.runtime.numerics import ones
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Dim, Params, Rows, Statistics
 
@@ -190,7 +191,7 @@ class Share:
         some = self.rough() if steps == ALL else None
         rough = None if some is None else Rough(some, some.count)
         return maximise(self, start, block.kinds, block.batch, steps=steps, shift=block.shift,
-                        rough=rough, tol=tol, cheap=self.is_small)  # fmt: skip
+                        rough=rough, tol=tol, cheap=self.is_small, final=steps == ALL)  # fmt: skip
 
     def wrong(self) -> tuple[str, ...]:
         """What is wrong with a maximum here: entries not determined, or without a finite value."""
@@ -295,19 +296,27 @@ class Share:
 
     def _square(self, upper: list[Floats]) -> tuple[tuple[Floats, ...], ...]:
         """The whole Hessian of its upper blocks."""
-        count, batch = len(self.block.params), self.block.batch
-        ranks = [len(p) - batch for p in self.block.places]
-        blocks = iter(upper)
+        count = len(self.block.params)
         grid: list[list[Any]] = [[None] * count for _ in range(count)]
-        for i in range(count):
-            for j in range(i, count):
-                grid[i][j] = block = next(blocks)
-                lead = tuple(range(batch))
-                rows = tuple(range(batch, batch + ranks[i]))
-                columns = tuple(range(batch + ranks[i], batch + ranks[i] + ranks[j]))
-                if i != j:
-                    grid[j][i] = np.transpose(block, (*lead, *columns, *rows))
+        turns = _turns(self.block.batch, tuple(len(p) for p in self.block.places))
+        for (i, j, axes), block in zip(turns, upper, strict=True):
+            grid[i][j] = block
+            if i != j:
+                grid[j][i] = np.asarray(block).transpose(axes)
         return tuple(tuple(row) for row in grid)
+
+
+@functools.cache
+def _turns(batch: int, ranks: tuple[int, ...]) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+    """The upper blocks of a Hessian, and the axes that make a lower one of each."""
+    own = [r - batch for r in ranks]
+    found = []
+    for i in range(len(own)):
+        for j in range(i, len(own)):
+            rows = range(batch, batch + own[i])
+            columns = range(batch + own[i], batch + own[i] + own[j])
+            found.append((i, j, (*range(batch), *columns, *rows)))
+    return tuple(found)
 
 
 @functools.cache
@@ -345,16 +354,11 @@ def each_block(
         yield function(arrays, shaped, params, statistics.layout, statistics.pivot, *more)
 
 
-@functools.lru_cache(maxsize=64)
-def _ones(width: int) -> Floats:
-    return np.broadcast_to(1.0, (width,))
-
-
 def _weights(
     weights: Floats | None, dims: tuple[int, ...], kept: tuple[int, ...], width: int
 ) -> Floats:
     if weights is None:
-        return _ones(width)
+        return ones((width,))
     if not dims:
         return weights
     shaped = weights.reshape(*dims, -1)

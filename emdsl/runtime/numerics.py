@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -81,6 +82,7 @@ Floats = NDArray[np.float64]
 _TINY = 2.2250738585072014e-308  # smallest normal double; its log is about -708
 _LOWEST = -690.0  # exp of less is subnormal, which costs ten to forty times as much
 _HIGHEST = 690.0
+_WIDE = 16  # rows and columns of a product with itself of which a triangle is worth it
 _LEAST = 1e-260  # a sum of exps this large has nothing below it that counts
 
 
@@ -243,7 +245,13 @@ def mask_rows(observed: NDArray[np.bool_] | None) -> Floats | None:
 
 def known(observed: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> Floats:
     """The mask as an array of 1 and 0, all 1 where the data are complete."""
-    return np.broadcast_to(1.0, shape) if observed is None else observed.astype(np.float64)
+    return ones(shape) if observed is None else observed.astype(np.float64)
+
+
+@functools.lru_cache(maxsize=256)
+def ones(shape: tuple[int, ...]) -> Floats:
+    """An array of ones that is one number, and not to be written to."""
+    return np.broadcast_to(1.0, shape)
 
 
 def indicator(condition: Any) -> Any:
@@ -351,13 +359,15 @@ def weighted_gram(weights: Floats, values: Floats) -> Floats:
 
     weights : (batch..., B), values : (a..., B).
 
-    Returns (batch..., a..., a...). Where the weights have one sign, BLAS computes one triangle.
+    Returns (batch..., a..., a...). Where the weights have one sign, BLAS computes one triangle,
+    which saves time where that isn't small.
     """
     flat = values.reshape(-1, values.shape[-1])
     each = weights.reshape(-1, weights.shape[-1])
     out = np.empty((len(each), len(flat), len(flat)))
     for w, found in zip(each, out, strict=True):
-        low, high = w.min(initial=0.0), w.max(initial=0.0)
+        wide = len(flat) >= _WIDE
+        low, high = (w.min(initial=0.0), w.max(initial=0.0)) if wide else (-np.inf, np.inf)
         if low < 0.0 < high:
             np.matmul(flat * w, flat.T, out=found)
         else:

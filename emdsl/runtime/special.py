@@ -21,7 +21,8 @@ _ASYMPTOTIC = 300.0  # there 1 - A/k - A^2 has lost five digits, and its series 
 def expit(x: Any, tail: Any = None) -> Floats:
     """1 / (1 + exp(-x)), to full relative precision on both sides; `tail` is exp(-|x|)."""
     small = np.exp(-np.abs(x)) if tail is None else tail
-    found: Floats = np.where(np.asarray(x) >= 0.0, 1.0, small) / (1.0 + small)
+    # the numerator is 1 from 0 on, where a choice of either would be at random to the processor
+    found: Floats = np.maximum(small, np.sign(x)) / (1.0 + small)
     return found
 
 

@@ -31,7 +31,9 @@ class Seeder:
         self._meta: Meta = engine.program.meta
         self._sizes: Mapping[str, int] = engine.layout.sizes
         self._pieces = engine.pieces
-        own = [Scale(self._meta, piece, self._sizes) for piece in engine.pieces]
+        unseen = self._meta.latents or self._meta.continuous or engine.has_gaps
+        scaled = engine.pieces if unseen else ()  # else there is nothing to draw
+        own = [Scale(self._meta, piece, self._sizes) for piece in scaled]
         self._scales: list[Scale | Gathered] = [
             scale if scale.names else gathered(engine, own, i) or scale
             for i, scale in enumerate(own)

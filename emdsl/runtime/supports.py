@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.finite import all_finite
+
 Floats = NDArray[np.float64]
 
 DISCRETE = frozenset({"int", "count", "bool", "category", "index"})
@@ -37,9 +39,7 @@ def violation(
     upper : the number of values of a category or index, or of each element's own.
     lower : the least value of an index, -1 where there may be none.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(values.sum())
-    if not finite:
+    if not all_finite(values):
         bad = np.isinf(values)
         if bad.any():
             return _first(bad, values, "a finite number")
