@@ -704,7 +704,7 @@ def entry_of_whole(span: Span, name: str, type_: str) -> Diagnostic:
 
 
 def linear_of_type(span: Span, name: str, type_: str) -> Diagnostic:
-    hint = "fix or tie its entries, or declare it real"
+    hint = f"fix or tie its entries, or write a multiple where it is used: `2 * {name}`"
     if type_.startswith("simplex"):
         hint = "its entries sum to 1 as it is; fix or tie them"
     message = f"linear equations are solved for real and posdef params, but `{name}` is {type_}"

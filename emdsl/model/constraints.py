@@ -104,7 +104,14 @@ def _bound(
     (term,) = terms
     type_ = table.types[term.name]
     if type_.kind not in ("real", "positive", "unit", "posdef"):
+        if type_.kind == "ordered":
+            table.report(diagnoses.ordered_constrained(term.span, term.name, str(type_)))
+            raise _Wrong
         hint = "fix its entries, or bound a `unit` of which it is made"
+        if type_.kind == "simplex":
+            hint = (
+                "fix or tie its entries, or keep them from 0 by a prior: `~ Dirichlet(2 * ones[K])`"
+            )
         table.report(diagnoses.bound_of_type(term.span, term.name, str(type_), hint))
         raise _Wrong
     edge = value / term.coefficient

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.feasible import feasible_point
 from emdsl.runtime.patterned import Pattern, Terms, inside, maximise, patterns_of
 from emdsl.runtime.program import Floats, Params
 from emdsl.runtime.quadratic import highest
@@ -257,19 +258,27 @@ class Constraints:
             out[at] = maximise(pattern.some(good), terms, start[good])
         return out.reshape(given.shape)
 
+    def in_equations(self) -> list[str]:
+        """The parameters, but for matrices, that linear equations are about or that are tied so."""
+        at = np.concatenate([r.entries for r in self.rows]) if self.rows else np.zeros(0, np.intp)
+        return [
+            name for name, span in self.spans.items()
+            if span.kind != "posdef" and np.isin(self.classes[self.of(name)], at).any()
+        ]  # fmt: skip
+
     def _on_the_rows(self, params: Params) -> Params:
         """The nearest point that the linear equalities hold of."""
-        touched = {n for n, s in self.spans.items() for r in self.rows if s.kind != "posdef"
-                   if ((r.entries >= s.start) & (r.entries < s.stop)).any()}  # fmt: skip
-        if not touched:
+        names = self.in_equations()
+        if not names:
             return params  # equations of matrices are met already
-        names = [n for n in self.spans if n in touched]
         system = self.system(self.index(names))
         flat = np.concatenate([np.ravel(params[n]) for n in names])
         f = np.linalg.lstsq(system.matrix, flat - system.offset, rcond=None)[0]
         moved = system.offset + system.matrix @ f
-        if system.bounded:
-            moved = highest(np.eye(len(flat)), flat, system, moved)
+        if system.bounded and not ((moved >= system.lower) & (moved <= system.upper)).all():
+            begin = feasible_point(system.offset, system.matrix, system.lower, system.upper)
+            if begin is not None:
+                moved = highest(np.eye(len(flat)), flat, system, begin)
         ends = np.cumsum([self.spans[n].size for n in names])
         parts = np.split(moved, ends[:-1])
         return {**params, **{n: p.reshape(self.spans[n].shape)

@@ -89,7 +89,7 @@ class Limits:
         moved = span.offset + span.matrix @ (span.matrix.T @ (f / unit - span.offset))
         if ((moved >= span.lower) & (moved <= span.upper)).all():
             return np.asarray(unit * moved)
-        begin = feasible_point(self.rows, right, lower, upper)
+        begin = feasible_point(particular, self.basis, lower, upper)
         if begin is None:
             return None
         found = highest(np.eye(len(f)), f / unit, span, begin / unit)

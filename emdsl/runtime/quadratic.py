@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.feasible import feasible_point
 from emdsl.runtime.linear import solve
 
 Floats = NDArray[np.float64]
@@ -45,7 +46,10 @@ def highest(h: Floats, g: Floats, system: Restricted, start: Floats) -> Floats:
     free: Floats = offset + matrix @ solve(inner, right, 1)
     if _inside(free, system) or not np.isfinite(free).all():
         return free
-    begin = start if np.isfinite(start).all() else np.clip(free, system.lower, system.upper)
+    begin = start
+    if not np.isfinite(start).all():
+        found = feasible_point(offset, matrix, system.lower, system.upper)
+        begin = np.clip(free, system.lower, system.upper) if found is None else found
     f = np.asarray(np.linalg.lstsq(matrix, begin - offset, rcond=None)[0], np.float64)
     return _active_set(inner, right, system, f)
 

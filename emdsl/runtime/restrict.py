@@ -6,7 +6,7 @@ Solves nothing that needs data; finds out what can't hold together.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from emdsl.runtime.cells import CellError, read_cells
 from emdsl.runtime.constraints import Constraints, Row, Span
 from emdsl.runtime.errors import ParamsError, near
+from emdsl.runtime.feasible import feasible_point
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.params import param_shape
 from emdsl.runtime.program import Constraint, Floats, Meta, Param, Params
@@ -239,7 +240,18 @@ class _Resolver:
             texts,
         )  # fmt: skip
         self._verify_definite(found)
+        self._verify_equations(found)
         return found
+
+    def _verify_equations(self, found: Constraints) -> None:
+        """Raises ParamsError where no values within the bounds fulfil the linear equations."""
+        names = found.in_equations()
+        if not names:
+            return
+        system = found.system(found.index(names))
+        if feasible_point(system.offset, system.matrix, system.lower, system.upper) is None:
+            said = dict.fromkeys(_shown(t) for n in names for t in found.texts.get(n, ()))
+            raise ParamsError(f"{_listed(said)} contradict each other: no values fulfil them all")
 
     def _mirror(self) -> None:
         """An entry of a symmetric matrix and its mirror image are one."""
@@ -276,10 +288,9 @@ class _Resolver:
                 )
         if any(p.limits is not None for p in found.patterns(name)):
             texts = [_shown(t) for t in found.texts[name]]
-            listed = " and ".join([", ".join(texts[:-1]), texts[-1]] if texts[1:] else texts)
             return (
-                f"no positive definite matrix {cell_text(name, at)} meets {listed}: loosen or drop "
-                + ("one of them" if texts[1:] else "it")
+                f"no positive definite matrix {cell_text(name, at)} meets {_listed(texts)}: loosen "
+                f"or drop {'one of them' if texts[1:] else 'it'}"
             )
         return (
             f"no positive definite matrix {cell_text(name, at)} has the entries that {said} "
@@ -427,8 +438,12 @@ class _Resolver:
 
     def _verify_support(self) -> None:
         for entry in np.flatnonzero(self.lower > self.upper)[:1]:
-            self.problems.append(f"{self._name(int(entry))} has bounds {self.lower[entry]:.6g} and "
-                                 f"{self.upper[entry]:.6g}, which leave it no value")  # fmt: skip
+            name = self._name(int(entry))
+            said = self.texts.get(name.partition("[")[0], ())
+            self.problems.append(
+                f"{name} has bounds {self.lower[entry]:.6g} and {self.upper[entry]:.6g}, which "
+                f"leave it no value: it is in {_listed(dict.fromkeys(map(_shown, said)))}"
+            )
         beyond = (self.fixed < self.lower) | (self.fixed > self.upper)
         for entry in np.flatnonzero(beyond)[:1]:
             self.problems.append(
@@ -448,6 +463,12 @@ class _Resolver:
                 held = ~np.isnan(value)
                 total = np.where(held, value, 0.0).sum(axis=-1, keepdims=True)
                 value[~held & (total >= 1.0 - _SAME)] = 0.0
+
+
+def _listed(texts: Iterable[str]) -> str:
+    """`a`, `b` and `c`."""
+    every = list(texts)
+    return " and ".join([", ".join(every[:-1]), every[-1]] if every[1:] else every)
 
 
 def _shown(text: str) -> str:

@@ -325,3 +325,48 @@ def test_awkward_data() -> None:
         assert fit.params["mean"][0] == fit.params["mean"][1]
         assert (fit.params["sd"] >= 0.5).all()
         assert fit.params["weight"][2] == 0.25
+
+
+NONE = " contradict each other: no values fulfil them all"
+TWO = """\
+model Two
+param mu, nu : real
+param s      : positive
+for n in N:
+    data x[n] ~ Normal(mu, s)
+    data y[n] ~ Normal(nu, s)
+"""
+
+
+def test_an_equation_and_a_bound_that_its_nearest_point_is_beyond() -> None:
+    """mu + nu = 4 with mu <= 1: the bound holds, and nu is what the equation gives."""
+    rng = np.random.default_rng(1)
+    values = {"x": rng.normal(3.0, 1.0, 40), "y": rng.normal(1.0, 1.0, 40)}
+    fit = load(TWO, "mu + nu == 4", "mu <= 1").fit(values)
+    assert fit.status == "converged"
+    assert fit.params["mu"] == pytest.approx(1.0, abs=1e-14)
+    assert fit.params["nu"] == pytest.approx(3.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "constraints", "message"),
+    [
+        (MIXTURE, ["sum(mean) == 3", "mean >= 2"],
+         "`sum(mean) == 3` and `mean >= 2`" + NONE),
+        (MIXTURE, ["mean >= 0", "sum(mean) == 3", "mean[0] - mean[1] == 5"],
+         "`mean >= 0`, `sum(mean) == 3` and `mean[0] - mean[1] == 5`" + NONE),
+        (TWO, ["mu + nu == 4", "mu <= 1", "nu <= 1"],
+         "`mu + nu == 4`, `mu <= 1` and `nu <= 1`" + NONE),
+        (TWO, ["mu >= 3", "nu <= 2", "mu == nu"],
+         "mu has bounds 3 and 2, which leave it no value: it is in `mu >= 3` and `mu == nu`"),
+    ],
+)  # fmt: skip
+def test_equations_and_bounds_that_nothing_meets(
+    text: str, constraints: list[str], message: str
+) -> None:
+    """They gave means that broke the equations, without a word."""
+    x = three_humps()
+    values = x if text is MIXTURE else {"x": x, "y": x}
+    with pytest.raises(ParamsError) as error:
+        load(text, *constraints).fit(values)
+    assert str(error.value) == message

@@ -55,10 +55,10 @@ def unbounded_in(param: str, joint: Joint) -> Collapse:
     for node in joint.nodes:
         if node.role != "data" or param not in _names(node, joint.atoms):
             continue
-        density = _Density.of(node, joint)
-        if density is None or param not in density.kinds:
-            return None
-        edge = density.edge(param, prior)
+        # rows that are censored say how likely less or more is, which is never much
+        densities = [_Density.of(node, joint, said) for said in (1, 0)]
+        edges = [d.edge(param, prior) for d in densities if d is not None and param in d.kinds]
+        edge = next((e for e in edges if e is not None), None)
         if edge is None:
             return None  # some of its data stay finite, and hold it
         found.append(edge)
@@ -73,7 +73,7 @@ def _prior(param: str, joint: Joint) -> sp.Expr | None:
     own = sp.Symbol(param, real=True)
     for node in joint.priors:
         if node.name == param:
-            expr = _scalar(node.log_density, param, own, joint.atoms)
+            expr = _scalar(node.log_density, param, own, joint.atoms, 1)
             if expr is not None and expr.free_symbols <= {own}:
                 return expr
     return None
@@ -93,15 +93,18 @@ class _Density:
         self.symbols = {n: sp.Symbol(n, real=True) for n in kinds}
 
     @classmethod
-    def of(cls, node: Node, joint: Joint) -> _Density | None:
-        """None where it has other parts than numbers, or values that aren't continuous."""
+    def of(cls, node: Node, joint: Joint, said: int) -> _Density | None:
+        """None where it has other parts than numbers, or values that aren't continuous.
+
+        said : whether what is asked of a row (`input censored[n] : bool`) holds of it, 0 or 1.
+        """
         types = {v.name: v.type for v in joint.model.variables}
         kind = types[node.name].kind if node.name in types else None
         if kind is None or kind not in _AT:
             return None
         kinds = {p.name: p.type.kind for p in joint.model.params}
         x = sp.Symbol("observation", real=True)
-        expr = _scalar(node.log_density, node.name, x, joint.atoms)
+        expr = _scalar(node.log_density, node.name, x, joint.atoms, said)
         if expr is None:
             return None
         own = {n: kinds[n] for n in kinds if sp.Symbol(n, real=True) in expr.free_symbols}
@@ -167,7 +170,7 @@ class _Density:
                     grid = point[other] + np.linspace(-wide, wide, _POINTS)
                     grid = np.clip(grid, -_WIDE, _WIDE)
                     values = self._value({**point, other: grid}, self.at)  # type: ignore[dict-item] # many at once
-                    values = np.where(np.isfinite(values), values, -np.inf)
+                    values = np.where(np.isfinite(values), values, -np.inf) + 0.0 * grid
                     top = int(np.argmax(values))
                     if values[top] >= best or not np.isfinite(best):
                         best, point[other] = float(values[top]), float(grid[top])
@@ -190,18 +193,18 @@ class _Density:
             return np.asarray(np.nan)
 
 
-def _scalar(expr: sp.Expr, node: str, x: sp.Symbol, atoms: Atoms) -> sp.Expr | None:
+def _scalar(expr: sp.Expr, node: str, x: sp.Symbol, atoms: Atoms, said: int) -> sp.Expr | None:
     """The expression of numbers alone: one entry of all, in the case that there is."""
     new: dict[sp.Basic, sp.Expr] = {}
     for symbol in expr.free_symbols:
-        value = _number(atoms.atom(symbol), node, x, atoms)
+        value = _number(atoms.atom(symbol), node, x, atoms, said)
         if value is None:
             return None
         new[symbol] = value
     return expr.xreplace(new)
 
 
-def _number(atom: Atom, node: str, x: sp.Symbol, atoms: Atoms) -> sp.Expr | None:
+def _number(atom: Atom, node: str, x: sp.Symbol, atoms: Atoms, said: int) -> sp.Expr | None:
     match atom:
         case Elem(role="param", name=name):
             return sp.Symbol(name, real=True)
@@ -209,16 +212,18 @@ def _number(atom: Atom, node: str, x: sp.Symbol, atoms: Atoms) -> sp.Expr | None
             return x if name == node else sp.Integer(1)
         case Elem(role="latent"):
             return sp.Integer(0)
+        case Elem(kind="bool"):
+            return sp.Integer(said)
         case Elem():
             return sp.Integer(1)
         case Centered(of=of, through=through):
-            whole = _number(of, node, x, atoms)
+            whole = _number(of, node, x, atoms, said)
             return sp.log(whole) if through and whole is not None else whole
         case Pivot() | LogInd() | Value():
             return sp.Integer(0)
         case Seen() | Ind() | SizeOf():
             return sp.Integer(1)
         case SumOf(body=body):
-            return _scalar(body, node, x, atoms)
+            return _scalar(body, node, x, atoms, said)
         case _:
             return None
