@@ -105,8 +105,8 @@ def _centred(x: Floats, kind: str, held: Mask | None) -> Floats:
 def _unbounded(objective: Objective, frame: Coordinates, logs: tuple[int, ...]) -> Mask:
     """Entries, (B, n), that are far out and may go on outwards with the objective as high.
 
-    Far out, functions such as lgamma(y + r) - lgamma(r) have lost the digits that their
-    derivatives are made of, so this looks at values.
+    Far out, functions may have lost the digits that their derivatives are made of, so this looks
+    at values: of each entry moved alone, and of all that are far moved together.
     """
     found = np.zeros(frame.flat.shape, dtype=np.bool_)
     if not logs:
@@ -120,6 +120,13 @@ def _unbounded(objective: Objective, frame: Coordinates, logs: tuple[int, ...]) 
         moved[:, i] *= np.exp(_FURTHER * np.sign(log[:, i]))
         higher = frame.values(objective, moved) >= value - _AS_HIGH
         found[:, i] = higher & (np.abs(log[:, i]) > _OUT) & frame.free[:, i]
+    if len(logs) > 1:  # each alone may lose what two of them together don't
+        gone = np.zeros(found.shape, dtype=np.bool_)
+        gone[:, logs] = np.abs(log[:, logs]) > _OUT
+        gone &= frame.free
+        moved = frame.flat * np.exp(_FURTHER * np.sign(log) * gone)
+        higher = frame.values(objective, moved) >= value - _AS_HIGH
+        found |= gone & (higher & (gone.sum(axis=-1) > 1))[:, None]
     return found
 
 

@@ -164,6 +164,10 @@ def grow(children: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
         st.builds(lambda op, a: Map(op, (a,)), unary, children),
         st.builds(lambda a: Map("sqrt", (a,)), positive),
         st.builds(lambda a: Map("log", (Map("add", (a, Lit(0.5))),)), positive),
+        st.builds(lambda a: Map("log1p", (a,)), positive),
+        st.builds(
+            lambda a, b: Map("log1p_ratio", (a, Map("add", (b, Lit(0.5))))), positive, positive
+        ),
         st.builds(lambda a: Map("exp", (Map("tanh", (a,)),)), children),
         st.builds(lambda t, p: Map("where", (t, *p)), test, pair),
         st.builds(
