@@ -32,6 +32,11 @@ SINGLY = 1 << 14  # terms of a sum on each side of 0 that are added one by one
 _WIDTH = 0.1  # of a first panel where most of any density is
 _MOST = 20_000  # panels in one halving: more is hopeless
 _HOPELESS = 1e12  # a partial integral that is no density's
+_PEAKS = 3  # the highest places that panels are put about
+_CLOSER, _ROUNDS = (
+    33,
+    12,
+)  # points between a place's neighbours, and how often again: to the last digit
 # Gauss and Lobatto's nine points: with both ends, so that a jump near one of them is seen
 _P8 = np.polynomial.legendre.Legendre.basis(8)
 _NODE = np.concatenate([[-1.0], np.sort(_P8.deriv().roots().real), [1.0]])
@@ -77,10 +82,18 @@ def integral(function: Function, domain: Domain) -> Integral:
         x, log_slope = _place(u, domain)
         return _value(function, x, log_slope, seen)
 
+    def height(u: Floats) -> Floats:
+        x, log_slope = _place(u, domain)
+        sign, log = function(x)
+        return np.asarray(np.broadcast_to(np.where(sign > 0, log, -np.inf), x.shape) + log_slope)
+
+    plain = _panels(-FAR, FAR if domain != "unit" else _NEAREST)
+    in_u(_points(plain[:-1], plain[1:]).ravel())  # odd places are told by these
+    edges = _about_peaks(height, plain)
     if domain != "unit":
-        return _integrated(in_u, _panels(-FAR, FAR), (-FAR, FAR), seen)
+        return _integrated(in_u, edges, (-FAR, FAR), seen)
     # Floating numbers end 2^-53 below 1: what a pole there has beyond isn't seen.
-    found = _integrated(in_u, _panels(-FAR, _NEAREST), (-FAR,), seen)
+    found = _integrated(in_u, edges, (-FAR,), seen)
     missed = 10.0 * abs(float(in_u(np.array([_NEAREST]))[0]))
     return replace(found, error=found.error + missed)
 
@@ -141,6 +154,40 @@ def _panels(low: float, high: float) -> Floats:
     return np.concatenate([[low], inside, [high]])
 
 
+def _points(left: Floats, right: Floats) -> Floats:
+    """The points of panels, (panels, 9)."""
+    return left[:, None] + (right - left)[:, None] / 2.0 * (1.0 + _NODE)
+
+
+def _about_peaks(height: Callable[[Floats], Floats], edges: Floats) -> Floats:
+    """The edges, and more about the highest places of a log height.
+
+    What is narrower than a panel may be nothing at all its points, as a spread of 1 about 1e6. Its
+    log still shows the way there.
+    """
+    with np.errstate(all="ignore"):
+        log = np.nan_to_num(height(edges), nan=-np.inf, posinf=-np.inf)
+        inner = log[1:-1]
+        top = np.flatnonzero((inner >= log[:-2]) & (inner >= log[2:]) & (inner > -np.inf)) + 1
+        top = top[np.argsort(log[top])][-_PEAKS:]
+        if not len(top):
+            return edges
+        low, high = edges[top - 1], edges[top + 1]
+        width = high - low
+        part = np.linspace(0.0, 1.0, _CLOSER)
+        every = np.arange(len(top))
+        for _ in range(_ROUNDS):
+            u = low[:, None] + (high - low)[:, None] * part
+            log = np.nan_to_num(height(u.ravel()), nan=-np.inf).reshape(u.shape)
+            best = log.argmax(axis=1)
+            low = u[every, np.maximum(best - 1, 0)]
+            high = u[every, np.minimum(best + 1, _CLOSER - 1)]
+    away = width[:, None] * 0.25 ** np.arange(1, 25)
+    peak = (low + high)[:, None] / 2.0
+    more = np.concatenate([edges, (peak - away).ravel(), (peak + away).ravel()])
+    return np.unique(np.clip(more, edges[0], edges[-1]))
+
+
 def _integrated(
     in_u: Callable[[Floats], Floats], edges: Floats, ends: tuple[float, ...], seen: _Seen
 ) -> Integral:
@@ -148,7 +195,7 @@ def _integrated(
 
     def whole(left: Floats, right: Floats) -> Floats:
         half = (right - left)[:, None] / 2.0
-        points = left[:, None] + half * (1.0 + _NODE)
+        points = _points(left, right)
         return np.asarray((half * in_u(points.ravel()).reshape(points.shape)) @ _WEIGHT)
 
     with np.errstate(all="ignore"):

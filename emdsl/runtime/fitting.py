@@ -24,7 +24,7 @@ from emdsl.runtime.guard import Guard
 from emdsl.runtime.initial import Start, starts_from
 from emdsl.runtime.levels import count_rows
 from emdsl.runtime.offsets import far_covariates
-from emdsl.runtime.outward import Outward
+from emdsl.runtime.outward import Outward, has_bound
 from emdsl.runtime.params import free_params
 from emdsl.runtime.peaks import Peaks
 from emdsl.runtime.program import Bound, Layout, Meta, Params, Program
@@ -117,7 +117,8 @@ def fit(
             float(d.weight.sum()) if d.weight is not None else float(d.size) for d in engine.pieces
         )
         watched = program.numeric or latent_scales(program.meta)
-        outward = Outward(program, reference, floors.names if floors else ()) if watched else None
+        free = watched and not has_bound(program.meta)
+        outward = Outward(program, reference, floors.names if floors else ()) if free else None
         peaks = Peaks(engine, reference) if program.numeric else None
         rules = Rules(max_iter, tol, least, rows, outward, peaks, floors)
         runs = _run_all(engine, guard, starts, rules, sequence, progress, on_iteration)

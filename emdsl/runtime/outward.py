@@ -18,8 +18,9 @@ import numpy as np
 
 from emdsl.runtime.creeping import latent_scales
 from emdsl.runtime.gather import cell_text
-from emdsl.runtime.program import Floats, Params, Program
+from emdsl.runtime.program import Floats, Meta, Params, Program
 
+_DENSITIES = ("real", "positive", "unit", "simplex", "posdef")  # of what there is no probability
 _FAR = 11.5  # e-folds from the reference: 1e-10 in a variance, as `guard` has it
 _ANYWHERE = 100.0  # e-folds from 1 that no unit of measurement explains
 _DIGITS = 14.0  # e-folds from 1 from which functions such as lgamma cancel
@@ -47,6 +48,15 @@ class Suspect:
     folds: float
     along: Params | None = None
     twice: Params | None = None
+
+
+def has_bound(meta: Meta) -> bool:
+    """Whether the objective can't be above 0: where there are only probabilities in it.
+
+    What is a likelihood by its own account may break this, without a bound only by its own fault.
+    """
+    data = [a for a in meta.arrays if a.role == "data"]
+    return all(a.kind not in _DENSITIES for a in data) and not any(p.prior for p in meta.params)
 
 
 class Outward:

@@ -67,6 +67,10 @@ FINE = {
     "laplace on whole numbers": "mass F(k : int; s : positive) = "
     "exp(-abs(k) / s) * tanh(1 / (2 * s))",
     "bernoulli": "mass F(k : bool; p : unit) = p^k * (1 - p)^(1 - k)",
+    "a spread of 1 about a million": "density F(x : real; s : positive) = "
+    "exp(-((x - 1000000) / s)^2 / 2) / (2.5066282746310002 * s)",
+    "narrow about where the parameter is": "density F(x : real; m : real) = "
+    "exp(-((x - m) / 0.0001)^2 / 2) / 0.00025066282746310002",
     "a likelihood": "likelihood F(t : positive; r : positive, died : bool) = r^died * exp(-r * t)",
     "a likelihood of counts": "likelihood F(k : count; r : positive) = exp(-r * k)",
 }

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from emdsl import runtime as rt
+from emdsl.compiler import load
 from emdsl.runtime.guard import Guard
+from emdsl.source import Source
 
 GMM = hand_gmm.PROGRAM
 SD, TAU = hand_normal.program(), hand_normal.program(precision=True)
@@ -198,3 +200,30 @@ def test_a_spread_whose_square_no_float_holds() -> None:
     assert guard.tightest({"sd": np.array([1e300, 0.2])}).ratio == pytest.approx(0.01)
     inverse = Guard(TAU.meta, {"tau": np.array([2.0, 2.0])})
     assert inverse.tightest({"tau": np.array([1e-300, 200.0])}).ratio == pytest.approx(0.01)
+
+
+COUNTS = """model Counts
+param p    : unit
+param a, b : positive
+param r    : positive
+for n in N:
+    latent z[n] ~ Bernoulli(p)
+    data   y[n] : count ~ case z[n]:
+        0: Geometric(1 / (1 + a))
+        1: {}
+"""
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_probabilities_have_a_bound(seed: int) -> None:
+    """No start is degenerate where all is discrete: a shape without end has a Poisson's limit."""
+    rng = np.random.default_rng(seed)
+    z = rng.integers(0, 2, 100)
+    y = np.where(z, rng.poisson(9, 100), rng.geometric(0.4, 100) - 1)
+    found = load(Source(COUNTS.format("NegativeBinomial(mean = a + b, shape = r)"))).fit(
+        {"y": y}, restarts=4
+    )
+    assert [r.status for r in found.restarts] == ["converged"] * 4
+    assert found.messages[0].startswith("r grows without bound")
+    limit = load(Source(COUNTS.format("Poisson(a + b)").replace("param r    : positive\n", "")))
+    assert found.log_likelihood == pytest.approx(limit.fit({"y": y}).log_likelihood, abs=2e-2)

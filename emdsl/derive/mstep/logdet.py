@@ -102,18 +102,23 @@ def only(piece: Piece, block: Block) -> Atom | None:
 
 
 def at_cell(piece: Piece, idx: tuple[Ix, ...], cell: tuple[str, ...], block: Block) -> Piece:
-    """The piece at the cell; a repeated axis (a trace) becomes an indicator on the diagonal."""
+    """The piece at the cell; a repeated axis (a trace) becomes an indicator on the diagonal.
+
+    So does an entry that is told by its numbers, as where a mean is written out: at these alone.
+    """
     names: dict[str, str] = {}
-    diagonal: list[tuple[str, str]] = []
+    diagonal: list[tuple[str | Elem | int, str]] = []
     for ix, axis in zip(idx, cell, strict=True):
-        assert isinstance(ix, str)
-        if ix in names:
+        if not isinstance(ix, str):
+            diagonal.append((ix, axis))
+        elif ix in names:
             diagonal.append((names[ix], axis))
         else:
             names[ix] = axis
     out = renamed(piece, names, block.atoms)
     atoms = block.atoms
     for i, j in diagonal:
-        same = atoms.symbol(Ind(sp.Eq(atoms.symbol(Value(i)), atoms.symbol(Value(j)))))
+        one = atoms.symbol(Value(i) if isinstance(i, str) else i) if not isinstance(i, int) else i
+        same = atoms.symbol(Ind(sp.Eq(one, atoms.symbol(Value(j)))))
         out = Piece(out.weight * same, out.other, out.own, out.axes | {j}, out.span, out.node)
     return out
