@@ -81,7 +81,8 @@ class Printer:
         have = axes_of(value.value)
         if value.full and set(have) != set(value.axes):
             shape = ", ".join(str(a.dim) for a in value.axes)
-            return f"np.broadcast_to({code}, ({shape}{',' * (len(value.axes) == 1)}))"
+            shape = f"({shape}{',' * (len(value.axes) == 1)})"
+            return f"np.zeros({shape})" if code == "0" else f"np.broadcast_to({code}, {shape})"
         return code
 
     def argument(self, arg: Whole | float | str | None) -> str:

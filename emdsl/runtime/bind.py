@@ -185,7 +185,8 @@ def _check(
         upper = sizes.get(array.values) if isinstance(array.values, str) else array.values
     own = meta.array(name)  # -1 stands for none of the elements beside it, as of a tree's root
     rootless = own.kind == "index" and own.plates > 0 and own.values == own.dims[own.plates - 1]
-    wrong = violation(closed(array, values), array.kind, upper, -1 if rootless else 0)
+    lower = -1 if rootless else 0
+    wrong = violation(closed(array, values), array.kind, upper, lower, finite=cells.finite)
     if wrong is not None:
         more = f" ({wrong.count} such)" if wrong.count > 1 else ""
         out = ""

@@ -24,7 +24,8 @@ class Cells:
     `columns` are the names of the frame columns they came from, if they did. Of a ragged array
     that came as lists or rectangular, `values` are its rows, and `counts` holds how many elements
     each level has in each row of the one around it; `form` is how it came. `rows` holds the
-    user's row of each row, where they were put into another order.
+    user's row of each row, where they were put into another order. `finite` says that all values
+    have been seen to be.
     """
 
     values: NDArray[np.float64]
@@ -33,6 +34,7 @@ class Cells:
     counts: tuple[NDArray[np.int64], ...] = ()
     form: Literal["rows", "list", "array"] = "rows"
     rows: NDArray[np.intp] | None = None
+    finite: bool = False
 
     def place(self, index: tuple[int, ...]) -> tuple[int, ...]:
         """Where a cell is in what the user gave: of rows from a list, [sequence, element]."""
@@ -124,7 +126,7 @@ def _from_array(array: NDArray[Any], original: Any) -> Cells:
         with np.errstate(over="ignore", invalid="ignore"):
             values = array.astype(np.float64, copy=False)
         if all_finite(values):
-            return Cells(values, None)
+            return Cells(values, None, finite=True)
         missing = np.isnan(values)
         return Cells(values, missing if missing.any() else None)
     if kind in ("U", "S"):

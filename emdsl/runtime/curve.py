@@ -44,8 +44,10 @@ class Curve:
 
     def step(self, frame: Coordinates, gradient: Floats, active: Mask) -> tuple[Floats, Floats]:
         """The step of each problem (B, m), and the slope of its value along it; 0 where none."""
-        sound = np.isfinite(gradient).all(axis=-1) & self.sound & active
-        g = gradient if sound.all() else np.where(sound[:, None], gradient, 0.0)
+        g = gradient
+        if not (all_finite(g) and self.sound.all() and active.all()):
+            sound = np.isfinite(g).all(axis=-1) & self.sound & active
+            g = np.where(sound[:, None], g, 0.0)
         step = self._direction(g)
         if frame.jumps is not None:
             longest = (np.abs(frame.moved(step)) / frame.jumps).max(axis=-1)

@@ -71,17 +71,19 @@ def diagnose(
         frame = Coordinates(point, kinds, batch, held, restriction, shift)
         if not frame.problems or not 0 < frame.unknowns <= _MOST:
             return ()
-        center = tuple(
-            _centred(x, kind, None if held is None else held[i])
-            for i, (x, kind) in enumerate(zip(point, kinds, strict=True))
-        )
-        origin = Coordinates(center, kinds, batch, held, restriction, shift)
+        origin, there, flat = frame, np.zeros_like(frame.flat), np.zeros_like(frame.flat)
+        if not frame.plain or frame.restricted:
+            center = tuple(
+                _centred(x, kind, None if held is None else held[i])
+                for i, (x, kind) in enumerate(zip(point, kinds, strict=True))
+            )
+            origin = Coordinates(center, kinds, batch, held, restriction, shift)
+            there, flat = origin.first()
+        before = origin.curvature(flat, objective.slopes(origin.point(flat), True))
         naming = Naming(frame, names, kinds)
         here, flat = frame.first()
         slopes = objective.slopes(frame.point(flat), True)
         gradient, curvature = frame.gradient(flat, slopes), frame.curvature(flat, slopes)
-        there, flat = origin.first()
-        before = origin.curvature(flat, objective.slopes(origin.point(flat), True))
         far = _unbounded(objective, frame, naming.logs)
         messages: list[str] = []
         for b in range(frame.problems):

@@ -113,6 +113,7 @@ class Engine:
     def set_pivot(self, pivot: Params) -> None:
         """Take second moments about `pivot` from now on."""
         self.pivot = pivot
+        self._found: dict[bytes, Any] = {}
         for data in self.pieces:
             data.folded = [
                 folded(
@@ -217,6 +218,12 @@ class Engine:
         return self._run(None, bias)
 
     @property
+    def _unseen(self) -> bool:
+        """Whether statistics are of what isn't seen: else every E-step gives the same."""
+        meta = self.program.meta
+        return bool(meta.latents or meta.continuous) or self.has_gaps
+
+    @property
     def has_gaps(self) -> bool:
         """Whether missing cells are integrated out."""
         return any(data.gaps for data in self.pieces)
@@ -282,6 +289,7 @@ class Engine:
             {key: tuple(rows) for key, rows in kept.items()},
             thorough=params is None,
             thin=self._thinned if not self.program.meta.latents else None,
+            found=None if self._unseen or self.constraints is not None else self._found,
         )
 
     def _thinned(self, first: int, step: int) -> Statistics:
@@ -407,8 +415,7 @@ class Engine:
         if params is None:
             neutral = (np.zeros((c, r.shape[0]))
                        for c, r in zip(data.states, data.kinds, strict=True))  # fmt: skip
-            direct = self._features(data, data.chunk(0, min(1, data.size))).direct
-            return (np.zeros(direct.shape[0]), *map(ready, neutral, data.kinds))
+            return (np.zeros(data.width), *map(ready, neutral, data.kinds))
 
         def coefficients(at: Params) -> Coefficients:
             return data.piece.coefficients(at, self.layout, self.pivot)

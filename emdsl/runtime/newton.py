@@ -30,6 +30,7 @@ _AS_PROMISED = 0.05  # of the promised gain: so little off, the Hessian serves o
 _SLOWEST = 0.04  # of the gain promised before: a chord step that promises more is not taken
 _ROUGHLY = 0.25  # the first of a rough Hessian, or one that costs much beside such a step
 _PATIENT = 0.5  # the second of those
+_STALE = 0.25  # the first of a rough Hessian of the start, far off: another is worth a few steps
 _MENDED = 0.45  # the first where gradients mend it from the beginning
 _FEW = 8  # unknowns up to which a Hessian costs about what a gradient does
 _ENOUGH = 1e-13  # of a value: what is left to gain where there are many rows
@@ -165,6 +166,7 @@ def _newton(
             curve, promised, patience = begun, np.full(len(at.values), np.inf), _ROUGH
             trusted = True
     again = trusted  # whether a rough Hessian may be replaced by another
+    renewed = False  # whether the one of the start has been
     for count in range(1, steps + 1):
         if not active.any():
             break
@@ -176,9 +178,10 @@ def _newton(
         elif before is not None:
             curve.learn(at.here - before[0], before[1] - gradient)
         step, gain = curve.step(frame, gradient, active)
-        slow = promised is not None and (active & (gain > patience.slowest * promised)).any()
+        slowest = _STALE if again and not renewed else patience.slowest
+        slow = promised is not None and (active & (gain > slowest * promised)).any()
         if slow and again and rough is not None:
-            curve, again = rough.curve(frame, at.flat), False
+            curve, again, renewed = rough.curve(frame, at.flat), False, True
             step, gain = curve.step(frame, gradient, active)
         elif slow:
             slopes = objective.slopes(frame.point(at.flat), True)
@@ -263,8 +266,10 @@ def _wanders(
     drowns in that: it would go on to where the objective of the whole fit is rounding, too.
     """
     size = 1.0 + np.abs(at.here)
-    value = 1.0 + np.abs(at.values)
     leaps: Mask = np.abs(step).max(axis=-1) > _LEAP * size.max(axis=-1)
+    if frame.jumps is None and not leaps.any():
+        return leaps
+    value = 1.0 + np.abs(at.values)
     near = (np.abs(gradient) * size).sum(axis=-1)
     idle: Mask = leaps & ((gain <= _TRIFLE * value) | (near <= 1e-4 * _TRIFLE * value))
     if frame.jumps is not None:

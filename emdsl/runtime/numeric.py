@@ -98,6 +98,8 @@ def climb(
     start = share.start()
     few, rough = share.few(), share.rough()
     one = few or rough or share
+    if one.is_small:
+        one.remember(one.zero())
     begun = one.scanned(one.higher(start, one.zero()))
     if few is not None:
         begun = few.others().higher(begun, few.climb(begun, ALL))
@@ -131,6 +133,10 @@ class Share:
         self.unit = float(unit) if 0.0 < unit < np.inf else 1.0
         self.whole, self.every = whole, every
         self.count = sum(a.width for r in block.rows for a, _ in self._blocks(r))
+        self._start: Point = tuple(
+            np.asarray(self.values[n], dtype=np.float64).transpose(p)
+            for n, p in zip(block.params, block.places, strict=True)
+        )
         self._parts: dict[tuple[int, int], Share] = {}
 
     def _blocks(self, rows: RowSum) -> tuple[Rows, ...]:
@@ -251,10 +257,7 @@ class Share:
 
     def start(self) -> Point:
         """Where the block's parameters are, batch axes first."""
-        return tuple(
-            np.asarray(self.values[n], dtype=np.float64).transpose(p)
-            for n, p in zip(self.block.params, self.block.places, strict=True)
-        )
+        return self._start
 
     def stored(self, point: Point) -> Point:
         """Parameters with their dimensions in the declared order."""
@@ -269,8 +272,27 @@ class Share:
                for i, x in enumerate(point))  # fmt: skip
         return {**self.values, **dict(zip(self.block.params, own, strict=True))}
 
+    def remember(self, point: Point) -> None:
+        """Keep the value, the gradient and the Hessian at a point that will be asked for again.
+
+        As where nothing is known: climbs begin there, and ends are compared with it.
+        """
+        if self.statistics.found is not None:
+            self.statistics.found.setdefault(self._key(self._at(point)), self.slopes(point, True))
+
+    def _key(self, params: Params) -> bytes:
+        names = ",".join(self.block.params).encode()
+        return b"".join([names, *(np.asarray(params[n]).tobytes() for n in sorted(params))])
+
+    def _remembered(self, params: Params) -> Slopes | None:
+        found = self.statistics.found
+        return found.get(self._key(params)) if found else None
+
     def value(self, point: Point) -> Floats:
         params = self._at(point)
+        known = self._remembered(params)
+        if known is not None and known.value is not None:
+            return known.value
         total = np.asarray(self.block.objective(self.statistics, params), dtype=np.float64)
         for rows in self.block.rows:
             total = total + sum_rows(rows, rows.value, self.statistics, params)
@@ -278,6 +300,9 @@ class Share:
 
     def slopes(self, point: Point, second: bool) -> Slopes:
         params = self._at(point)
+        known = self._remembered(params)
+        if known is not None:
+            return known
         first, upper = self.block.slopes(self.statistics, params, second)
         value = np.asarray(self.block.objective(self.statistics, params), dtype=np.float64)
         gradient, pairs = list(first), list(upper or ())

@@ -318,7 +318,7 @@ def draw_rows(
 
 def over_rows(terms: Floats, count: int) -> Floats:
     """The sum over the last `count` axes."""
-    found: Floats = terms.sum(axis=tuple(range(-count, 0)))
+    found: Floats = np.add.reduce(terms, axis=-1 if count == 1 else tuple(range(-count, 0)))
     return found
 
 
@@ -347,6 +347,9 @@ def gram(left: Floats, right: Floats, count: int, shared: int) -> Floats:
 
     Returns (shared..., a..., b...).
     """
+    if left.ndim == 1 and right.ndim == 2:
+        plain: Floats = left @ right.T
+        return plain
     lead, a = left.shape[:shared], left.shape[shared : left.ndim - count]
     b = right.shape[shared : right.ndim - count]
     one = left.reshape(*lead, math.prod(a), -1)
@@ -363,10 +366,13 @@ def weighted_gram(weights: Floats, values: Floats) -> Floats:
     which saves time where that isn't small.
     """
     flat = values.reshape(-1, values.shape[-1])
+    wide = len(flat) >= _WIDE
+    if weights.ndim == 1 and values.ndim == 2 and not wide:
+        one: Floats = (values * weights) @ values.T
+        return one
     each = weights.reshape(-1, weights.shape[-1])
     out = np.empty((len(each), len(flat), len(flat)))
     for w, found in zip(each, out, strict=True):
-        wide = len(flat) >= _WIDE
         low, high = (w.min(initial=0.0), w.max(initial=0.0)) if wide else (-np.inf, np.inf)
         if low < 0.0 < high:
             np.matmul(flat * w, flat.T, out=found)

@@ -37,7 +37,8 @@ def opened(array: Array, cells: Cells) -> Cells:
     else:
         values[missing] = -np.inf if array.open == "lower" else np.inf
         missing = np.zeros_like(missing)
-    return replace(cells, values=values, missing=np.array(missing) if missing.any() else None)
+    gone = np.array(missing) if missing.any() else None
+    return replace(cells, values=values, missing=gone, finite=False)
 
 
 def closed(array: Array, values: NDArray[np.float64]) -> NDArray[np.float64]:

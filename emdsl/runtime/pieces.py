@@ -33,7 +33,7 @@ from emdsl.runtime.rows import Wide
 _BLOCK = 2**19  # bytes of one block's features and posteriors together: about an L2 cache
 _NOTHING = 1e-38  # a posterior less than what is cut off may come to
 _WIDE = 16  # columns from which an array of live terms is left as it came: rows one by one
-_LIVE = 2**22  # bytes of one block's data of live terms
+_LIVE = 2**21  # bytes of one block's data of live terms
 _SOME = 1024  # rows of a block where some are left out: Hessians are wide
 _THIN = 16  # rows to be left where some are left out, at the least
 _SMALL = 950_000  # multiplications in a product up to which BLAS doesn't copy its operands first

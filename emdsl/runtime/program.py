@@ -168,7 +168,10 @@ class Meta:
         return next(p for p in self.params if p.name == name)
 
     def array(self, name: str) -> Array:
-        return next(a for a in self.arrays if a.name == name)
+        for array in self.arrays:
+            if array.name == name:
+                return array
+        raise StopIteration
 
     def plate(self, axis: str) -> Plate:
         return next(p for p in self.plates if p.axis == axis)
@@ -480,7 +483,8 @@ class Statistics:
 
     `rows` are blocks of data for what is summed with parameters in it; `thin(first, step)` the
     statistics of every so-many-th row from one on, weighted to stand for all; None where rows have
-    latents.
+    latents. `found` is what has been found of numeric blocks at points, for all statistics that are
+    the same; None where an E-step gives others.
     """
 
     values: Mapping[str, Floats]
@@ -491,6 +495,7 @@ class Statistics:
     thorough: bool = False
     notes: list[str] | None = None
     thin: Callable[[int, int], Statistics] | None = None
+    found: dict[bytes, Any] | None = None
 
     def __getitem__(self, name: str) -> Floats:
         return self.values[name]

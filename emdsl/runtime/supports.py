@@ -31,15 +31,21 @@ class Violation:
 
 
 def violation(
-    values: Floats, kind: str, upper: int | NDArray[np.int64] | None = None, lower: int = 0
+    values: Floats,
+    kind: str,
+    upper: int | NDArray[np.int64] | None = None,
+    lower: int = 0,
+    *,
+    finite: bool = False,
 ) -> Violation | None:
     """The first value outside the support of `kind`, or None. NaN cells are passed over.
 
     values : (..., event...), the event axes being one for a simplex and two for a matrix.
     upper : the number of values of a category or index, or of each element's own.
     lower : the least value of an index, -1 where there may be none.
+    finite : whether all are known to be.
     """
-    if not all_finite(values):
+    if not finite and not all_finite(values):
         bad = np.isinf(values)
         if bad.any():
             return _first(bad, values, "a finite number")

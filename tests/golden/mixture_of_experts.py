@@ -101,7 +101,7 @@ def coefficients_n(params: rt.Params, layout: rt.Layout, pivot: rt.Params) -> rt
     all_0 = nm.columns(1, (c_0_n, 0), (c_0_y_seen, 0))
     all_0 = all_0[0]
     # log p, given z: the coefficient of each feature
-    c_z_n = np.broadcast_to(0, (K,))  # (K,)
+    c_z_n = np.zeros((K,))  # (K,)
     c_z_y_seen = -nm.log(sd)  # (K,)
     c_z_u = gate  # (K, P)
     # (K, ...)
@@ -212,7 +212,7 @@ def slopes_gate(statistics: rt.Statistics, params: rt.Params, second: bool) -> A
     g_0 = s_z_u  # (K, P)
     if not second:
         return (g_0,), None
-    h_0 = np.broadcast_to(0, (K, P, K, P))  # (K, P, K, P)
+    h_0 = np.zeros((K, P, K, P))  # (K, P, K, P)
     return (g_0,), (h_0,)
 
 

@@ -48,6 +48,35 @@ def test_a_step_costs_one_value_and_one_slopes_and_the_start_one_value() -> None
     assert objective.calls == {"value": 3, "slopes": 2}
 
 
+@pytest.mark.parametrize("n", [60, 2000])
+def test_a_whole_fit_ends_by_a_step_it_doesnt_look_at_and_leaves_nothing(n: int) -> None:
+    """Without it there is one slopes more, and a value."""
+    x, y = logistic_data(n)
+    calls, ends = [], []
+    for final in (False, True):
+        objective = Logistic(x, y, np.ones(len(y)))
+        (beta,) = maximise(objective, (np.zeros(3),), ("real",), 0, steps=50, cheap=True,
+                           final=final)  # fmt: skip
+        calls.append(objective.calls)
+        ends.append(beta)
+    assert calls[1]["value"] < calls[0]["value"]
+    assert calls[1]["slopes"] <= calls[0]["slopes"]
+    slopes = Logistic(x, y, np.ones(len(y))).slopes((ends[1],), True)
+    assert slopes.hessian is not None
+    left = slopes.gradient[0] @ np.linalg.solve(-slopes.hessian[0][0], slopes.gradient[0])
+    assert left < 1e-13 * n
+    assert np.allclose(*ends, rtol=1e-6)
+
+
+def test_a_whole_fit_doesnt_leave_its_maximum_unseen() -> None:
+    """Data are separated: no step falls as errors are squared, and each is looked at."""
+    x = np.column_stack([np.ones(20), np.linspace(-1.0, 1.0, 20)])
+    y = (x[:, 1] > 0.0) * 1.0
+    objective = Logistic(x, y, np.ones(20))
+    (beta,) = maximise(objective, (np.zeros(2),), ("real",), 0, steps=200, cheap=True, final=True)
+    assert objective.value((beta,)) > -1e-6
+
+
 def test_at_the_maximum_one_look_at_the_slopes_is_enough() -> None:
     x, y = logistic_data()
     objective = Logistic(x, y, np.ones(len(y)))

@@ -13,6 +13,8 @@ from scipy.special import expit
 from emdsl import compiler
 from emdsl.runtime.bind import bind
 from emdsl.runtime.engine import Engine
+from emdsl.runtime.params import neutral_params
+from emdsl.runtime.restrict import resolve
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
@@ -78,3 +80,34 @@ def test_separation_and_collinearity_among_many_rows_are_told() -> None:
     u[:, 2] = u[:, 0] - 2.0 * u[:, 1]
     together = logistic.fit({"u": u, "y": y}, progress=False)
     assert "collinear" in together.messages[0]
+
+
+def test_what_is_found_where_nothing_is_known_is_found_once() -> None:
+    u, y = data(300, 3)
+    program = model("logistic_regression").PROGRAM
+    engine = Engine(program, bind(program.meta, {"u": u, "y": y}, {}))
+    begun = engine.start(lambda _i, _c: None)
+    params = program.m_step(begun, neutral_params(program.meta, engine.layout.sizes))
+    ended = engine.e_step(params)
+    assert begun.found is ended.found
+    assert begun.found is not None
+    (slopes,) = begun.found.values()
+    rest = y - 0.5
+    np.testing.assert_allclose(slopes.gradient[1], rest @ u, atol=1e-12)
+    np.testing.assert_allclose(slopes.hessian[1][1], -0.25 * u.T @ u, rtol=1e-12)
+    engine.set_pivot({})
+    assert engine.e_step(params).found == {}
+
+
+def test_nothing_is_kept_where_posteriors_change_or_entries_are_held() -> None:
+    u, y = data(300, 3)
+    program = model("logistic_regression").PROGRAM
+    bound = bind(program.meta, {"u": u, "y": y}, {})
+    params = neutral_params(program.meta, bound.layout.sizes)
+    held = resolve(program.meta, bound.layout.sizes, {"intercept": np.array(0.2)})
+    assert Engine(program, bound, constraints=held).e_step(params).found is None
+    mixture = model("mixture_of_logistic_regressions").PROGRAM
+    given = {"u": u, "y": y, "total": np.ones(300)}
+    bound = bind(mixture.meta, given, {"K": 2})
+    params = neutral_params(mixture.meta, bound.layout.sizes)
+    assert Engine(mixture, bound).e_step(params).found is None
