@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from emdsl.runtime.program import Array, Bound, Floats, Meta
 
 LOST = 3e5  # a mean by its standard deviation: the square is a curvature's condition
-AWAY = 1e3  # the same where taking off a constant begins to be worth its while
+AWAY = 1e2  # the same where taking off a constant begins to be worth its while
 _SOME = 16  # rows that show for nearly all covariates that they vary
 _SAME = 1e-14  # of the mean: what rounding may leave of a column that is the same everywhere
 
