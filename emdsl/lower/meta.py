@@ -7,6 +7,7 @@ import hashlib
 from emdsl.derive.mstep.share import Numeric
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.shifts import Shift
+from emdsl.derive.translations import Absorbed, Labels, Translation, translations_of
 from emdsl.inference.continuous import is_continuous
 from emdsl.inference.gaps import missing_of
 from emdsl.inference.plan import Plan
@@ -30,6 +31,7 @@ def meta_lines(model: Model, plan: Plan, m_step: MStep, version: str) -> tuple[s
     unseen = [
         _continuous(model, v, shifts.get(v.name, ())) for v in model.variables if is_continuous(v)
     ]
+    moved = [_translation(t) for t in translations_of(plan.derived.joint)]
     lines = [
         "META = rt.Meta(",
         f"    name={quoted(model.name)},",
@@ -53,6 +55,7 @@ def meta_lines(model: Model, plan: Plan, m_step: MStep, version: str) -> tuple[s
             else []
         ),
         *(_group("continuous", unseen) if unseen else []),
+        *(_group("translations", moved) if moved else []),
         ")",
     ]
     return tuple(lines)
@@ -232,6 +235,30 @@ def _continuous(model: Model, v: Variable, shift: Shift) -> str:
         about = [f"({quoted(p.param)}, {float(p.factor)!r}, {p.places!r})" for p in shift]
         parts.append(f"about={tuple_literal(about)}")
     return _call("rt.Continuous", parts)
+
+
+def _translation(t: Translation) -> str:
+    parts = [quoted(t.array)]
+    if t.absorbed:
+        parts.append(f"absorbed={tuple_literal([_absorbed(a) for a in t.absorbed])}")
+    if t.own:
+        parts.append(f"own={tuple_literal([f'({quoted(n)}, {i})' for n, i in t.own])}")
+    if t.why:
+        parts.append(f"why={quoted(t.why)}")
+    return _call("rt.Translation", parts)
+
+
+def _absorbed(a: Absorbed) -> str:
+    moves = [
+        f"({m.number!r}, {tuple_literal([f'({quoted(n)}, {_labels(x)})' for n, x in m.factors])}, "
+        f"{_labels(m.at)}, {m.power})"
+        for m in a.moves
+    ]
+    return f"rt.Absorbed({quoted(a.param)}, {_labels(a.labels)}, {tuple_literal(moves)})"
+
+
+def _labels(labels: Labels) -> str:
+    return tuple_literal([quoted(x) for x in labels])
 
 
 def _latents(model: Model, plan: Plan) -> list[str]:

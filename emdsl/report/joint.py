@@ -9,6 +9,7 @@ from emdsl.derive.joint import Joint, Node
 from emdsl.derive.levels import Level
 from emdsl.derive.mstep.solve import MStep
 from emdsl.derive.statistics import Derived, Statistic
+from emdsl.derive.translations import translations_of
 from emdsl.inference.continuous import is_continuous
 from emdsl.report.forms import expressions
 from emdsl.report.listed import listed
@@ -35,6 +36,7 @@ def write_joint(page: Page, joint: Joint) -> None:
     page.say("".join(words))
     _write_given(page, joint)
     _write_pivots(page, joint)
+    _write_translations(page, joint)
 
 
 def _mentions(expr: sp.Expr, joint: Joint, kind: type) -> bool:
@@ -151,6 +153,22 @@ def _write_pivots(page: Page, joint: Joint) -> None:
             *over,
             ".",
         )
+
+
+def _write_translations(page: Page, joint: Joint) -> None:
+    """What makes up for a constant taken off a covariate."""
+    style = page.style
+    for t in translations_of(joint):
+        name = Math(style.name(t.array))
+        if not (t.absorbed or t.own):
+            continue
+        named = [Math(style.name(n)) for n in (*(a.param for a in t.absorbed), *dict(t.own))]
+        where = ", in the entry of a column that is the same everywhere," if t.own else ""
+        makes = " makes" if len(named) == 1 else " make"
+        page.say(
+            "Where ", name, " is far from 0 the fit is to ", name, " less a constant, for which ",
+            *listed(named), f"{where}{makes} up.",
+        )  # fmt: skip
 
 
 def _centered(node: Node, joint: Joint) -> list[Elem]:

@@ -6,6 +6,7 @@ import logging
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from emdsl.runtime.alive import counted
 from emdsl.runtime.bind import bind
+from emdsl.runtime.centred import Centred, centred
 from emdsl.runtime.creeping import latent_scales
 from emdsl.runtime.distant import WORTHLESS, far_latents
 from emdsl.runtime.em import Iteration, Rules, Run, run_em
@@ -23,7 +25,6 @@ from emdsl.runtime.given import with_lengths
 from emdsl.runtime.guard import Guard
 from emdsl.runtime.initial import Start, starts_from
 from emdsl.runtime.levels import count_rows
-from emdsl.runtime.offsets import far_covariates
 from emdsl.runtime.outward import Outward, has_bound
 from emdsl.runtime.params import free_params
 from emdsl.runtime.peaks import Peaks
@@ -94,12 +95,14 @@ def fit(
     held = read_fix(program.meta, bound.layout.sizes, fix)
     constraints = resolve(program.meta, bound.layout.sizes, held)
     with np.errstate(all="ignore"):
-        engine = Engine(program, bound, constraints=constraints)
+        about, far = centred(program.meta, bound, constraints)
+        engine = Engine(program, about.bound(bound), constraints=constraints)
         reference, statistics = find_reference(engine)
-        notes = _notes(program, bound)
+        notes = [*_notes(program, bound), *far]
         flat = flat_params(engine, reference, statistics)
         if flat:
-            return _stated(_flat_result(engine, reference, flat, notes), program, held)
+            result = _flat_result(engine, reference, flat, notes)
+            return _stated(_told(result, about, bound), program, held)
         scale = about_centre(engine, reference)
         distant, lost = far_latents(
             program.meta, engine.unit, unshifted(program.meta, engine.pivot), reference, scale
@@ -112,7 +115,7 @@ def fit(
         if floors is not None:
             engine.program = floors.held(engine.program, program)
         guard = Guard(program.meta, scale, constraints, floors.all if floors else ())
-        starts = starts_from(engine, reference, init, restarts)
+        starts = starts_from(engine, reference, init, restarts, about)
         rows = sum(
             float(d.weight.sum()) if d.weight is not None else float(d.size) for d in engine.pieces
         )
@@ -121,8 +124,29 @@ def fit(
         outward = Outward(program, reference, floors.names if floors else ()) if free else None
         peaks = Peaks(engine, reference) if program.numeric else None
         rules = Rules(max_iter, tol, least, rows, outward, peaks, floors)
-        runs = _run_all(engine, guard, starts, rules, sequence, progress, on_iteration)
-        return _stated(_choose(engine, runs, notes, lost), program, held)
+        watch = _outward(on_iteration, about)
+        runs = _run_all(engine, guard, starts, rules, sequence, progress, watch)
+        _require_possible(program, bound, runs)
+        result = _choose(engine, runs, notes, lost)
+        return _stated(_told(result, about, bound), program, held)
+
+
+def _outward(
+    on_iteration: Callable[[Iteration], None] | None, about: Centred
+) -> Callable[[Iteration], None] | None:
+    """`on_iteration`, told the user's parameters."""
+    if on_iteration is None or not about:
+        return on_iteration
+    return lambda at: on_iteration(replace(at, params=about.outward(at.params)))
+
+
+def _told(result: FitResult, about: Centred, bound: Bound) -> FitResult:
+    """The result of a fit to data less constants as one of the data themselves."""
+    if about:
+        inner = result.params
+        result.params, result.bound = about.outward(inner), bound
+        result.messages += tuple(about.notes(inner, bool(result.messages)))
+    return result
 
 
 def _stated(result: FitResult, program: Program, fix: Params) -> FitResult:
@@ -147,10 +171,11 @@ def init_params(
     _check_size(program.meta, bound.layout)
     constraints = resolve(program.meta, bound.layout.sizes)
     with np.errstate(all="ignore"):
-        engine = Engine(program, bound, constraints=constraints)
+        about, _ = centred(program.meta, bound, constraints)
+        engine = Engine(program, about.bound(bound), constraints=constraints)
         reference, _ = find_reference(engine)
-        start = starts_from(engine, reference, None, 1)[0]
-        return start.params(partial(stream, seed_sequence(seed), 0, 0), 0)
+        start = starts_from(engine, reference, None, 1, about)[0]
+        return about.outward(start.params(partial(stream, seed_sequence(seed), 0, 0), 0))
 
 
 def _sizes(meta: Meta, others: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -198,7 +223,7 @@ def _check_size(meta: Meta, layout: Layout) -> None:
 
 
 def _notes(program: Program, bound: Bound) -> list[str]:
-    """What is odd about the sizes and covariates, though no error."""
+    """What is odd about the sizes, though no error."""
     notes = []
     sizes = bound.layout.sizes
     for latent in program.meta.latents:
@@ -209,7 +234,7 @@ def _notes(program: Program, bound: Bound) -> list[str]:
                 shown = f"{latent.dims[0]} = {rows}" if len(latent.dims) == 1 else str(rows)
                 notes.append(f"{latent.values} = {values} is more than the number of elements, "
                              f"{shown}")  # fmt: skip
-    return [*notes, *far_covariates(program, bound)]
+    return notes
 
 
 # --- the runs ----------------------------------------------------------------------------------
@@ -269,15 +294,19 @@ def _is_maximum(engine: Engine) -> bool:
     return program.exact and real and not program.meta.latents and engine.constraints is None
 
 
+def _require_possible(program: Program, bound: Bound, runs: list[Run]) -> None:
+    """Raises DataError where no start could be gone on from, as some data are impossible."""
+    impossible = [r.impossible for r in runs if r.impossible is not None and not r.trace]
+    if len(impossible) == len(runs):
+        raise DataError(impossible_text(bound, program, impossible[0]))
+
+
 def _choose(engine: Engine, runs: list[Run], notes: list[str], cancelled: float = 0.0) -> FitResult:
     """The best run that is not degenerate; the best of all where every one is.
 
     cancelled : the share of variances that is lost to rounding.
     """
-    program, bound = engine.program, engine.bound
-    impossible = [r.impossible for r in runs if r.impossible is not None and not r.trace]
-    if len(impossible) == len(runs):
-        raise DataError(impossible_text(bound, program, impossible[0]))
+    program = engine.program
     if runs[-1].status == "interrupted" and not any(r.trace for r in runs):
         raise KeyboardInterrupt
     tried = [r for r in runs if r.trace]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.cells import CellError, read_cells
+from emdsl.runtime.centred import Centred
 from emdsl.runtime.distant import bear_location
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import ParamsError, near
@@ -39,10 +40,11 @@ class Start:
         seeder: Seeder,
         given: Params,
         responsibilities: Mapping[str, Floats],
+        off: Centred,
     ) -> None:
         meta = engine.program.meta
         self._engine, self._reference, self._seeder = engine, reference, seeder
-        self._given, self._responsibilities = given, responsibilities
+        self._given, self._responsibilities, self._off = given, responsibilities, off
         self._resting = _resting(engine, reference)
         steered = {z for p in engine.program.pieces for z in p.latents}
         full = len(given) == len(meta.params)
@@ -68,13 +70,12 @@ class Start:
         only all the data together have: then from neutral values, if that is better.
         """
         if self._full:
-            return {name: np.array(value) for name, value in self._given.items()}
+            return self._with({})
         engine = self._engine
         meta = engine.program.meta
         unseen = meta.latents or meta.continuous or engine.has_gaps
         if not unseen:  # there is nothing to draw, and no posterior
-            params = {name: np.array(value) for name, value in self._reference.items()}
-            return {**params, **{name: np.array(value) for name, value in self._given.items()}}
+            return self._with({name: np.array(value) for name, value in self._reference.items()})
         rng = generator()
         method = self._seeder.method(restart, attempt)
         steer = self._seeder.steer(rng, method, tilted=restart + attempt > 0)
@@ -127,7 +128,7 @@ class Start:
                 params, self._engine.layout
             )
             worth = found if math.isfinite(found) else -math.inf
-            params = {**new, **{name: np.array(value) for name, value in self._given.items()}}
+            params = self._with(new)
         return params, worth
 
     def _maximised(self, steer: Steer, rng: np.random.Generator) -> Params:
@@ -138,9 +139,14 @@ class Start:
         if any("positive" in b.kinds for b in engine.program.numeric):
             other = from_nothing(engine, statistics)
             params = max((params, other), key=partial(objective_at, engine))
-        params = {**params, **{name: np.array(value) for name, value in self._given.items()}}
+        params = self._with(params)
         rules = engine.constraints
         return params if rules is None or not rules.broken(params) else rules.impose(params)
+
+    def _with(self, params: Params) -> Params:
+        """The parameters, or those that were given, which are of covariates as they are."""
+        given = {name: np.array(value) for name, value in self._given.items()}
+        return self._off.merged(params, given)
 
 
 def _resting(engine: Engine, reference: Params) -> tuple[str, ...]:
@@ -153,8 +159,12 @@ def _resting(engine: Engine, reference: Params) -> tuple[str, ...]:
     return found if bear_location(meta, reference, about_centre(engine, reference)) else ()
 
 
-def starts_from(engine: Engine, reference: Params, init: Any, restarts: int) -> list[Start]:
+def starts_from(
+    engine: Engine, reference: Params, init: Any, restarts: int, off: Centred
+) -> list[Start]:
     """The starts that `init` asks for.
+
+    off : what is taken off covariates in the engine, of which `init` says nothing.
 
     Raises ParamsError.
     """
@@ -162,12 +172,12 @@ def starts_from(engine: Engine, reference: Params, init: Any, restarts: int) -> 
     if isinstance(init, Sequence) and not isinstance(init, (str, bytes)):
         if not init:
             raise ParamsError("init is empty, expected at least one start")
-        return [_start(engine, reference, seeder, one) for one in init]
-    start = _start(engine, reference, seeder, {} if init is None else init)
+        return [_start(engine, reference, seeder, one, off) for one in init]
+    start = _start(engine, reference, seeder, {} if init is None else init, off)
     return [start] * (restarts if start.drawn else 1)
 
 
-def _start(engine: Engine, reference: Params, seeder: Seeder, init: Any) -> Start:
+def _start(engine: Engine, reference: Params, seeder: Seeder, init: Any, off: Centred) -> Start:
     meta, sizes = engine.program.meta, engine.layout.sizes
     if not isinstance(init, Mapping):
         raise ParamsError(f"init is a {type(init).__name__}, expected a mapping from names of "
@@ -198,7 +208,7 @@ def _start(engine: Engine, reference: Params, seeder: Seeder, init: Any) -> Star
                 tables[name] = table
     if problems:
         raise ParamsError(problems)
-    return Start(engine, reference, seeder, given, tables)
+    return Start(engine, reference, seeder, given, tables, off)
 
 
 def _table(latent: Latent, value: Any, engine: Engine, problems: list[str]) -> Floats | None:

@@ -146,6 +146,35 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True)
+class Absorbed:
+    """What a parameter is to be moved by where an array is: numbers times entries, added up.
+
+    `labels` name the parameter's dimensions. A move is (number, factors, at, power): the product of
+    the number, of entries of the parameters in `factors` (name, labels) and of a power of the
+    constant's entry `at`, summed over labels that the parameter doesn't have. Digits are fixed
+    places.
+    """
+
+    param: str
+    labels: tuple[str, ...]
+    moves: tuple[tuple[float, tuple[tuple[str, tuple[str, ...]], ...], tuple[str, ...], int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A covariate, and what makes up for a constant taken off it.
+
+    `why` says why nothing does, or why nothing but `own`, which are parameters (name, dimension)
+    that make up for it in the entry of a column that is the same everywhere.
+    """
+
+    array: str
+    absorbed: tuple[Absorbed, ...] = ()
+    own: tuple[tuple[str, int], ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Meta:
     """Everything about the model that is not mathematics."""
 
@@ -163,6 +192,7 @@ class Meta:
     plates: tuple[Plate, ...] = ()  # in file order
     constraints: tuple[Constraint, ...] = ()
     continuous: tuple[Continuous, ...] = ()
+    translations: tuple[Translation, ...] = ()
 
     def param(self, name: str) -> Param:
         return next(p for p in self.params if p.name == name)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime.bind import Purpose, bind
+from emdsl.runtime.centred import centred
 from emdsl.runtime.empty import weighted
 from emdsl.runtime.engine import Engine, ImpossibleError
 from emdsl.runtime.errors import DataError, ParamsError
@@ -31,12 +32,16 @@ def prepare(
     purpose: Purpose = "query",
     lengths: Any = None,
     collapse: bool = True,
+    about: bool = True,
 ) -> tuple[Engine, Params]:
     """An engine for data under given parameters, whose sizes hold where `sizes` is silent.
+
+    What is given back is of covariates less constants, where they are far from zero.
 
     data : as for `bind`, or a Bound already checked.
     lengths : of the sequences of ragged data; see `with_lengths`.
     collapse : whether equal rows may be done once; not where each is to have a draw of its own.
+    about : whether constants may be taken off covariates; not where statistics are the answer.
 
     Raises DataError, ParamsError.
     """
@@ -44,8 +49,12 @@ def prepare(
     data = with_lengths(program.meta, data, lengths)
     bound = data if isinstance(data, Bound) else bind(program.meta, data, known, purpose=purpose)
     checked = check_params(program.meta, params, bound.layout.sizes)
-    about = pivot if pivot is not None else program.pivot(checked)
-    engine = Engine(program, bound, about, collapse=collapse)
+    if about:
+        off, _ = centred(program.meta, bound, None, whole=False)
+        bound, checked = off.bound(bound), off.inward(checked)
+    engine = Engine(
+        program, bound, program.pivot(checked) if pivot is None else pivot, collapse=collapse
+    )
     if engine.has_gaps:
         with np.errstate(all="ignore"):
             engine.settle(checked)
@@ -69,8 +78,9 @@ def e_step(
     Raises DataError where an element has probability zero.
     """
     engine, checked = prepare(
-        program, data, params, sizes, pivot=pivot, purpose="statistics", lengths=lengths
-    )
+        program, data, params, sizes, pivot=pivot, purpose="statistics", lengths=lengths,
+        about=False,
+    )  # fmt: skip
     try:
         with np.errstate(all="ignore"):
             return engine.e_step(checked)

@@ -58,6 +58,13 @@ META = rt.Meta(
     plates=(
         rt.Plate("n", "N"),
     ),
+    translations=(
+        rt.Translation(
+            "u",
+            own=(("gate", 1), ("beta", 1)),
+            why="gate has no intercept beside it that is free to make up for it",
+        ),
+    ),
 )
 
 

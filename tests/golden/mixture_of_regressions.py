@@ -58,6 +58,13 @@ META = rt.Meta(
     plates=(
         rt.Plate("n", "N"),
     ),
+    translations=(
+        rt.Translation(
+            "u",
+            own=(("beta", 1),),
+            why="beta has no intercept beside it that is free to make up for it",
+        ),
+    ),
 )
 
 
