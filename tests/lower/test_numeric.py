@@ -33,11 +33,13 @@ class Climb:
     def __init__(self, to: Mapping[str, NDArray[Any]] | None = None) -> None:
         self.to = to or {}
         self.asked: list[tuple[Numeric, Statistics, dict[str, Any]]] = []
+        self.units: list[Any] = []
 
     def __call__(
-        self, block: Numeric, statistics: Statistics, values: Mapping[str, Any]
+        self, block: Numeric, statistics: Statistics, values: Mapping[str, Any], unit: Any = 1.0
     ) -> tuple[NDArray[Any], ...]:
         self.asked.append((block, statistics, dict(values)))
+        self.units.append(unit)
         return tuple(np.asarray(self.to.get(n, values[n]), dtype=float) for n in block.params)
 
 
@@ -128,14 +130,14 @@ def test_value_is_the_blocks_share_of_q(name: str, monkeypatch: pytest.MonkeyPat
     """Up to what doesn't depend on the block.
 
     Parameters that are put into it by their formula follow (profiled); a positive factor of others
-    that all of it has in common may have been left out.
+    that all of it has in common is left out, and given beside it.
     """
     case = made(name)
     statistics = case.module.e_step(case.data, case.params)
     found = case.elements()
     climb, _ = through(case, statistics, monkeypatch)
     rng = np.random.default_rng(8)
-    for block, stats, values in climb.asked:
+    for (block, stats, values), unit in zip(climb.asked, climb.units, strict=True):
         share = Share(block, stats, values)
         following = {
             u.param for u in case.compiled.derivation.m_step.updates
@@ -157,7 +159,7 @@ def test_value_is_the_blocks_share_of_q(name: str, monkeypatch: pytest.MonkeyPat
             )
             own.append(float(share.value(point).sum()))
         ratios = np.diff(held) / np.diff(own)
-        common = ratios[0] > 0.0 and np.allclose(ratios, ratios[0], rtol=1e-6)
+        common = np.size(unit) == 1 and np.allclose(ratios, unit, rtol=1e-6)
         profiled = np.allclose(np.diff(followed), np.diff(own), rtol=1e-6)
         assert common or profiled, (block.params, held, followed, own)
 
