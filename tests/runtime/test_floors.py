@@ -57,6 +57,13 @@ PEAKS = {
 }
 
 
+def marked(*without: str) -> list[Any]:
+    """The models' names; what takes seconds to compile and fit is slow."""
+    slow = ("t", "generalised normal")
+    return [pytest.param(n, marks=pytest.mark.slow) if n in slow else n
+            for n in MODELS if n not in without]  # fmt: skip
+
+
 def source(name: str) -> Source:
     return Source(MODELS[name], "m.em")
 
@@ -77,7 +84,7 @@ def test_what_makes_data_infinitely_likely_is_found(name: str) -> None:
     assert found == PEAKS[name]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", marked())
 def test_a_component_on_equal_values_is_held_at_the_floor(name: str) -> None:
     module = emdsl.load(source(name))
     x = data(name, 6)
@@ -91,7 +98,7 @@ def test_a_component_on_equal_values_is_held_at_the_floor(name: str) -> None:
     assert set(start) == set(fit.params)
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if n not in ("laplace", "sum of scales")])
+@pytest.mark.parametrize("name", marked("laplace", "sum of scales"))
 def test_by_default_it_has_collapsed(name: str) -> None:
     module = emdsl.load(source(name))
     x = data(name, 6)

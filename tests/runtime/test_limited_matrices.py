@@ -294,6 +294,7 @@ for n in N:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("texts", "rules"),
     [(["S[0,1] <= -0.1", "S[1,1] <= 0.5"], [up(0, -1, 0, 0, to=0.1), up(0, 0, -1, 0, to=-0.5)]),
