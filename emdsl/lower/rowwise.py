@@ -293,7 +293,7 @@ class RowScalars(ScalarLowering):
         found = {
             axis: place
             for axis, place in picked(term, out, self.atoms).items()
-            if self.atoms.axes_of(place[1]) <= self.plates
+            if self.atoms.axes_of(place[1]) <= self.plates | axes
         }
         while True:
             indicators = {indicator for indicator, _ in found.values()}
@@ -365,14 +365,17 @@ class RowScalars(ScalarLowering):
         rows = over[len(g.axes) :]
         picks = tuple(self.axis(a) for a, _ in g.places)
         dims = f"({', '.join(str(a.dim) for a in picks)}{',' * (len(picks) == 1)})"
-        places = [Whole(self.lower(place), rows) for _, place in g.places]
+        inner = any(self.atoms.axes_of(place) & g.axes for _, place in g.places)
+        if inner:  # a place for each element of an axis that is summed over, which is as a row then
+            rows = over
+        places = [Whole(self.lower(place), rows, inner) for _, place in g.places]
         factors = [f for f in (g.left, g.right) if f != 1]
         wide = [tuple(a for a in out if a in self.atoms.axes_of(f)) for f in factors]
         each = [a for axes in wide for a in axes]
         kept = tuple(a for a in lead if a.name not in self.atoms.axes_of(g.left))
         names = {*each, *(a.name for a in kept)}
         apart = len(names) == len(each) + len(kept)
-        if not apart or self.atoms.axes_of(sp.Mul(*factors)) & g.axes:
+        if inner or not apart or self.atoms.axes_of(sp.Mul(*factors)) & g.axes:
             value = Map("mul", (value, *(self.lower(f) for f in factors)))
             kept, wide, factors = tuple(self.axis(a) for a in out if a in names), [], []
         alike = len(factors) == 2 and self._squared(g, out) is not None

@@ -66,13 +66,17 @@ def by_place(dims: tuple[int, ...], weights: Floats, count: int, *given: Any) ->
 
     weights : (w..., rows...), with `count` axes of rows, of which the last is the places'.
     given : for each of `dims` the places, integers (B,), then none, one or two factors, (v..., B)
-        each. A place that its dimension doesn't have is nowhere.
+        each. A place that its dimension doesn't have is nowhere. Places (rows...) are those of all
+        elements of a row, and there are no factors then.
 
     Returns (w..., v..., dims...).
     """
     places, factors = given[: len(dims)], given[len(dims) :]
     flat, known = _numbered(dims, places)
-    if count > 1:
+    if flat.ndim > 1:
+        weights = weights.reshape(*weights.shape[:-count], -1)
+        flat, known = flat.reshape(-1), None if known is None else known.reshape(-1)
+    elif count > 1:
         weights = weights.sum(axis=tuple(range(-count, -1)))
     width = weights.shape[-1]
     rows = weights.reshape(-1, width)

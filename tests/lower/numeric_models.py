@@ -456,6 +456,14 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
         ),
         lambda rng: boolean(rng) | {"l": np.arange(N) % 2},
     ),
+    "items that are picked": (
+        "param b[G] : real\nparam c : real\nparam d[J] : real",
+        (
+            "for j in J:\n    input m[n, j] : category[G]\n"
+            "    data y[n, j] : bool ~ Bernoulli(logit = b[m[n, j]] + c * v[n] + d[j] * t[n])"
+        ),
+        lambda rng: items(rng) | {"m": rng.integers(0, 4, (N, 3))},
+    ),
     "group shapes": (
         "param a[G] : positive\nparam b[G] : real\nparam c : real",
         (

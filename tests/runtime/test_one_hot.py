@@ -131,3 +131,13 @@ def test_by_place_adds_up_products_where_rows_say(
                 value = np.multiply.outer(value, f[:, n])
             expected[(..., *place)] += value
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_by_place_takes_a_place_for_each_element_of_a_row() -> None:
+    rng = np.random.default_rng(0)
+    weights, place = rng.normal(size=(2, 3, 9)), rng.integers(-1, 5, size=(3, 9))
+    expected = np.zeros((2, 4))
+    for j, n in np.ndindex(3, 9):
+        if 0 <= place[j, n] < 4:
+            expected[:, place[j, n]] += weights[:, j, n]
+    np.testing.assert_allclose(nm.by_place((4,), weights, 2, place), expected, rtol=1e-12)
