@@ -456,6 +456,14 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
         ),
         lambda rng: boolean(rng) | {"l": np.arange(N) % 2},
     ),
+    "two places and nothing else": (
+        "param s[G] : real ~ Normal(0, 1)",
+        (
+            "input k[n] : category[G]\ninput l[n] : category[G]\n"
+            "data y[n] : bool ~ Bernoulli(logit = s[k[n]] - s[l[n]])"
+        ),
+        lambda rng: boolean(rng) | {"l": np.arange(N) % 2},
+    ),
     "items that are picked": (
         "param b[G] : real\nparam c : real\nparam d[J] : real",
         (
