@@ -71,7 +71,7 @@ def _covariates(n: int, p: int) -> tuple[np.random.Generator, Floats]:
     return rng, u
 
 
-def _scikit(u: Floats, y: Floats) -> Any:
+def _scikit(u: Any, y: Floats) -> Any:
     """No intercept (it is a column), no penalty: the same objective."""
     from sklearn.linear_model import LogisticRegression
 
@@ -107,6 +107,59 @@ def logistic(n: int, p: int) -> Any:
         at = np.append(own.result.params["intercept"], own.result.params["beta"])
         first = Contender(_flat("emdsl", slope(at), rows), own.step, own.score)
         return [first] if missing("sklearn") else [first, _lbfgs(u, y, slope, score)]
+
+    return go
+
+
+def group_effects(n: int, p: int, groups: int) -> Any:
+    """An intercept for each group; scikit-learn gets sparse indicators of them as covariates."""
+
+    def go(scale: float) -> list[Contender]:
+        rows = int(n * scale)
+        rng, u = _covariates(rows, p + 1)
+        u = np.ascontiguousarray(u[:, 1:])
+        group = rng.permutation(np.arange(rows) % groups)
+        line = u @ rng.normal(0.0, 1.0 / np.sqrt(p), p) + rng.normal(0.0, 0.7, groups)[group]
+        y = (rng.random(rows) < expit(line)).astype(float)
+        _, one = np.unique(group, return_index=True)
+        y[one], y[rows - 1 - np.unique(group[::-1], return_index=True)[1]] = (
+            0.0,
+            1.0,
+        )  # both in each
+
+        def value(effect: Floats, beta: Floats) -> Floats:
+            return u @ beta.reshape(-1) + effect[group]
+
+        def slope(effect: Floats, beta: Floats) -> Floats:
+            left = y - expit(value(effect, beta))
+            return np.concatenate([np.bincount(group, left, groups), left @ u])
+
+        def score(effect: Floats, beta: Floats) -> float:
+            line = value(effect, beta)
+            return float(y @ line - np.logaddexp(0.0, line).sum())
+
+        own = Whole("../benchmarks/group_effects", {"group": group, "u": u, "y": y}, 1e-8)
+        at = own.result.params
+        first = Contender(
+            _flat("emdsl", slope(at["effect"], at["beta"]), rows), own.step, own.score
+        )
+        if missing("sklearn"):
+            return [first]
+        from scipy import sparse
+
+        indicators = sparse.csr_matrix((np.ones(rows), (np.arange(rows), group)))
+        design = sparse.hstack([indicators, u]).tocsr()
+        found = [_scikit(design, y)]
+
+        def step() -> None:
+            found[0] = _scikit(design, y)
+
+        def parts() -> tuple[Floats, Floats]:
+            coef = np.asarray(found[0].coef_).reshape(-1)
+            return coef[:groups], coef[groups:]
+
+        name = _flat("scikit-learn lbfgs", slope(*parts()), rows)
+        return [first, Contender(name, step, lambda: score(*parts()))]
 
     return go
 
@@ -290,6 +343,8 @@ WORKLOADS = [
     _fit("logistic regression, N=1e5 P=10", logistic(100_000, 10), 1.0),
     _fit("logistic regression, N=1e5 P=50", logistic(100_000, 50), 1.0),
     _fit("logistic regression, N=2e4 P=200", logistic(20_000, 200), 1.0),
+    _fit("group effects, N=1e5 G=1e3 P=5", group_effects(100_000, 5, 1_000), 1.0),
+    _fit("group effects, N=1e5 G=1e4 P=5", group_effects(100_000, 5, 10_000), 1.0),
     _fit("softmax regression, N=1e5 P=10 V=5", multinomial(100_000, 10, 5), 1.0),
     _fit("softmax regression, N=2e4 P=30 V=10", multinomial(20_000, 30, 10), 1.0),
     _fit("mixture of logistic regressions, N=2e4 P=5 K=3", logistics(20_000, 5, 3, 10), 1.0),

@@ -20,6 +20,7 @@ from emdsl.derive.refusal import Refused
 from emdsl.derive.table import Atoms
 from emdsl.families.cumulative import KEPT
 from emdsl.families.vocabulary import LogRising
+from emdsl.model.graph import Size
 from emdsl.source import Span
 
 
@@ -223,7 +224,35 @@ def _separate(term: sp.Expr, axes: frozenset[str], atoms: Atoms, span: Span) -> 
         for f in sp.Mul.make_args(guarded.basis)
         for a in atoms.deep(f)
     )
+    mixed = mixed or any(_pairs(f, atoms) for f in sp.Mul.make_args(m.basis))
     return replace(m, mixed=True) if mixed else guarded  # by rows, each finds its own entries
+
+
+def _pairs(factor: sp.Expr, atoms: Atoms) -> bool:
+    """Whether it has a function of two entries of one parameter that data pick, s[i[n]] - s[j[n]].
+
+    The statistic of such a function is a table of all pairs, which has the square of the
+    parameter's entries (paired comparisons of thousands), where the rows are what there is.
+    """
+    for node in sp.preorder_traversal(factor):
+        if not isinstance(node, sp.Function) or isinstance(node, sp.exp):
+            continue
+        places: dict[str, set[tuple[Ix, ...]]] = {}
+        for symbol in node.free_symbols:
+            atom = atoms.atom(symbol)
+            if not (isinstance(atom, Elem) and atom.role == "param"):
+                continue
+            if any(_is_long_place(ix, atom.name, k, atoms) for k, ix in enumerate(atom.idx)):
+                places.setdefault(atom.name, set()).add(atom.idx)
+        if any(len(found) > 1 for found in places.values()):
+            return True
+    return False
+
+
+def _is_long_place(ix: Ix, name: str, position: int, atoms: Atoms) -> bool:
+    """Whether an index is an entry of the data, on a dimension that they give the size of."""
+    picked = isinstance(ix, Elem) and ix.role in ("data", "input")
+    return picked and isinstance(atoms.param_dims[name][position], Size)
 
 
 def _is_place(atom: object, atoms: Atoms) -> bool:

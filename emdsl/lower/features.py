@@ -9,8 +9,9 @@ import math
 
 import sympy as sp
 
-from emdsl.derive.atoms import Elem, Ind, Seen, Value
+from emdsl.derive.atoms import Elem, Seen
 from emdsl.derive.cuts import Cut
+from emdsl.derive.picks import picked
 from emdsl.derive.statistics import Feature, Given
 from emdsl.inference.plan import Cluster
 from emdsl.ir.nodes import (
@@ -34,7 +35,6 @@ from emdsl.lower.fetch import sizes_of
 from emdsl.lower.integrate import cut_in
 from emdsl.lower.scalar import ScalarLowering
 
-_PLACES = ("category", "index", "bool", "count", "int")  # kinds of whole numbers
 _FEATURES = (("block", "rt.Blocks"), ("layout", "rt.Layout"), ("pivot", "rt.Params"))
 
 
@@ -156,20 +156,9 @@ class FeatureLowering(BlockContext):
         Each with the indicator [entry = a] it comes from, and the entry; nothing if the feature
         depends on the axis otherwise too, or adds up entries that are places.
         """
-        found: dict[str, tuple[sp.Expr, sp.Expr]] = {}
         if f.symmetric:
-            return found
-        for factor in sp.Mul.make_args(rest):
-            atom = self.atoms.atom(factor) if isinstance(factor, sp.Symbol) else None
-            if not (isinstance(atom, Ind) and isinstance(atom.condition, sp.Eq)):
-                continue
-            for one, other in (atom.condition.args, atom.condition.args[::-1]):
-                value = self.atoms.atom(one) if isinstance(one, sp.Symbol) else None
-                entry = self.atoms.atom(other) if isinstance(other, sp.Symbol) else None
-                if not (isinstance(value, Value) and isinstance(entry, Elem)):
-                    continue
-                if value.axis in f.axes and entry.role != "const" and entry.kind in _PLACES:
-                    found[value.axis] = factor, other
+            return {}
+        found = dict(picked(rest, f.axes, self.atoms))
         for axis, (factor, place) in tuple(found.items()):
             others = [x for x in sp.Mul.make_args(rest) if x != factor]
             moving = self.atoms.axes_of(place) & {axis, *f.sums}

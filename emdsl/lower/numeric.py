@@ -74,11 +74,7 @@ class NumericLowering:
     def _written(self, form: Numeric, given: tuple[str, ...] = ()) -> Written:
         label = block_label(form, given)
         functions: list[Function] = []
-        upper = [
-            ((*form.cells[i], *form.twins[j]), form.hessian[i][j])
-            for i in range(len(form.params))
-            for j in range(i, len(form.params))
-        ]
+        upper = [(form.block_axes(i), block) for i, block in enumerate(form.blocks)]
         gradient = list(zip(form.cells, form.gradient, strict=True))
         functions.append(self._objective(label, form))
         functions.append(self._slopes(label, form, gradient, upper))
@@ -119,6 +115,9 @@ class NumericLowering:
         ]
         if any(i is not None for i in form.shift):
             lines.append(f"    shift={tuple_literal([str(i) for i in form.shift])},")
+        if any(form.ties):
+            each = [tuple_literal([str(pair) for pair in axes]) for axes in form.ties]
+            lines.append(f"    ties={tuple_literal(each)},")
         if rows:
             lines += ["    rows=(", *(line for r in rows for line in _item(r)), "    ),"]
         if corners:

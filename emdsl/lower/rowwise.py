@@ -5,6 +5,10 @@ and so does anything else of a row that is needed twice: a function is lowered t
 again with what was found. Sums over rows of products become matrix products where they can:
 
     sum_n w[k, n] f(eta[k, n]) u[p, n] u[q, n]  =  ((w f u)[k, p] , n) @ (n, u[q])
+
+and those with a place that an entry of the data picks are added up there, with no indicators:
+
+    sum_n [g = group[n]] f(eta[n])  =  by_place(f(eta), group)[g]
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from emdsl.derive.atoms import AxisInfo, Elem, Ix, LogSumExp, Seen, SumOf, Weight
+from emdsl.derive.picks import picked
 from emdsl.derive.smooth import Expit, Softplus
 from emdsl.ir.nodes import Array, Assign, Axis, Bind, Expr, Kernel, Map, Stmt, Whole
 from emdsl.lower.scalar import ScalarLowering
@@ -250,7 +255,11 @@ class RowScalars(ScalarLowering):
         parts: list[tuple[set[str], list[sp.Expr]]] = []
         plain: list[sp.Expr] = []
         own = set(out) - set(batch)
-        for factor in sp.Mul.make_args(term):
+        places, rest = self._picked(term, axes, out)
+        if places:  # what goes by the weights' axes is weighted, so that zeros stay zeros
+            weights = [x for x in rest.free_symbols if isinstance(self.atoms.atom(x), Weight)]
+            own -= self.atoms.axes_of(sp.Mul(*weights))
+        for factor in sp.Mul.make_args(rest):
             free = self.atoms.axes_of(factor)
             if not free & self.plates and not free & axes:
                 outside.append(factor)
@@ -269,7 +278,31 @@ class RowScalars(ScalarLowering):
         half = (len(parts) + 1) // 2 if len(parts) > 1 else 0
         left = [f for _, fs in parts[:half] for f in fs]
         right = [f for _, fs in parts[half:] for f in fs]
-        return _Group(sp.Mul(*outside), [sp.Mul(*plain)], sp.Mul(*left), sp.Mul(*right), axes)
+        return _Group(
+            sp.Mul(*outside), [sp.Mul(*plain)], sp.Mul(*left), sp.Mul(*right), axes, places
+        )
+
+    def _picked(
+        self, term: sp.Expr, axes: frozenset[str], out: tuple[str, ...]
+    ) -> tuple[_Places, sp.Expr]:
+        """The axes of `out` that entries of the rows are places on, and the other factors.
+
+        Not those that something else in the rows depends on: there [g = place] is a factor like
+        any other.
+        """
+        found = {
+            axis: place
+            for axis, place in picked(term, out, self.atoms).items()
+            if self.atoms.axes_of(place[1]) <= self.plates | axes
+        }
+        while True:
+            indicators = {indicator for indicator, _ in found.values()}
+            others = [x for x in sp.Mul.make_args(term) if x not in indicators]
+            moving = {self.atoms.axes_of(x) for x in others}
+            taken = {a for free in moving if free & (self.plates | axes) for a in free & set(found)}
+            if not taken:
+                return tuple((a, found[a][1]) for a in out if a in found), sp.Mul(*others)
+            found = {axis: place for axis, place in found.items() if axis not in taken}
 
     def _mirrored(self, left: list[sp.Expr], right: list[sp.Expr], out: tuple[str, ...]) -> bool:
         """Whether two products are one function, of an axis each."""
@@ -287,6 +320,9 @@ class RowScalars(ScalarLowering):
         lead = tuple(self.axis(a) for a in out if a in has)
         value = self._weighted(total, weights, (*lead, *over))
         made: Expr
+        if g.places:
+            made = self._by_place(g, value, lead, out)
+            return made if g.outside == 1 else Map("mul", (self.lower(g.outside), made))
         squared = self._squared(g, out)
         if squared is not None:
             one, two = squared
@@ -320,6 +356,39 @@ class RowScalars(ScalarLowering):
         if g.outside == 1:
             return made
         return Map("mul", (self.lower(g.outside), made))
+
+    def _by_place(
+        self, g: _Group, value: Expr, lead: tuple[Axis, ...], out: tuple[str, ...]
+    ) -> Expr:
+        """The sums of a group's rows at each of its places."""
+        over = tuple(self.axis(a) for a in (*sorted(g.axes), *sorted(self.plates)))
+        rows = over[len(g.axes) :]
+        picks = tuple(self.axis(a) for a, _ in g.places)
+        dims = f"({', '.join(str(a.dim) for a in picks)}{',' * (len(picks) == 1)})"
+        inner = any(self.atoms.axes_of(place) & g.axes for _, place in g.places)
+        if inner:  # a place for each element of an axis that is summed over, which is as a row then
+            rows = over
+        places = [Whole(self.lower(place), rows, inner) for _, place in g.places]
+        factors = [f for f in (g.left, g.right) if f != 1]
+        wide = [tuple(a for a in out if a in self.atoms.axes_of(f)) for f in factors]
+        each = [a for axes in wide for a in axes]
+        kept = tuple(a for a in lead if a.name not in self.atoms.axes_of(g.left))
+        names = {*each, *(a.name for a in kept)}
+        apart = len(names) == len(each) + len(kept)
+        if inner or not apart or self.atoms.axes_of(sp.Mul(*factors)) & g.axes:
+            value = Map("mul", (value, *(self.lower(f) for f in factors)))
+            kept, wide, factors = tuple(self.axis(a) for a in out if a in names), [], []
+        alike = len(factors) == 2 and self._squared(g, out) is not None
+        given = [
+            Whole(self.lower(f), (*(self.axis(a) for a in axes), *rows), True)
+            for f, axes in zip(factors, wide, strict=True)
+        ]
+        given = given[:1] * 2 if alike else given
+        whole = Whole(value, (*kept, *over), True)
+        return Kernel(
+            "by_place", (dims, whole, len(over), *places, *given),
+            (*kept, *(self.axis(a) for axes in wide for a in axes), *picks),
+        )  # fmt: skip
 
     def times_weight(self, expr: sp.Expr, axes: tuple[Axis, ...]) -> Expr:
         """A row's factor with its posterior weight, row by row; zero where the weight is."""
@@ -382,6 +451,9 @@ class RowScalars(ScalarLowering):
         return found
 
 
+_Places = tuple[tuple[str, sp.Expr], ...]  # axes that entries of the rows are places on
+
+
 @dataclass
 class _Group:
     """Products with the same factors outside, on the left and on the right; the rest is added."""
@@ -391,10 +463,11 @@ class _Group:
     left: sp.Expr
     right: sp.Expr
     axes: frozenset[str]
+    places: _Places = ()
 
     @property
     def key(self) -> tuple[Hashable, ...]:
-        return self.outside, self.left, self.right, self.axes
+        return self.outside, self.left, self.right, self.axes, self.places
 
 
 def _first(text: str, axis: str) -> int:

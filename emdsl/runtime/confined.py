@@ -39,7 +39,7 @@ def climb_within(share: Share, start: Point, steps: int, rules: Constraints) -> 
 
         def step(at: Point, kept: tuple[Mask, ...]) -> Point:
             return maximise(share, at, block.kinds, block.batch, steps=steps, held=kept,
-                            shift=block.shift)  # fmt: skip
+                            shift=block.shift, arms=share.arms())  # fmt: skip
 
         return _active(share, step, start, held, lower, upper)
     whole = _Whole(share)
@@ -99,11 +99,11 @@ class _Whole:
         found = self.share.slopes(self.batched(point), second)
         gradient = self.stored(found.gradient)
         value = None if found.value is None else np.asarray(found.value.sum())
-        if found.hessian is None:
+        if not found.second:
             return Slopes(gradient, value=value)
         rows = tuple(
             tuple(self._spread(block, i, j) for j, block in enumerate(row))
-            for i, row in enumerate(found.hessian)
+            for i, row in enumerate(found.grid())
         )
         return Slopes(gradient, rows, value)
 

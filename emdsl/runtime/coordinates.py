@@ -157,10 +157,9 @@ class Coordinates:
 
     def curvature(self, flat: Floats, slopes: Slopes) -> Floats:
         """The negative Hessian in the free coordinates, (B, m, m), symmetric."""
-        assert slopes.hessian is not None
         size = self.entries
         h = np.empty((self.problems, size, size))
-        for row, at in zip(slopes.hessian, self.slices, strict=True):
+        for row, at in zip(slopes.grid(), self.slices, strict=True):
             for block, to in zip(row, self.slices, strict=True):
                 own = self.problems, at.stop - at.start, to.stop - to.start
                 h[:, at, to] = np.asarray(block).reshape(own)
@@ -198,6 +197,20 @@ class Coordinates:
         return np.where(
             self.layout.logs, flat, np.where(self.layout.logits, flat * (1.0 - flat), 1.0)
         )
+
+    def entrywise(self, flat: Floats, slopes: Slopes) -> tuple[Floats, Floats | None]:
+        """dx / dphi of every entry, and what the maps' curvature adds to the diagonal, (B, n).
+
+        Only where each coordinate is of its own entry. A held one doesn't move, and its curvature
+        is 1; None where nothing is added.
+        """
+        free = self.free
+        stretch = np.where(free, self._stretch(flat), 0.0)
+        if self.plain:
+            return stretch, None
+        bend = self.layout.joined(slopes.gradient) * stretch
+        bend *= np.where(self.layout.logs, 1.0, np.where(self.layout.logits, 1.0 - 2.0 * flat, 0.0))
+        return stretch, np.where(free, -bend, 1.0)
 
     def _stretched(self, flat: Floats, slopes: Slopes, h: Floats) -> None:
         """`_chain` where nothing is frozen and every coordinate has its own entry: quicker."""

@@ -95,7 +95,7 @@ class _Kinks:
         ends = np.cumsum([np.size(x) // len(self.rows) for x in point])[:-1]
         parts = np.split(gradient, ends, axis=-1)
         first = tuple(np.reshape(g, x.shape) for g, x in zip(parts, point, strict=True))
-        if found.hessian is None:
+        if not found.second:
             return Slopes(first, value=found.value)
         squares = np.stack([(weight * design) @ design.T for weight, _, design in self.rows])
         bounds = [0, *ends, flat.shape[-1]]
@@ -106,7 +106,7 @@ class _Kinks:
                 )
                 for j, block in enumerate(row)
             )
-            for i, row in enumerate(found.hessian)
+            for i, row in enumerate(found.grid())
         )  # fmt: skip
         return Slopes(first, hessian, found.value)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from emdsl.runtime.arrow import Arrow
+from emdsl.runtime.arrow import Uphill as ByGroup
 from emdsl.runtime.ascent import Uphill
 from emdsl.runtime.coordinates import Coordinates
 from emdsl.runtime.finite import all_finite
@@ -15,22 +17,28 @@ _LEAST = 1e-12  # a cosine between a step and its change of the gradient that st
 class Curve:
     """Curvatures of B problems in their free coordinates.
 
-    curvature : the negative Hessians, (B, m, m), symmetric.
+    curvature : the negative Hessians, (B, m, m), symmetric, or arrows.
 
     What a step has shown of the curvature along it is kept as a pair: the step and by how much the
     gradient fell. Directions obey all of them by the recursion of L-BFGS, with the Hessian in place
     of its initial matrix (Nocedal and Wright 2006, algorithm 7.4).
     """
 
-    def __init__(self, curvature: Floats) -> None:
-        self.sound: Mask = np.ones(len(curvature), dtype=np.bool_)
+    sound: Mask
+
+    def __init__(self, curvature: Floats | Arrow) -> None:
+        self._pairs: list[tuple[Floats, Floats, Floats]] = []
+        if isinstance(curvature, Arrow):
+            self.sound = curvature.sound
+            self._uphill: Uphill | ByGroup = curvature.harmless(self.sound).uphill()
+            return
+        self.sound = np.ones(len(curvature), dtype=np.bool_)
         if not all_finite(curvature):
             self.sound = np.asarray(np.isfinite(curvature).all(axis=(-2, -1)))
         if not self.sound.all():
             harmless = np.eye(curvature.shape[-1])
             curvature = np.where(self.sound[:, None, None], curvature, harmless)
         self._uphill = Uphill(curvature)
-        self._pairs: list[tuple[Floats, Floats, Floats]] = []
 
     def learn(self, step: Floats, fall: Floats) -> None:
         """Steps (B, m) and by how much the gradient fell along them (B, m)."""

@@ -12,18 +12,20 @@ Three things are looked for at the end of a fit, problem by problem:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emdsl.runtime.coordinates import Coordinates
 from emdsl.runtime.naming import Naming
 from emdsl.runtime.objective import Floats, Mask, Objective, Point, Restriction
 from emdsl.runtime.rules import staying
 
-_FLAT = 1e-12  # a singular value, relative to the largest, after scaling to a unit diagonal
+FLAT = 1e-12  # a singular value, relative to the largest, after scaling to a unit diagonal
 _GONE = 1e-12  # a curvature relative to what it was at 0 that is none
-_LITTLE = 1e-2  # one that has fallen so far may be on its way to none
+LITTLE = 1e-2  # one that has fallen so far may be on its way to none
 _PART = 0.02  # Newton's step outwards as a part of the way come: at infinity at least 1 / 40
 _NO_GAIN = 1e-4  # in units of the log likelihood
 _FOLDS = 0.05  # a log's step that a maximum found doesn't leave
@@ -38,13 +40,25 @@ _MESSAGES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class _Problem:
-    """One problem of a batch: free coordinates (m,) and derivatives at the maximum and at 0."""
+class Problem:
+    """One problem of a batch, or the part of its free coordinates at `entries`, (m,).
 
-    way: Floats  # from where the real parameters are 0
+    way : from where the real parameters are 0, (m,).
+    gradient, curvature : (m,) and (m, m), here; before : the curvature where they are 0.
+    far : entries that `unbounded` found, (m,).
+    size : what curvatures are small beside, (m,).
+    """
+
+    entries: NDArray[np.intp]
+    way: Floats
     gradient: Floats
     curvature: Floats
-    before: Floats  # the curvature where the real parameters are 0
+    before: Floats
+    far: Mask
+    size: Floats
+
+
+Way = tuple[Floats, Floats]  # a direction of all entries, and how much each does, (n,) each
 
 
 def diagnose(
@@ -73,10 +87,7 @@ def diagnose(
             return ()
         origin, there, flat = frame, np.zeros_like(frame.flat), np.zeros_like(frame.flat)
         if not frame.plain or frame.restricted:
-            center = tuple(
-                _centred(x, kind, None if held is None else held[i])
-                for i, (x, kind) in enumerate(zip(point, kinds, strict=True))
-            )
+            center = centred(point, kinds, held)
             origin = Coordinates(center, kinds, batch, held, restriction, shift)
             there, flat = origin.first()
         before = origin.curvature(flat, objective.slopes(origin.point(flat), True))
@@ -84,18 +95,44 @@ def diagnose(
         here, flat = frame.first()
         slopes = objective.slopes(frame.point(flat), True)
         gradient, curvature = frame.gradient(flat, slopes), frame.curvature(flat, slopes)
-        far = _unbounded(objective, frame, naming.logs)
+        far = unbounded(objective, frame, naming.logs)
         messages: list[str] = []
         for b in range(frame.problems):
             if not (np.isfinite(gradient[b]).all() and np.isfinite(curvature[b]).all()):
                 continue
             old = before[b] if np.isfinite(before[b]).all() else curvature[b]
-            problem = _Problem(here[b] - there[b], gradient[b], curvature[b], old)
-            messages += _of_one(problem, frame, naming, b, far[b])
+            problem = Problem(
+                np.arange(frame.unknowns), here[b] - there[b], gradient[b], curvature[b], old,
+                far[b], sizes_of(curvature[b], old),
+            )  # fmt: skip
+            found, away = said_of(problem, frame, naming, b)
+            messages += found if away is None else [*found, naming.separated(b, *away)]
+    return shortened(messages)
+
+
+def shortened(messages: list[str]) -> tuple[str, ...]:
+    """The first few, and how many more there are."""
     rest = len(messages) - _MESSAGES
     if rest > 0:
         messages = [*messages[:_MESSAGES], f"and {rest} more like these"]
     return tuple(messages)
+
+
+def sizes_of(curvature: Floats, before: Floats) -> Floats:
+    """The larger diagonal of two curvatures, (..., m)."""
+    found: Floats = np.maximum(
+        np.abs(np.diagonal(curvature, axis1=-2, axis2=-1)),
+        np.abs(np.diagonal(before, axis1=-2, axis2=-1)),
+    )
+    return found
+
+
+def centred(point: Point, kinds: tuple[str, ...], held: tuple[Mask | None, ...] | None) -> Point:
+    """The point with its real parameters at 0, but for entries that are held."""
+    return tuple(
+        _centred(x, kind, None if held is None else held[i])
+        for i, (x, kind) in enumerate(zip(point, kinds, strict=True))
+    )
 
 
 def _centred(x: Floats, kind: str, held: Mask | None) -> Floats:
@@ -104,7 +141,7 @@ def _centred(x: Floats, kind: str, held: Mask | None) -> Floats:
     return np.zeros_like(x) if held is None else np.where(held, x, 0.0)
 
 
-def _unbounded(objective: Objective, frame: Coordinates, logs: tuple[int, ...]) -> Mask:
+def unbounded(objective: Objective, frame: Coordinates, logs: tuple[int, ...]) -> Mask:
     """Entries, (B, n), that are far out and may go on outwards with the objective as high.
 
     Far out, functions may have lost the digits that their derivatives are made of, so this looks
@@ -132,53 +169,62 @@ def _unbounded(objective: Objective, frame: Coordinates, logs: tuple[int, ...]) 
     return found
 
 
-def _of_one(problem: _Problem, frame: Coordinates, naming: Naming, b: int, far: Mask) -> list[str]:
-    """Messages about problem b; `far` (n,) are entries that `_unbounded` found."""
-    curvature, gradient = problem.curvature, problem.gradient
+def said_of(
+    problem: Problem,
+    frame: Coordinates,
+    naming: Naming,
+    b: int,
+    lifted: Callable[[Way], Way] | None = None,
+) -> tuple[list[str], Way | None]:
+    """Messages about problem b or a part of it, and the way to its maximum at infinity, if any.
+
+    lifted : what other entries do, where those of the problem go some way.
+    """
+    curvature, gradient, entries = problem.curvature, problem.gradient, problem.entries
     messages = []
-    looked_at = np.ones(frame.unknowns, dtype=np.bool_) if frame.restricted else frame.free[b]
-    for i in naming.logs:
-        size = abs(curvature[i, i])
-        if not looked_at[i]:
+    count = len(entries)
+    looked_at = np.ones(count, dtype=np.bool_) if frame.restricted else frame.free[b, entries]
+    place = {int(e): k for k, e in enumerate(entries)} if naming.logs else {}
+    for entry in naming.logs:
+        i = place.get(entry, -1)
+        if i < 0 or not looked_at[i]:
             continue
+        size = abs(curvature[i, i])
         step = gradient[i] / max(size, 1e-300)
         idle = abs(gradient[i] * step) < _NO_GAIN
-        if far[i] or size < _LOOSE or (idle and abs(step) > _FOLDS) or abs(step) > _JUMPS:
+        far = problem.far[i]
+        if far or size < _LOOSE or (idle and abs(step) > _FOLDS) or abs(step) > _JUMPS:
             looked_at[i] = False
-            log = float(np.log(frame.flat[b, i]))
-            rounding = far[i] or (size < _LOOSE and abs(log) > _FAR)  # is all the gradient is
-            messages.append(naming.runaway(b, i, (log if rounding else gradient[i]) > 0.0))
+            log = float(np.log(frame.flat[b, entry]))
+            rounding = far or (size < _LOOSE and abs(log) > _FAR)  # is all the gradient is
+            messages.append(naming.runaway(b, entry, (log if rounding else gradient[i]) > 0.0))
     left = np.flatnonzero(looked_at)
     if not len(left):
-        return messages
-    a, a0 = curvature, problem.before
+        return messages, None
+    a, a0, diagonal = curvature, problem.before, problem.size
     if len(left) < len(a):
-        a, a0 = a[np.ix_(left, left)], a0[np.ix_(left, left)]
-    diagonal = np.maximum(np.abs(a.diagonal()), np.abs(a0.diagonal()))
+        a, a0, diagonal = a[np.ix_(left, left)], a0[np.ix_(left, left)], diagonal[left]
     scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     a, a0 = a * scale[:, None] * scale, a0 * scale[:, None] * scale
-    gauge = (
-        np.zeros((frame.unknowns, 0)) if frame.gauge is None else frame.gauge[b % len(frame.gauge)]
-    )
-    known = gauge[left].T / scale
+    known = np.zeros((0, len(left)))
+    if frame.gauge is not None and count == frame.unknowns:
+        known = frame.gauge[b % len(frame.gauge)][left].T / scale
     if _is_plain(a, a0, known):
-        return messages
+        return messages, None
     _, sizes, right = np.linalg.svd(np.concatenate([a, a0]))
-    flat = sizes <= _FLAT * max(float(sizes.max()), 1e-300)
+    flat = sizes <= FLAT * max(float(sizes.max()), 1.0)
     if not diagonal.any():
         flat[:] = True
 
-    def spread(scaled: Floats) -> tuple[Floats, Floats]:
+    def spread(scaled: Floats) -> Way:
         """A direction of the entries that are left, among all; and how much each does."""
         whole, weight = np.zeros(frame.unknowns), np.zeros(frame.unknowns)
-        whole[left], weight[left] = scaled * scale, np.abs(scaled)
-        return whole, weight
+        whole[entries[left]], weight[entries[left]] = scaled * scale, np.abs(scaled)
+        return (whole, weight) if lifted is None else lifted((whole, weight))
 
     messages += [naming.collinear(b, *spread(v)) for v in _news(right[flat], known)]
     away = _escape(a, a0, gradient[left] * scale, problem.way[left] / scale, right[~flat].T)
-    if away is not None:
-        messages.append(naming.separated(b, *spread(away)))
-    return messages
+    return messages, None if away is None else spread(away)
 
 
 def _is_plain(a: Floats, a0: Floats, known: Floats) -> bool:
@@ -186,7 +232,7 @@ def _is_plain(a: Floats, a0: Floats, known: Floats) -> bool:
 
     Two factorisations tell, where to say what is flat takes a decomposition.
     """
-    least = np.diag(np.full(len(a), -2.0 * _FLAT * len(a)))
+    least = np.diag(np.full(len(a), -2.0 * FLAT * len(a)))
     if len(known):
         length = np.sqrt((known * known).sum(axis=-1, keepdims=True))
         unit = known / np.where(length > 0.0, length, 1.0)
@@ -194,7 +240,7 @@ def _is_plain(a: Floats, a0: Floats, known: Floats) -> bool:
     least += a
     try:
         np.linalg.cholesky(least)
-        np.linalg.cholesky(least - _LITTLE * a0)
+        np.linalg.cholesky(least - LITTLE * a0)
     except np.linalg.LinAlgError:
         return False
     return True
@@ -231,7 +277,7 @@ def _escape(a: Floats, a0: Floats, g: Floats, way: Floats, basis: Floats) -> Flo
     basis : (n, k), the directions that do change something.
     """
     values, vectors = np.linalg.eigh(basis.T @ a0 @ basis)
-    curved = values > _FLAT * max(float(np.abs(values).max(initial=0.0)), 1e-300)
+    curved = values > FLAT * max(float(np.abs(values).max(initial=0.0)), 1e-300)
     if not curved.any():
         return None
     root = np.sqrt(values[curved])
@@ -244,7 +290,7 @@ def _escape(a: Floats, a0: Floats, g: Floats, way: Floats, basis: Floats) -> Flo
     # A maximum whose spread is less than the way come is one, however steep it was at 0: there
     # the data may have been far from their scale.
     gone = (np.abs(left) <= _GONE) & (np.abs(left) * come * come < _NO_GAIN)
-    fading = (np.abs(left) <= _LITTLE) & outwards & (slope * step < _NO_GAIN)
+    fading = (np.abs(left) <= LITTLE) & outwards & (slope * step < _NO_GAIN)
     found = (gone | fading) & (come != 0.0)
     if not found.any():
         return None

@@ -10,7 +10,7 @@ from emdsl.runtime.objective import Floats
 
 _LISTED = 6
 _EXACT = 1e-5  # of a flat direction's largest entry: less is rounding
-_SEEN = 0.02  # of a way to infinity's largest entry: less is not worth naming
+SEEN = 0.02  # of a way to infinity's largest entry: less is not worth naming
 _PRIOR = "~ Normal(0, 2.5)"
 
 
@@ -71,7 +71,7 @@ class Naming:
 
     def separated(self, b: int, direction: Floats, weight: Floats) -> str:
         """A direction whose maximum is at infinity."""
-        parts = self._parts(direction, weight, _SEEN)
+        parts = self._parts(direction, weight, SEEN)
         names = dict.fromkeys(self._names[self._owner(i)] for i, _ in parts)
         verb, them = ("has", "it") if len(names) == 1 else ("have", "them")
         way = ", ".join(

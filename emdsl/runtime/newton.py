@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from emdsl.runtime.arrow import arrow
 from emdsl.runtime.ascent import scaling
 from emdsl.runtime.coordinates import Coordinates
 from emdsl.runtime.curve import Curve
 from emdsl.runtime.diagnosis import diagnose
 from emdsl.runtime.objective import Floats, Mask, Objective, Point, Restriction, Slopes
+from emdsl.runtime.tied import Arms
 
 __all__ = ["LARGE", "TOL", "Objective", "Restriction", "Rough", "Slopes", "diagnose", "maximise"]
 
@@ -91,6 +93,7 @@ def maximise(
     tol: float = TOL,
     cheap: bool = False,
     final: bool = False,
+    arms: Arms | None = None,
 ) -> Point:
     """Points at least as high as the start, and after enough steps at a local maximum.
 
@@ -105,6 +108,8 @@ def maximise(
     rough : nearly the same objective, whose Hessian is cheaper: steps are by that, as long as each
         promises far less than the one before it.
     cheap : whether the Hessian costs next to nothing: then every step has its own.
+    arms : the groups that unknowns go by, where the objective's Hessians are `tied`: any number of
+        unknowns has Newton's steps then. Not with a restriction.
     tol : stop where the gain that Newton's step promises is below tol * (1 + |value|). That step
         is still taken.
 
@@ -113,18 +118,19 @@ def maximise(
         EM begins where this ends, and should find it no lower.)
 
     A problem whose start has no finite value or gradient is left there. The result may share
-    memory with the start. With more than LARGE unknowns to a problem it is L-BFGS that climbs,
-    which does not know the scales of the parameters: covariates should be of about one size.
+    memory with the start. With more than LARGE unknowns to a problem, and no arms, it is L-BFGS
+    that climbs, which does not know the scales of the parameters: covariates should be of about one
+    size.
     """
     frame = Coordinates(start, kinds, batch, held, restriction, shift)
     if not frame.problems or not frame.unknowns:
         return frame.point(frame.first()[1])
     with np.errstate(all="ignore"):
-        if frame.unknowns > LARGE:
+        if frame.unknowns > LARGE and arms is None:
             from emdsl.runtime.quasi import climb
 
             return frame.point(climb(objective, frame, steps, tol))
-        return frame.point(_newton(objective, frame, steps, tol, rough, cheap, final))
+        return frame.point(_newton(objective, frame, steps, tol, rough, cheap, final, arms))
 
 
 def _newton(
@@ -135,6 +141,7 @@ def _newton(
     rough: Rough | None,
     cheap: bool,
     final: bool,
+    arms: Arms | None,
 ) -> Floats:
     """The flat parameters after at most `steps` steps, (B, n).
 
@@ -170,11 +177,11 @@ def _newton(
     for count in range(1, steps + 1):
         if not active.any():
             break
-        if slopes is None or (curve is None and slopes.hessian is None):
+        if slopes is None or (curve is None and not slopes.second):
             slopes = objective.slopes(frame.point(at.flat), curve is None)
         gradient = frame.gradient(at.flat, slopes)
         if curve is None:
-            curve = _curve(frame, at.flat, slopes)
+            curve = _curve(frame, at.flat, slopes, arms)
         elif before is not None:
             curve.learn(at.here - before[0], before[1] - gradient)
         step, gain = curve.step(frame, gradient, active)
@@ -185,7 +192,7 @@ def _newton(
             step, gain = curve.step(frame, gradient, active)
         elif slow:
             slopes = objective.slopes(frame.point(at.flat), True)
-            curve = _curve(frame, at.flat, slopes)
+            curve = _curve(frame, at.flat, slopes, arms)
             step, gain = curve.step(frame, gradient, active)
             promised, patience = None, _Patience.of(frame.unknowns)
         else:
@@ -299,7 +306,9 @@ def _uncertain(
     return noise
 
 
-def _curve(frame: Coordinates, flat: Floats, slopes: Slopes) -> Curve:
+def _curve(frame: Coordinates, flat: Floats, slopes: Slopes, arms: Arms | None) -> Curve:
+    if arms is not None:
+        return Curve(arrow(frame, flat, slopes, arms))
     return Curve(frame.settled(frame.curvature(flat, slopes)))
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdsl.runtime.confined import climb_within, rules_of
-from emdsl.runtime.newton import TOL, Rough, diagnose, maximise
+from emdsl.runtime.diagnosis_by_group import diagnose_by_group
+from emdsl.runtime.newton import LARGE, TOL, Rough, diagnose, maximise
 from emdsl.runtime.numerics import ones
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Dim, Params, Rows, Statistics
+from emdsl.runtime.tied import Arms, Tied, Ties, arms_of
 
 if TYPE_CHECKING:
     from emdsl.runtime.deviations import Deviations
@@ -61,7 +63,9 @@ class Numeric:
     Problem and derivative arrays are over the batch axes, then a parameter's own: `places` says
     which of its dimensions these are. `objective(statistics, params)` and `slopes(statistics,
     params, second)` are the share of Q in the statistics, `rows` that in sums over rows. `corners`
-    are absolute deviations that stand beside them, and are in neither.
+    are absolute deviations that stand beside them, and are in neither. `ties` are, for each of the
+    Hessian's upper blocks, pairs of own axes between which it is zero unless they are the same: the
+    blocks are without these zeros, the axes that tie first.
     """
 
     params: tuple[str, ...]
@@ -74,6 +78,7 @@ class Numeric:
     rows: tuple[RowSum, ...] = ()
     shift: tuple[int | None, ...] | None = None
     corners: tuple[Deviations, ...] = ()
+    ties: Ties = ()
 
 
 def climb(
@@ -154,6 +159,17 @@ class Share:
         """Whether a Hessian takes no longer than what it takes to ask for it."""
         return sum(x.size for x in self.start()) * self.unknowns * self.count <= _SMALL
 
+    def arms(self) -> Arms | None:
+        """The groups that unknowns go by, where these are too many for a Hessian of all."""
+        if not self.block.ties or self.unknowns <= LARGE:
+            return None
+        blocks = sum(len(self._blocks(r)) for r in self.block.rows)
+        return arms_of(self._own(), self.block.ties, self.block.kinds, blocks)
+
+    def _own(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each parameter in one problem."""
+        return tuple(x.shape[self.block.batch :] for x in self.start())
+
     def few(self) -> Share | None:
         """Rows enough to find out roughly where the maximum is; None where it takes too many."""
         wanted = max(_START * self.count, _EACH * self.unknowns)
@@ -163,6 +179,8 @@ class Share:
     def rough(self) -> Share | None:
         """Rows enough for a Hessian that is nearly right; None where it takes nearly all."""
         n = self.unknowns
+        if self.arms() is not None:
+            return None  # it takes little more than a gradient
         return self._some(max(_HESSIAN * self.count / max(n, _NARROW), _EACH * n))
 
     def others(self) -> Share:
@@ -197,11 +215,17 @@ class Share:
         some = self.rough() if steps == ALL else None
         rough = None if some is None else Rough(some, some.count)
         return maximise(self, start, block.kinds, block.batch, steps=steps, shift=block.shift,
-                        rough=rough, tol=tol, cheap=self.is_small, final=steps == ALL)  # fmt: skip
+                        rough=rough, tol=tol, cheap=self.is_small, final=steps == ALL,
+                        arms=self.arms())  # fmt: skip
 
     def wrong(self) -> tuple[str, ...]:
         """What is wrong with a maximum here: entries not determined, or without a finite value."""
         block = self.block
+        arms = self.arms()
+        if arms is not None and not any(a is not None for a in block.shift or ()):
+            return diagnose_by_group(
+                self, self.start(), block.kinds, block.params, block.batch, arms
+            )
         some = self._some(max(_LOOK, _LOOK_EACH * self.unknowns))
         if some is not None and not some.wrong():  # nor of all, then
             return ()
@@ -317,7 +341,15 @@ class Share:
         if self.unit != 1.0:
             value = self.unit * value
             gradient, pairs = [self.unit * g for g in gradient], [self.unit * h for h in pairs]
-        return Slopes(tuple(gradient), self._square(pairs) if second else None, np.asarray(value))
+        first, value = tuple(gradient), np.asarray(value)
+        if not second:
+            return Slopes(first, None, value)
+        if not self.block.ties:
+            return Slopes(first, self._square(pairs), value)
+        tied = Tied(tuple(pairs), self.block.ties, self._own(), self.block.batch)
+        if self.unknowns > LARGE:
+            return Slopes(first, None, value, tied)
+        return Slopes(first, tied.grid(), value)
 
     def _square(self, upper: list[Floats]) -> tuple[tuple[Floats, ...], ...]:
         """The whole Hessian of its upper blocks."""

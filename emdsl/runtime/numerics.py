@@ -43,6 +43,7 @@ from emdsl.runtime.linear import inverse as inverse
 from emdsl.runtime.linear import logdet as logdet
 from emdsl.runtime.linear import symmetric as symmetric
 from emdsl.runtime.one_hot import OneHot as OneHot
+from emdsl.runtime.one_hot import by_place as by_place
 from emdsl.runtime.one_hot import one_hot as one_hot
 from emdsl.runtime.pairs import Pairs as Pairs
 from emdsl.runtime.pairs import fold as fold

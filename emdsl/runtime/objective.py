@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.tied import Tied
+
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Point = tuple[Floats, ...]
@@ -20,11 +22,25 @@ class Slopes:
     gradient : for each parameter i (*batch, *own_i).
     hessian : [i][j] is (*batch, *own_i, *own_j); None where only the gradient was asked for.
     value : the value too, (*batch), where it costs next to nothing beside them.
+    tied : the Hessian without its zeros, in place of `hessian` where that would be too large.
     """
 
     gradient: tuple[Floats, ...]
     hessian: tuple[tuple[Floats, ...], ...] | None = None
     value: Floats | None = None
+    tied: Tied | None = None
+
+    @property
+    def second(self) -> bool:
+        """Whether there is a Hessian."""
+        return self.hessian is not None or self.tied is not None
+
+    def grid(self) -> tuple[tuple[Floats, ...], ...]:
+        """The Hessian written out."""
+        if self.hessian is not None:
+            return self.hessian
+        assert self.tied is not None
+        return self.tied.grid()
 
 
 class Objective(Protocol):

@@ -30,15 +30,8 @@ def one_hot(dims: tuple[int, ...], scale: Any, *places: Any) -> Any:
 
     Written out where the nonzeros are not few; else a `OneHot`, of prod(dims) rows.
     """
-    flat, known = np.zeros((), dtype=np.intp), np.ones((), dtype=np.bool_)
-    for given, size in zip(places, dims, strict=True):
-        place = np.asarray(given).astype(np.intp, copy=False)
-        if place.size and not (0 <= place.min() and place.max() < size):
-            inside = (place >= 0) & (place < size)
-            known = known & inside
-            place = np.where(inside, place, 0)
-        flat = flat * size + place
-    if not known.all():
+    flat, known = _numbered(dims, places)
+    if known is not None:
         scale = np.where(known, scale, 0.0)
     shape = np.broadcast_shapes(flat.shape, np.shape(scale))
     index = np.broadcast_to(flat, shape).reshape(-1, shape[-1])
@@ -50,6 +43,67 @@ def one_hot(dims: tuple[int, ...], scale: Any, *places: Any) -> Any:
     if found.shape[0] < _FEW + _EACH * len(index):
         return found.written_out().reshape(*dims, -1)
     return found
+
+
+def _numbered(
+    dims: tuple[int, ...], places: tuple[Any, ...]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
+    """Places on several dimensions as one number; which there are, None where that is all."""
+    flat = np.zeros((), dtype=np.intp)
+    known: NDArray[np.bool_] | None = None
+    for given, size in zip(places, dims, strict=True):
+        place = np.asarray(given).astype(np.intp, copy=False)
+        if place.size and not (0 <= place.min() and place.max() < size):
+            inside = (place >= 0) & (place < size)
+            known = inside if known is None else known & inside
+            place = np.where(inside, place, 0)
+        flat = flat * size + place if flat.ndim else place
+    return flat, known
+
+
+def by_place(dims: tuple[int, ...], weights: Floats, count: int, *given: Any) -> Floats:
+    """Products of rows added up at the places that each row has: sum_n [g = place[n]] w[n] v[n].
+
+    weights : (w..., rows...), with `count` axes of rows, of which the last is the places'.
+    given : for each of `dims` the places, integers (B,), then none, one or two factors, (v..., B)
+        each. A place that its dimension doesn't have is nowhere. Places (rows...) are those of all
+        elements of a row, and there are no factors then.
+
+    Returns (w..., v..., dims...).
+    """
+    places, factors = given[: len(dims)], given[len(dims) :]
+    flat, known = _numbered(dims, places)
+    if flat.ndim > 1:
+        weights = weights.reshape(*weights.shape[:-count], -1)
+        flat, known = flat.reshape(-1), None if known is None else known.reshape(-1)
+    elif count > 1:
+        weights = weights.sum(axis=tuple(range(-count, -1)))
+    width = weights.shape[-1]
+    rows = weights.reshape(-1, width)
+    if known is not None:
+        rows = np.where(known, rows, 0.0)
+    flat, size = np.broadcast_to(flat, (width,)), math.prod(dims)
+    tables = [f.reshape(-1, width) for f in factors]
+    alike = len(factors) == 2 and factors[0] is factors[1]
+    out = np.empty((len(rows), *map(len, tables), size))
+    for sums, row in zip(out, rows, strict=True):
+        _add_up(flat, row, tables, alike, sums)
+    own = (n for f in factors for n in f.shape[:-1])
+    return out.reshape(*weights.shape[:-1], *own, *dims)
+
+
+def _add_up(
+    flat: NDArray[np.intp], row: Floats, tables: list[Floats], alike: bool, sums: Floats
+) -> None:
+    """The sums of a row times each of the tables' rows; of two that are alike only half."""
+    if not tables:
+        sums[...] = np.bincount(flat, row, len(sums))
+        return
+    for i, value in enumerate(tables[0]):
+        rest = [t[i:] if alike else t for t in tables[1:]]
+        _add_up(flat, row * value, rest, False, sums[i, i:] if alike else sums[i])
+        if alike:
+            sums[i:, i] = sums[i, i:]
 
 
 class OneHot:

@@ -423,6 +423,80 @@ MODELS: dict[str, tuple[str, str, Callable[[np.random.Generator], Data]]] = {
         ),
         count,
     ),
+    "group slopes beside a shared slope": (
+        "param b[G] : real[2]\nparam c[G] : real\nparam a : real[2]",
+        (
+            "input k[n] : category[G]\n"
+            "data y[n] : bool ~ Bernoulli(logit = dot(b[k[n]], u[n]) + c[k[n]] * v[n] "
+            "+ dot(a, u[n]) * v[n])"
+        ),
+        boolean,
+    ),
+    "crossed groups": (
+        "param b[G] : real\nparam c[H] : real ~ Normal(0, 2)\nparam a : real",
+        (
+            "input k[n] : category[G]\ninput l[n] : category[H]\n"
+            "data y[n] : count ~ Poisson(t[n] * exp(b[k[n]] + c[l[n]] + a * v[n]))"
+        ),
+        lambda rng: count(rng) | {"l": rng.integers(0, 4, N)},
+    ),
+    "a table of groups beside one of its margins": (
+        "param b[G] : real[H]\nparam c[G] : real\nparam a : real",
+        (
+            "input k[n] : category[G]\ninput l[n] : category[H]\n"
+            "data y[n] : bool ~ Bernoulli(logit = b[k[n], l[n]] + c[k[n]] * v[n] + a * t[n])"
+        ),
+        lambda rng: boolean(rng) | {"l": rng.integers(0, 2, N)},
+    ),
+    "two places on one parameter": (
+        "param s[G] : real\nparam home : real",
+        (
+            "input k[n] : category[G]\ninput l[n] : category[G]\n"
+            "data y[n] : bool ~ Bernoulli(logit = s[k[n]] - s[l[n]] + home * v[n])"
+        ),
+        lambda rng: boolean(rng) | {"l": np.arange(N) % 2},
+    ),
+    "two places and nothing else": (
+        "param s[G] : real ~ Normal(0, 1)",
+        (
+            "input k[n] : category[G]\ninput l[n] : category[G]\n"
+            "data y[n] : bool ~ Bernoulli(logit = s[k[n]] - s[l[n]])"
+        ),
+        lambda rng: boolean(rng) | {"l": np.arange(N) % 2},
+    ),
+    "items that are picked": (
+        "param b[G] : real\nparam c : real\nparam d[J] : real",
+        (
+            "for j in J:\n    input m[n, j] : category[G]\n"
+            "    data y[n, j] : bool ~ Bernoulli(logit = b[m[n, j]] + c * v[n] + d[j] * t[n])"
+        ),
+        lambda rng: items(rng) | {"m": rng.integers(0, 4, (N, 3))},
+    ),
+    "group shapes": (
+        "param a[G] : positive\nparam b[G] : real\nparam c : real",
+        (
+            "input k[n] : category[G]\n"
+            "data y[n] : positive ~ Gamma(a[k[n]], log = b[k[n]] + c * v[n])"
+        ),
+        positive,
+    ),
+    "group effects beside a slope in a mixture": (
+        "param w : simplex[2]\nparam b[2] : real[G]\nparam c : real[P]",
+        (
+            "input k[n] : category[G]\nlatent z[n] ~ Categorical(w)\n"
+            "data y[n] : count ~ Poisson(log = b[z[n], k[n]] + dot(c, u[n]))"
+        ),
+        count,
+    ),
+    "group effects in a gate": (
+        "param g[G] : real[2]\nparam h[2] : real\nparam m[2] : real",
+        (
+            "input k[n] : category[G]\n"
+            "latent z[n] ~ Categorical(softmax(h * v[n] + g[k[n]]))\n"
+            "data y[n] ~ Normal(m[z[n]], 1)"
+        ),
+        gappy,
+    ),
     "items, rasch of classes": (
         "param w : simplex[2]\nparam d[J] : real\nparam a[2] : real",
         (

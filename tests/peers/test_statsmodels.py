@@ -128,6 +128,55 @@ def test_exposure() -> None:
     assert result.log_likelihood == pytest.approx(peer.llf, rel=LIKELIHOOD)
 
 
+def test_paired_comparisons() -> None:
+    """Strengths as logistic regression on differences of dummies; Agresti's are to two places."""
+    heads = ("first", "second", "games", "wins")
+    data: dict[str, Any] = {head: column("baseball", head).astype(int) for head in heads}
+    design = (np.eye(7)[data["first"]] - np.eye(7)[data["second"]])[:, 1:]
+    counts = np.column_stack([data["wins"], data["games"] - data["wins"]])
+    peer = sm.GLM(counts, design, family=sm.families.Binomial()).fit(tol=1e-13)
+    result = fitted("bradley_terry", data)
+    near(result.params["strength"][1:], peer.params)
+    assert result.log_likelihood == pytest.approx(peer.llf, rel=LIKELIHOOD)
+    published = [0.0, 1.11, 0.68, 1.44, 1.58, 1.25, 1.29]
+    np.testing.assert_allclose(result.params["strength"], published, atol=0.005)
+
+
+EFFECTS = """
+model Effects
+param effect[G] : real
+param slope[G]  : real
+param beta      : real[P]
+for n in N:
+    input group[n] : category[G]
+    input u[n]     : real[P]
+    input v[n]     : real
+    input t[n]     : positive
+    data  y[n]     : count ~ Poisson(
+        t[n] * exp(effect[group[n]] + slope[group[n]] * v[n] + dot(beta, u[n])))
+"""
+
+
+@pytest.mark.parametrize("groups", [5, 160])
+def test_effects_and_slopes_of_groups(groups: int) -> None:
+    """Beside dummies and their products; 160 groups are solved by group, 5 are not."""
+    rng = np.random.default_rng(4)
+    n = 12 * groups
+    group, v, t = np.arange(n) % groups, rng.normal(size=n), rng.uniform(1.0, 3.0, n)
+    u = rng.normal(size=(n, 2))
+    line = 0.5 * rng.normal(size=groups)[group] + 0.3 * v + u @ [0.2, -0.4] + 1.0
+    y = rng.poisson(t * np.exp(line))
+    dummies = np.eye(groups)[group]
+    design = np.column_stack([dummies, dummies * v[:, None], u])
+    peer = sm.GLM(y, design, family=sm.families.Poisson(), exposure=t).fit(tol=1e-13)
+    result = compiled(EFFECTS).fit({"group": group, "u": u, "v": v, "t": t, "y": y})
+    near(result.params["effect"], peer.params[:groups])
+    near(result.params["slope"], peer.params[groups:-2])
+    near(result.params["beta"], peer.params[-2:])
+    assert result.log_likelihood == pytest.approx(peer.llf, rel=LIKELIHOOD)
+    assert result.messages == ()
+
+
 INVERSE_LINK = """
 model InverseLink
 param intercept : real

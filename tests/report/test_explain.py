@@ -286,3 +286,23 @@ def test_docs_show_what_is_printed() -> None:
     assert len(shown) == 7
     for excerpt_ in shown:
         assert excerpt_ in text
+
+
+def test_coefficients_of_groups_are_solved_for_by_group() -> None:
+    """The formulas have the indicators; the cost is that of sums by place."""
+    text = of(
+        """
+model Effects
+param b[G] : real
+param beta : real[P]
+for n in N:
+    input group[n] : category[G]
+    input u[n] : real[P]
+    data y[n] : bool ~ Bernoulli(logit = dot(beta, u[n]) + b[group[n]])
+"""
+    )
+    plain = " ".join(text.split())
+    assert "∂²Q/(∂b[g] ∂b[h]) = Σ_n [group_n = g] [group_n = h]" in text
+    assert "Each row picks entries of b, and between different ones the Hessian is zero." in plain
+    assert "a step is solved group by group, with a Schur complement" in plain
+    assert "A step takes O(N P²) for the sums over rows." in text

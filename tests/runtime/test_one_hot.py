@@ -104,3 +104,40 @@ def test_masks_that_are_not_of_whole_columns_go_into_the_scale() -> None:
     assert np.array_equal(found.written_out().reshape(2, 40, 3), whole)
     later = nm.masked(nm.one_hot((2, 40), 1.0, np.arange(2)[:, None], y), seen, (1,))
     assert np.array_equal(later.written_out().reshape(2, 40, 3), whole)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 2), st.integers(1, 2), st.booleans())
+def test_by_place_adds_up_products_where_rows_say(
+    seed: int, factors: int, count: int, alike: bool
+) -> None:
+    """The sums by their definition, row after row, with places that there aren't."""
+    rng = np.random.default_rng(seed)
+    dims = tuple(int(d) for d in rng.integers(1, 6, size=rng.integers(1, 3)))
+    width, kept = int(rng.integers(1, 20)), (2,) * int(rng.integers(0, 2))
+    weights = rng.normal(size=(*kept, *((3,) if count == 2 else ()), width))
+    places = [rng.integers(-1, d + 1, size=width) for d in dims]
+    given_ = [rng.normal(size=(int(rng.integers(1, 4)), width)) for _ in range(factors)]
+    if alike and factors == 2:
+        given_[1] = given_[0]
+    found = nm.by_place(dims, weights, count, *places, *given_)
+    flat = weights.sum(axis=-2) if count == 2 else weights
+    expected = np.zeros((*kept, *(len(f) for f in given_), *dims))
+    for n in range(width):
+        place = tuple(int(p[n]) for p in places)
+        if all(0 <= p < d for p, d in zip(place, dims, strict=True)):
+            value = flat[..., n]
+            for f in given_:
+                value = np.multiply.outer(value, f[:, n])
+            expected[(..., *place)] += value
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_by_place_takes_a_place_for_each_element_of_a_row() -> None:
+    rng = np.random.default_rng(0)
+    weights, place = rng.normal(size=(2, 3, 9)), rng.integers(-1, 5, size=(3, 9))
+    expected = np.zeros((2, 4))
+    for j, n in np.ndindex(3, 9):
+        if 0 <= place[j, n] < 4:
+            expected[:, place[j, n]] += weights[:, j, n]
+    np.testing.assert_allclose(nm.by_place((4,), weights, 2, place), expected, rtol=1e-12)

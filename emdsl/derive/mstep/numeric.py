@@ -24,6 +24,7 @@ from emdsl.derive.mstep.concave import curves_down, is_concave
 from emdsl.derive.mstep.record import record
 from emdsl.derive.mstep.restricted import Restriction
 from emdsl.derive.mstep.share import Deviation, Formula, Numeric, RowPart, Share, Why
+from emdsl.derive.mstep.ties import once, tied, ties
 from emdsl.derive.smooth import AbsPower, smooth
 from emdsl.derive.statistics import Derived, Term
 from emdsl.derive.table import Atoms
@@ -191,17 +192,33 @@ def solve(
     order = tuple(
         (*b, *(i for i in range(len(c)) if i not in b)) for c, b in zip(cells, batch, strict=True)
     )
+    own_cells = tuple(own_axes(c, b) for c, b in zip(cells, batch, strict=True))
+    own_twins = tuple(own_axes(c, b) for c, b in zip(twins, batch, strict=True))
+    pairs = [(i, j) for i in range(len(params)) for j in range(i, len(params))]
+    together = tuple(
+        tied(own_cells[i], own_twins[j], (q.summand.expr for q in hessians[i][j]), atoms)
+        for i, j in pairs
+    )
+    at_ties: list[dict[str, Ix]] = [
+        {**aligned, **{own_twins[j][b]: own_cells[i][a] for a, b in axes}}
+        for (i, j), axes in zip(pairs, together, strict=True)
+    ]
     form = Numeric(
         group,
         names,
-        tuple(own_axes(c, b) for c, b in zip(cells, batch, strict=True)),
-        tuple(own_axes(c, b) for c, b in zip(twins, batch, strict=True)),
+        own_cells,
+        own_twins,
         order,
         collected([placed(q, group, batch, names, atoms) for q in shares], atoms),
         tuple(collected([at_batch(q, aligned, atoms) for q in g], atoms) for g in gradients),
         tuple(
             tuple(collected([at_batch(q, aligned, atoms) for q in h], atoms) for h in row)
             for row in hessians
+        ),
+        together,
+        tuple(
+            collected([at_batch(q, names, atoms) for q in hessians[i][j]], atoms)
+            for (i, j), names in zip(pairs, at_ties, strict=True)
         ),
         is_concave((q.summand.expr for q in shares), frozenset(group), atoms)
         or (len(group) == 1 and curves_down((q.summand.expr for q in hessians[0][0]), atoms)),
@@ -324,7 +341,7 @@ def batch_of(
     def diagonal(i: int, a: int, j: int, b: int) -> bool:
         """Whether the second derivative by parameters i and j is zero where the axes differ."""
         one, other = cells[i][a], twins[j][b]
-        return all(_ties(q.summand.expr, one, other, atoms) for q in hessians[i][j])
+        return all(ties(q.summand.expr, one, other, atoms) for q in hessians[i][j])
 
     count = len(cells)
     first = [a for a in range(len(cells[0])) if diagonal(0, a, 0, a)]
@@ -358,25 +375,6 @@ def batch_of(
     return [tuple(f) for f in found]
 
 
-def _ties(expr: sp.Expr, one: str, other: str, atoms: Atoms) -> bool:
-    """Whether a product has [one = other] as a factor, or a place of one data entry on both."""
-    pinned: dict[str, set[sp.Basic]] = {one: set(), other: set()}
-    for factor in sp.Mul.make_args(expr):
-        atom = atoms.atom(factor) if isinstance(factor, sp.Symbol) else None
-        if not (isinstance(atom, Ind) and isinstance(atom.condition, sp.Eq)):
-            continue
-        sides = {}
-        for side in atom.condition.args:
-            value = atoms.atom(side) if isinstance(side, sp.Symbol) else None
-            sides[value.axis if isinstance(value, Value) else side] = side
-        if {one, other} <= set(sides):
-            return True
-        for axis in (one, other):
-            if axis in sides:
-                pinned[axis] |= {s for k, s in sides.items() if k != axis}
-    return bool(pinned[one] & pinned[other])
-
-
 def placed(
     q: Part,
     group: tuple[str, ...],
@@ -405,7 +403,7 @@ def placed(
 
 
 def at_batch(q: Part, names: dict[str, Ix], atoms: Atoms) -> Part:
-    """With one name for each batch axis: [c = c] is 1."""
+    """With one name for axes that are the same: [c = c] is 1."""
     expr = q.summand.expr
     for factor in sp.Mul.make_args(expr):
         atom = atoms.atom(factor) if isinstance(factor, sp.Symbol) else None
@@ -420,7 +418,7 @@ def at_batch(q: Part, names: dict[str, Ix], atoms: Atoms) -> Part:
             ends = [names.get(a, a) if a is not None else None for a in axes]
             if ends[0] is not None and ends[0] == ends[1]:
                 expr = expr / factor
-    return replace(q, summand=Summand(atoms.rename(expr, names), q.summand.axes))
+    return replace(q, summand=Summand(once(atoms.rename(expr, names), atoms), q.summand.axes))
 
 
 def _shift(name: str, own: tuple[int, ...], shares: list[Part], atoms: Atoms) -> int | None:

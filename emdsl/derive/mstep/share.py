@@ -70,7 +70,9 @@ class Numeric:
 
     `cells` are each parameter's own axes as a row of the Hessian, `twins` as a column; `places` the
     positions of the parameter's dimensions that are batch axes, then those that are its own. Of
-    `corners` nothing else is told: the value and its derivatives are without them.
+    `corners` nothing else is told: the value and its derivatives are without them. `ties` are, for
+    each of the Hessian's upper blocks row by row, the places in a cell and a twin of axes between
+    which it is zero unless they are the same, and `blocks` what it is there, by the cell's.
     """
 
     params: tuple[str, ...]
@@ -81,6 +83,8 @@ class Numeric:
     value: Share
     gradient: tuple[Share, ...]
     hessian: tuple[tuple[Share, ...], ...]
+    ties: tuple[tuple[tuple[int, int], ...], ...]
+    blocks: tuple[Share, ...]
     concave: bool
     profiled: tuple[str, ...]  # parameters whose formulas were put in
     given: Numeric | None  # where there are such: the same with their values, for when one is fixed
@@ -88,6 +92,19 @@ class Numeric:
     why: Why
     corners: tuple[Deviation, ...] = ()  # absolute deviations beside what has derivatives
     bent: Share | None = None  # the same as they stand in Q
+
+    def block_axes(self, number: int) -> tuple[str, ...]:
+        """The axes of one of `blocks`, beside the batch's: those that tie first."""
+        count = len(self.params)
+        pairs = [(i, j) for i in range(count) for j in range(i, count)]
+        i, j = pairs[number]
+        ties = self.ties[number]
+        one, other = {a for a, _ in ties}, {b for _, b in ties}
+        return (
+            *(self.cells[i][a] for a, _ in ties),
+            *(x for a, x in enumerate(self.cells[i]) if a not in one),
+            *(x for b, x in enumerate(self.twins[j]) if b not in other),
+        )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from emdsl.derive.atoms import Seen
 from emdsl.derive.mstep.neat import plain
 from emdsl.derive.mstep.share import Numeric, Share
 from emdsl.derive.mstep.shorten import Letters, Shortened, shortened
+from emdsl.derive.picks import picked
 from emdsl.derive.smooth import Expit
 from emdsl.report.cost import Counted, count, largest, order, rows_of, times, written
 from emdsl.report.joint import level_at
@@ -220,6 +221,7 @@ class _Writer:
             else f"They end in a maximum, where {top}. Nothing proves that Q is concave here, so"
             " there may be others.",
         )
+        self._groups()
         costs = self._cost()
         if costs:
             style = page.style
@@ -228,13 +230,30 @@ class _Writer:
                 " over rows.",
             )  # fmt: skip
 
+    def _groups(self) -> None:
+        """Of entries that rows pick: the Hessian's zeros."""
+        form = self.form
+        numbers = [i * len(form.params) - i * (i - 1) // 2 for i in range(len(form.params))]
+        picks = tuple(
+            n for n, number in zip(form.params, numbers, strict=True) if form.ties[number]
+        )
+        if picks:
+            self.page.say(
+                "Each row picks entries of ", *self._listed(picks), ", and between different ones"
+                f" the Hessian is zero. With more than {LARGE} unknowns these zeros are left out"
+                " and a step is solved group by group, with a Schur complement for what groups"
+                " share, in place of L-BFGS; unless that is a large table, as of pairs.",
+            )  # fmt: skip
+
     def _cost(self) -> list[Counted]:
         joint, form = self.p.joint, self.form
         found = []
-        for i, blocks in enumerate(self.short.hessian):
-            for j, share in enumerate(blocks, i):
-                axes = (*form.batch, *form.cells[i], *form.twins[j])
-                for part in share.rows:
-                    rows = rows_of(joint, level_at(part.plate))
-                    found.append(times(rows, count(joint, axes)))
+        for number, share in enumerate(form.blocks):
+            axes = (*form.batch, *form.block_axes(number))
+            for part in share.rows:
+                rows = rows_of(joint, level_at(part.plate))
+                for term in sp.Add.make_args(part.expr):
+                    places = picked(term, axes, joint.atoms)  # a row has one of these each
+                    spread = tuple(a for a in axes if a not in places)
+                    found.append(times(rows, count(joint, spread)))
         return largest(found)
