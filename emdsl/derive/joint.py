@@ -409,7 +409,7 @@ class _Deriver:
         s = self._scalarizer(centered=True)
 
         def linear(place: tuple[Ix, ...]) -> Linear | None:
-            return linear_part(arg, place, s)
+            return linear_part(arg, place, s, offsets=True)
 
         rank = len(variate.shape) - (density.family.event if found.ends else 0)
         probe = tuple(self.atoms.fresh(e) for e in variate.shape[:rank])

@@ -78,8 +78,13 @@ class Linear:
     moved: tuple[Elem, ...]
 
 
-def linear_part(arg: Expr, place: tuple[Ix, ...], s: Scalarizer) -> Linear | None:
-    """The location with its linear parameters; None where there is none, or a choice."""
+def linear_part(
+    arg: Expr, place: tuple[Ix, ...], s: Scalarizer, *, offsets: bool = False
+) -> Linear | None:
+    """The location with its linear parameters; None where there is none, or a choice.
+
+    offsets : a location of which a summand is known will do: it comes off the variate too.
+    """
     parts = s.scalar(arg, place)
     if len(parts) != 1 or parts[0][0] != sp.true:
         return None
@@ -87,7 +92,14 @@ def linear_part(arg: Expr, place: tuple[Ix, ...], s: Scalarizer) -> Linear | Non
     moved, spoiled = _sort(whole, s.atoms, frozenset(s.atoms.latent_axes()))
     kept = tuple(e for e in moved if e.name not in spoiled)
     about = any(isinstance(a, Pivot) for a in s.atoms.deep(whole))  # of a shifted latent
+    about = about or (offsets and any(_is_known(t, s.atoms) for t in sp.Add.make_args(whole)))
     return Linear(whole, kept) if kept or about else None
+
+
+def _is_known(term: sp.Expr, atoms: Atoms) -> bool:
+    """Whether a term of a location is of data, inputs and numbers alone; zero is no term."""
+    uncertain = atoms.has_param(term) or atoms.has_latent(term)
+    return bool(term != 0 and not uncertain and not atoms.axes_of(term) & set(atoms.latent_axes()))
 
 
 def _sort(
@@ -159,8 +171,7 @@ def _divide(expr: sp.Expr, names: frozenset[str], s: Scalarizer) -> tuple[sp.Exp
     rest: sp.Expr = sp.Integer(0)
     for term in sp.Add.make_args(sp.expand(expr)):
         entry = _plain(term, atoms, latents)
-        known = not atoms.has_param(term) and not atoms.has_latent(term)
-        if known and not atoms.axes_of(term) & latents:
+        if _is_known(term, atoms):
             offset += term
         elif isinstance(entry, Elem) and entry.name in names:
             symbol = atoms.symbol(entry)

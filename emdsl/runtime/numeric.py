@@ -306,7 +306,8 @@ class Share:
 
     def _key(self, params: Params) -> bytes:
         names = ",".join(self.block.params).encode()
-        return b"".join([names, *(np.asarray(params[n]).tobytes() for n in sorted(params))])
+        unit = np.float64(self.unit).tobytes()
+        return b"".join([names, unit, *(np.asarray(params[n]).tobytes() for n in sorted(params))])
 
     def _remembered(self, params: Params) -> Slopes | None:
         found = self.statistics.found

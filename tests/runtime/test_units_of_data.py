@@ -82,3 +82,23 @@ def test_equal_outcomes_have_no_spread_in_rows_either(family: str, value: float)
     result = load(Source(text)).fit({"u": u, "y": np.full(80, value)})
     assert result.status == "degenerate"
     assert result.messages[0].startswith("collapsed: s has no variance in the data")
+
+
+KNOWN = """model Known
+param s : positive
+for n in N:
+    input m[n] : real
+    data  y[n] ~ {}
+"""
+
+
+@pytest.mark.parametrize("far", [1.0, 1e6, 1e8])
+@pytest.mark.parametrize("draw", ["Normal(m[n], s)", "Normal({far}, s)", "LogNormal(log(m[n]), s)"])
+def test_what_is_known_of_a_location_costs_no_digits(draw: str, far: float) -> None:
+    """The data less what is known of their location are what squares are taken of."""
+    x = np.random.default_rng(0).normal(size=50)
+    m = np.full(50, far)
+    y = m * np.exp(1e-3 * x) if draw.startswith("LogNormal") else m + x
+    away = np.log(y) - np.log(m) if draw.startswith("LogNormal") else y - m
+    result = load(Source(KNOWN.format(draw.format(far=far)))).fit({"m": m, "y": y})
+    np.testing.assert_allclose(result.params["s"], np.sqrt(np.mean(away**2)), rtol=1e-9)
