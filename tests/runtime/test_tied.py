@@ -71,7 +71,7 @@ def test_steps_by_group_are_those_of_the_whole_hessian(
     statistics = case.module.e_step(case.data, case.params)
     asked: list[Any] = []
 
-    def climb(block: Any, stats: Any, values: Any) -> Any:
+    def climb(block: Any, stats: Any, values: Any, unit: Any = 1.0) -> Any:
         asked.append((block, stats, dict(values)))
         return tuple(values[n] for n in block.params)
 
