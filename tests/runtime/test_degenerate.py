@@ -214,6 +214,7 @@ for n in N:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 3])
 def test_probabilities_have_a_bound(seed: int) -> None:
     """No start is degenerate where all is discrete: a shape without end has a Poisson's limit."""
