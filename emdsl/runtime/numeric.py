@@ -305,7 +305,7 @@ class Share:
             self.statistics.found.setdefault(self._key(self._at(point)), self.slopes(point, True))
 
     def _key(self, params: Params) -> bytes:
-        names = ",".join(self.block.params).encode()
+        names = f"{','.join(self.block.params)} {self.unit}".encode()
         return b"".join([names, *(np.asarray(params[n]).tobytes() for n in sorted(params))])
 
     def _remembered(self, params: Params) -> Slopes | None:
