@@ -3,7 +3,7 @@
     a + b . u   =   (a + b . c) + b . (u - c)     whatever c is
 
 So a model may be fitted to u - c, where the digits are, and its parameters told in the user's own
-coordinates (Gill, Murray and Wright 1981, section 8.7, on the scaling of variables). That holds
+coordinates (Practical Optimization 1981, section 8.7, on the scaling of variables). That holds
 where everything that depends on u is such a sum: an array u is moved by c and each parameter that
 stands by itself in a sum with u by what c is multiplied by there. What asks the same of a parameter
 wherever it stands leaves the joint density as it was.

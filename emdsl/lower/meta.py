@@ -88,6 +88,22 @@ def tuple_literal(items: list[str]) -> str:
     return f"({', '.join(items)}{',' * (len(items) == 1)})"
 
 
+_LONGEST = 100  # characters of a line
+
+
+def _lines_of(start: str, items: list[str], end: str, indent: int) -> str:
+    """Items between brackets: on one line where they fit with the comma after, or on one each.
+
+    indent : how many spaces the line begins with.
+    """
+    one = f"{start}{tuple_literal(items)}{end}"
+    if "\n" not in one and indent + len(one) < _LONGEST:
+        return one
+    space = " " * indent
+    inner = "".join(f"{space}    {item},\n" for item in items)
+    return f"{start}(\n{inner}{space}){end}"
+
+
 def _size(model: Model, size: object) -> str:
     decl = next(s for s in model.sizes if s is size)
     plates = {str(p.extent) for p in model.plates}
@@ -240,7 +256,8 @@ def _continuous(model: Model, v: Variable, shift: Shift) -> str:
 def _translation(t: Translation) -> str:
     parts = [quoted(t.array)]
     if t.absorbed:
-        parts.append(f"absorbed={tuple_literal([_absorbed(a) for a in t.absorbed])}")
+        one_each = [_absorbed(a) for a in t.absorbed]
+        parts.append(_lines_of("absorbed=", one_each, "", 12))
     if t.own:
         parts.append(f"own={tuple_literal([f'({quoted(n)}, {i})' for n, i in t.own])}")
     if t.why:
@@ -254,7 +271,8 @@ def _absorbed(a: Absorbed) -> str:
         f"{_labels(m.at)}, {m.power})"
         for m in a.moves
     ]
-    return f"rt.Absorbed({quoted(a.param)}, {_labels(a.labels)}, {tuple_literal(moves)})"
+    start = f"rt.Absorbed({quoted(a.param)}, {_labels(a.labels)}, "
+    return _lines_of(start, moves, ")", 16)
 
 
 def _labels(labels: Labels) -> str:
