@@ -40,10 +40,10 @@ def references(tree: ast.Module) -> list[Reference]:
     return list(_walk(tree, (), None))
 
 
-def identifiers(text: str) -> set[str]:
-    """Every name that is bound or read anywhere in the text."""
+def identifiers(tree: ast.Module) -> frozenset[str]:
+    """Every name that is bound or read anywhere in the module."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             found.add(node.id)
         elif isinstance(node, ast.arg):
@@ -56,7 +56,7 @@ def identifiers(text: str) -> set[str]:
             found.add(node.name)
         elif isinstance(node, ast.MatchMapping) and node.rest:
             found.add(node.rest)
-    return found
+    return frozenset(found)
 
 
 # --- scopes ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 
 from emdsl.backends.scopes import Edit, Reference, apply, identifiers, references
@@ -49,6 +50,8 @@ class _Module:
     stars: list[str] = field(default_factory=list)
     removed: list[ast.stmt] = field(default_factory=list)  # imports of the runtime, anywhere
     references: list[Reference] = field(default_factory=list)
+    identifiers: frozenset[str] = frozenset()
+    first: tuple[Key, ...] = ()  # what of the runtime it imports before anything else
 
     @property
     def defined(self) -> Iterator[str]:
@@ -57,7 +60,7 @@ class _Module:
 
 def standalone(text: str) -> str:
     """A generated module's text as one file that runs without emdsl. The same for the same text."""
-    runtime = {name: _read(name, source) for name, source in _sources()}
+    runtime = _runtime()
     exports = _exports(runtime)
     model = _read("", text)
     kept = _reached(runtime, exports, model)
@@ -87,6 +90,12 @@ def standalone(text: str) -> str:
     )
 
 
+@cache
+def _runtime() -> Mapping[str, _Module]:
+    """The runtime's modules by name; reading them takes seconds, and they stay as they are."""
+    return {name: _read(name, source) for name, source in _sources()}
+
+
 def _sources() -> Iterator[tuple[str, str]]:
     """The runtime's modules by name, from the installed package."""
     folder = files("emdsl").joinpath("runtime")
@@ -100,7 +109,13 @@ def _sources() -> Iterator[tuple[str, str]]:
 
 def _read(name: str, text: str) -> _Module:
     tree = ast.parse(text)
-    module = _Module(name, text, references=references(tree))
+    module = _Module(
+        name,
+        text,
+        references=references(tree),
+        identifiers=identifiers(tree),
+        first=tuple(_imported_on_top(tree)),
+    )
     for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             _note_import(module, node, top=node in tree.body)
@@ -227,7 +242,7 @@ def _order(runtime: Mapping[str, _Module], kept: set[Key]) -> list[str]:
 
     def visit(name: str) -> None:
         module = runtime[name]
-        for other in sorted({*(m for m, _ in _imported_on_top(module)), *module.stars}):
+        for other in sorted({*(m for m, _ in module.first), *module.stars}):
             if other not in order:
                 visit(other)
         if name not in order:
@@ -239,8 +254,8 @@ def _order(runtime: Mapping[str, _Module], kept: set[Key]) -> list[str]:
     return [name for name in order if name in needed]
 
 
-def _imported_on_top(module: _Module) -> Iterator[Key]:
-    for node in ast.parse(module.text).body:
+def _imported_on_top(tree: ast.Module) -> Iterator[Key]:
+    for node in tree.body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{_PACKAGE}."):
             yield from ((str(node.module).removeprefix(f"{_PACKAGE}."), a.name) for a in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module == _PACKAGE:
@@ -252,9 +267,9 @@ def _names(runtime: Mapping[str, _Module], model: _Module, kept: set[Key]) -> di
 
     Equal definitions of one name (an alias that two modules spell out) share it.
     """
-    used = set(dir(builtins)) | identifiers(model.text) | {"rt", "nm", "sampling"}
+    used = set(dir(builtins)) | model.identifiers | {"rt", "nm", "sampling"}
     for part in runtime.values():
-        used |= identifiers(part.text) - set(part.defined) - set(part.foreign)
+        used |= part.identifiers - set(part.defined) - set(part.foreign)
     texts: dict[str, str] = {}
     names: dict[Key, str] = {}
     for key in sorted(kept):
