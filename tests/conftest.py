@@ -48,3 +48,26 @@ def _same_draws_in_any_order(_generators: list[tuple[np.random.Generator, Any]])
     """Each test draws what it draws alone, whichever tests ran before it."""
     for generator, state in _generators:
         generator.bit_generator.state = state
+
+
+# Of parametrised tests those cases that take six seconds and more; the others are quick.
+LONG = (
+    "families/test_limited.py::test_intervals[Cauchy(a, b)]",
+    "families/test_limited.py::test_intervals[Gumbel(a, b)]",
+    "families/test_limited.py::test_truncated[Gumbel(a, b)]",
+    "gallery/test_fit.py::test_the_command_runs[pearson_crabs_binned]",
+    "gallery/test_maximum.py::test_nothing_near_a_fit_is_better[linear_dynamical_system]",
+    "lower/test_numeric.py::test_value_is_the_blocks_share_of_q[t of two columns]",
+    "reference/test_reference.py::test_fit[earthquakes_hmm3_stationary]",
+    "report/test_dump.py::test_dumps_every_stage[pearson_crabs_binned]",
+    "report/test_dump.py::test_dumps_every_stage[truncated_normal]",
+    "report/test_explain.py::test_no_python_leaks[pearson_crabs_binned]",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the long cases slow, before pytest chooses by marks."""
+    for item in items:
+        if item.nodeid.endswith(LONG):
+            item.add_marker(pytest.mark.slow)

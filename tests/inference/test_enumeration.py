@@ -23,11 +23,12 @@ from tests.inference.generate import draft, text
 
 ROWS = 9
 
-# Together four minutes. `latent_rates`, `laplace_scale_mixture` and `t_hmm` have latent scales and
+# Together over four minutes. `latent_rates` and `laplace_scale_mixture` have latent scales and
 # rates too.
 LONG = {
     "dirichlet_multinomial", "gamma_frailty", "inverse_gamma_normal", "multivariate_t",
-    "pearson_crabs_binned", "robust_regression_scales", "t_mixture_scales", "tobit",
+    "pearson_crabs_binned", "robust_regression_scales", "student_t", "t_hmm", "t_mixture",
+    "t_mixture_scales", "tobit",
 }  # fmt: skip
 
 # Columns that the oracle takes: for shares of six it is slow, and of matrices it has order 1.
