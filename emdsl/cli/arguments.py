@@ -41,7 +41,10 @@ class Parser(argparse.ArgumentParser):
         if not words[0].startswith("-"):
             self.error(f"unexpected argument {words[0]!r}")
         known = [o for action in self._actions for o in action.option_strings]
-        suggestion = near(words[0].partition("=")[0], known)
+        option = words[0].partition("=")[0]
+        if option in known:
+            self.error(f"{option!r} goes behind the command: `{self.prog} ... {option}`")
+        suggestion = near(option, known)
         self.error(f"there is no option {words[0]!r}; {suggestion}".rstrip("; "))
 
 
@@ -59,16 +62,19 @@ def build() -> Parser:
     common.add_argument(
         "--debug",
         action="store_true",
+        default=argparse.SUPPRESS,  # before the command or behind it
         help="show Python tracebacks and warnings (also EMDSL_DEBUG=1)",
     )
     parser = Parser(
         prog="emdsl",
+        parents=[common],
         description="Fit latent-variable models by EM algorithms derived from their .em files.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"emdsl {__version__}")
+    parser.set_defaults(debug=False)
     commands = parser.add_subparsers(metavar="command", required=True, dest="command")
     for command in COMMANDS:
         sub = commands.add_parser(

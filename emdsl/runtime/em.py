@@ -251,7 +251,10 @@ def _is_lost(engine: Engine, run: Run, outward: Outward | None) -> bool:
     """Whether a run ended where functions cancel, stopped by rounding alone."""
     if outward is None or not outward.lost(run.params):
         return False
-    return _has_drowned(engine, run, outward, shaken(engine, run.params))
+    shaky, coarse = shaken(engine, run.params), grain(engine, run.params)
+    if coarse > _UNKNOWN:  # last digits may all be rounded to the same number
+        shaky = max(shaky, coarse)
+    return _has_drowned(engine, run, outward, shaky)
 
 
 def _tell_edges(boundary: Boundary, run: Run) -> None:

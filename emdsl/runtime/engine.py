@@ -384,6 +384,12 @@ class Engine:
             self._few[index] = condensed(self.pieces[index], lambda: self._still(index))
         return self._few[index]
 
+    def direct_sums(self, index: int) -> Floats:
+        """The sums over a piece's rows of the features that no latent touches, (F,)."""
+        self._sum_direct(index)
+        direct = self._direct[index]
+        return np.zeros(0) if direct is None else direct
+
     def _sum_direct(self, index: int) -> None:
         if self._direct[index] is None:
             total: Floats | None = None

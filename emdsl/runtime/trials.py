@@ -49,12 +49,13 @@ def grain(engine: Engine, params: Params) -> float:
 
     Each row's log density is a sum of products, which may be large and cancel (a von Mises of
     concentration 1e6: kappa cos x - log I0(kappa)), each known to half a unit of its last digit.
-    All rows share the coefficients, so their roundings add up. Rows that aren't kept as plain
-    arrays don't count.
+    All rows share the coefficients, so their roundings add up. What no latent touches is added up
+    before it meets them. Rows that aren't kept as plain arrays don't count.
     """
     total = 0.0
     for index, data in enumerate(engine.pieces):
-        known = data.piece.coefficients(params, engine.layout, engine.pivot)[1:]
+        direct, *known = data.piece.coefficients(params, engine.layout, engine.pivot)
+        total += float(np.abs(direct) @ np.abs(engine.direct_sums(index)))
         for chunk, features in engine.blocks(index, params):
             coefficients: Any
             rows: Any

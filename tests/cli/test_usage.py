@@ -12,6 +12,8 @@ WRONG = {
     ("explian",): "emdsl: error: there is no command 'explian'; did you mean explain?",
     ("fmt", "--chek", "m.em"): "emdsl fmt: error: there is no option '--chek'; "
     "did you mean --check or --help?",
+    ("--json", "check", "m.em"): "emdsl check: error: '--json' goes behind the command: "
+    "`emdsl check ... --json`",
     ("compile", "a.em", "b.em"): "emdsl compile: error: unexpected argument 'b.em'",
     ("dump", "--stage", "grph", "a.em"): "emdsl dump: error: there is no stage 'grph'",
     ("fit", "a.em"): "emdsl fit: error: the following arguments are required: DATA",
@@ -33,6 +35,13 @@ def test_wrong_usage(argv: tuple[str, ...], emdsl: Run) -> None:
     assert usage.startswith("usage: emdsl")
     assert error == WRONG[argv]
     assert help_line.startswith("  help: see `emdsl")
+
+
+def test_debug_goes_before_the_command_or_behind(emdsl: Run) -> None:
+    for argv in (("--debug", "check", "no.em"), ("check", "--debug", "no.em")):
+        ran = emdsl(*argv)
+        assert ran.code == 1
+        assert "no.em" in ran.err
 
 
 def test_version(emdsl: Run) -> None:

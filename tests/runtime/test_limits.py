@@ -190,3 +190,21 @@ def test_uniform_angles_have_no_direction() -> None:
     found = fit(f"{text}VonMises(m, k)\n", x)
     assert found.status == "converged"
     assert np.isclose(found.objective, -60.0 * np.log(2.0 * np.pi), rtol=1e-12, atol=0.0)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_equal_angles_have_no_concentration(count: int) -> None:
+    """k cos 0 - log I0(k) grows like log k, until k is so large that it is rounded to tens."""
+    result = fit("model M\nparam m : real\nparam k : positive\nfor n in N:\n"
+                 "    data x[n] ~ VonMises(m, k)\n", np.full(count, 0.5))  # fmt: skip
+    assert result.status == "degenerate"
+    assert result.messages[0].startswith("collapsed: k is ")
+
+
+def test_nearly_equal_angles_have_one() -> None:
+    """Far out, and known well enough: 1 / k is the angles' variance (Mardia and Jupp 2000)."""
+    x = 0.5 + 1e-5 * np.random.default_rng(3).normal(size=2000)
+    result = fit("model M\nparam m : real\nparam k : positive\nfor n in N:\n"
+                 "    data x[n] ~ VonMises(m, k)\n", x)  # fmt: skip
+    assert result.status == "converged"
+    assert result.params["k"] == pytest.approx(1.0 / x.var(), rel=1e-2)
