@@ -68,7 +68,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument(
         "--init",
         metavar="FILE",
-        help="start from these parameters: a JSON object of arrays by name, or what --json printed",
+        help="start from these parameters: a JSON object of arrays by name, what --json printed, "
+        "or what --save saved (.npz)",
     )
     search.add_argument(
         "--fix",
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     program = found.module.PROGRAM
     settings = read_settings(args.settings, program.meta)
     fixed = read_fixed(args.fix)
-    init = _init(args.init) if args.init else None
+    init = _init(args.init, program) if args.init else None
     gathered = gather_data(args, args.model, program.meta)
     data = with_constants(program.meta, gathered.arrays, settings.constants)
     result = _fit(args, program, data, settings.sizes, init, fixed)
@@ -152,8 +153,12 @@ def _fit(
     )
 
 
-def _init(name: str) -> dict[str, Any]:
+def _init(name: str, program: Program) -> dict[str, Any]:
     """Parameters to start from."""
+    if name.endswith(".npz"):
+        from emdsl.runtime import load
+
+        return dict(load(program, name).params)
     try:
         found = json.loads(read_bytes(name))
     except (ValueError, RecursionError) as error:

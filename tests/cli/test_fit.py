@@ -199,6 +199,19 @@ def test_start_from_given_parameters(normal: Path, tmp_path: Path, emdsl: Run) -
     assert (ran.code, ran.err.startswith(f"emdsl: error: {init} is not JSON: ")) == (1, True)
 
 
+def test_start_from_a_saved_fit(normal: Path, tmp_path: Path, emdsl: Run) -> None:
+    saved = tmp_path / "fit.npz"
+    emdsl("fit", normal, "-", "--save", saved, stdin="x\n4\n8\n")
+    again = ("fit", normal, "-", "--init", saved, "--max-iter", "0", "--json")
+    assert json.loads(emdsl(*again, stdin="x\n1\n2\n").out)["params"] == {"mean": 6, "sd": 2}
+    saved.write_bytes(b"x = 5")
+    ran = emdsl("fit", normal, "-", "--init", saved, stdin="x\n1\n2\n")
+    assert (ran.code, ran.err.splitlines()[0]) == (
+        1,
+        f"emdsl: error: {saved} is no saved fit, expected a file from result.save",
+    )
+
+
 USAGE = {
     ("--set", "K"): "--set K: expected NAME=VALUE",
     ("--set", "K=2"): "--set K: the model has no size or constant K",
