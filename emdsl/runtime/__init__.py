@@ -33,7 +33,7 @@ from emdsl.runtime.cut_normal import cut_normal as cut_normal
 from emdsl.runtime.cut_normal import cut_normal_summary as cut_normal_summary
 from emdsl.runtime.cut_normal import stretches as stretches
 from emdsl.runtime.deviations import Deviations as Deviations
-from emdsl.runtime.em import Iteration as Iteration
+from emdsl.runtime.em_run import Iteration as Iteration
 from emdsl.runtime.engine import Chunk as Chunk
 from emdsl.runtime.engine import Engine as Engine
 from emdsl.runtime.engine import ImpossibleError as ImpossibleError

@@ -3,92 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
-from emdsl.runtime.alive import Gone
 from emdsl.runtime.boundary import Boundary
 from emdsl.runtime.converge import fell, has_converged, rounding
 from emdsl.runtime.creeping import Creeping, latent_scales
 from emdsl.runtime.edges import at_edge, edge_texts
-from emdsl.runtime.empty import emptied, identical, weighted
+from emdsl.runtime.em_run import Iteration, Rules, Run
+from emdsl.runtime.empty import emptied, identical
 from emdsl.runtime.engine import Engine, ImpossibleError
-from emdsl.runtime.floors import Floors
 from emdsl.runtime.frozen import Frozen
-from emdsl.runtime.guard import COLLAPSED, Guard, Tightest, infinite, stuck, undefined
+from emdsl.runtime.guard import COLLAPSED, Guard, infinite, stuck, undefined
 from emdsl.runtime.improper import ImproperError
 from emdsl.runtime.leap import Leaper
-from emdsl.runtime.outward import GAIN, Outward, is_unbounded
-from emdsl.runtime.peaks import Peaks
 from emdsl.runtime.program import Params, Statistics
 from emdsl.runtime.trials import grain, objective_at, shaken, tried
+from emdsl.runtime.verdicts import (
+    UNKNOWN,
+    collapse_text,
+    floor_texts,
+    has_collapsed,
+    has_drowned,
+    has_none,
+    is_endless,
+    is_lost,
+    look_for_peaks,
+    report_fall,
+    runs_away,
+    tell_edges,
+)
 
-Status = Literal["converged", "max_iter", "degenerate", "decreased", "interrupted"]
-
-_DROWNED = 1e-2  # in the objective: last digits that make so much difference
-_UNKNOWN = 1.0  # in the objective: what is known no better is no maximum
 _SHAKEN = 10.0  # falls of so many times what the last digits do are rounding
 _SLOW = 10  # iterations, before the first leap
 _SLOWER = 50  # the same where only discrete latents are summed out: most runs end before
 _CHECK = 8  # iterations between looks at matrices, which cost an eigenvalue problem
-
-
-@dataclass(frozen=True, slots=True)
-class Iteration:
-    """What `on_iteration` is told: after the E-step of `iteration`, under `params`."""
-
-    restart: int
-    iteration: int
-    objective: float
-    params: Params
-
-
-@dataclass(slots=True)
-class Run:
-    """One run: its last good parameters and the objective there.
-
-    `settled` says that an M-step is known to leave the parameters it begins with as they are.
-    """
-
-    restart: int
-    attempt: int
-    params: Params
-    objective: float = math.nan
-    log_likelihood: float = math.nan
-    log_prior: float = 0.0
-    trace: list[float] = field(default_factory=list)
-    status: Status = "max_iter"
-    messages: list[str] = field(default_factory=list)
-    impossible: ImpossibleError | None = None
-    gone: Gone = field(default_factory=dict)
-    settled: bool = False
-
-    @property
-    def n_iter(self) -> int:
-        return max(len(self.trace) - 1, 0)
-
-    def keep(self, params: Params, log_likelihood: float, log_prior: float) -> None:
-        """Parameters that are no worse than those before."""
-        self.params, self.objective = params, log_likelihood + log_prior
-        self.log_likelihood, self.log_prior = log_likelihood, log_prior
-        self.trace.append(self.objective)
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """When to stop and what to do with a collapsing variance (`floor` None: stop)."""
-
-    max_iter: int
-    tol: float
-    floor: float | None
-    rows: float
-    outward: Outward | None = None
-    peaks: Peaks | None = None
-    floors: Floors | None = None
 
 
 def run_em(
@@ -116,7 +68,7 @@ def run_em(
         return
     except np.linalg.LinAlgError:
         run.status = "degenerate"
-        run.messages.append(_collapse_text(guard, run) + f" at iteration {run.n_iter + 1}")
+        run.messages.append(collapse_text(guard, run) + f" at iteration {run.n_iter + 1}")
         return
     except ImpossibleError as error:
         run.status = "degenerate"
@@ -146,7 +98,7 @@ def _examine(engine: Engine, guard: Guard, run: Run, rules: Rules, statistics: S
         engine.program.m_step(replace(statistics, notes=notes), run.params)
         run.messages += notes
     if rules.peaks is not None:
-        _look_for_peaks(engine, run, rules, rules.peaks)
+        look_for_peaks(engine, run, rules, rules.peaks)
     if without and rules.floor is None:
         run.status = "degenerate"
     for name in stuck(engine.program, statistics, run.params):
@@ -187,7 +139,7 @@ def _iterate(
         if inner is not params:
             params, known, since = inner, None, len(trace)
         tightest = found.ratio if look else min(tightest, found.ratio)
-        if _has_collapsed(found, run, rules, iteration):
+        if has_collapsed(found, run, rules, iteration):
             return None
         if not (trace and run.settled):
             statistics = engine.e_step(params) if known is None else known
@@ -195,9 +147,9 @@ def _iterate(
         prior = program.log_prior(params, layout)
         objective = statistics.log_likelihood + prior
         if (
-            _has_none(run, objective, iteration)
-            or _runs_away(engine, run, rules, params, objective)
-            or _is_endless(creeping, run)
+            has_none(run, objective, iteration)
+            or runs_away(engine, run, rules, params, objective)
+            or is_endless(creeping, run)
         ):
             return None
         noise = rounding(objective, rules.rows, tightest)[0]
@@ -210,7 +162,7 @@ def _iterate(
             run.keep(params, statistics.log_likelihood, prior)
             watch(Iteration(run.restart, iteration, objective, params))
         if fallen or has_converged(trace[since:], rules.tol, noise):
-            if _has_collapsed(boundary.tightest(params), run, rules, iteration):
+            if has_collapsed(boundary.tightest(params), run, rules, iteration):
                 return None
             still = _Still(boundary, creeping, leaper)
             there = _onwards(engine, still, run, rules, iteration)
@@ -232,41 +184,12 @@ def _iterate(
         params = boundary.held(params)
         params, plain = _ahead(leaper, params, iteration, trace[since:], rules.tol)
         floored.update(dict.fromkeys(raised))
-    if _is_lost(engine, run, rules.outward):
+    if is_lost(engine, run, rules.outward):
         return None
     run.messages += edge_texts(program.meta, edge)
-    _tell_edges(boundary, run)
-    run.messages += _floor_texts(floored, run, rules)
+    tell_edges(boundary, run)
+    run.messages += floor_texts(floored, run, rules)
     return statistics
-
-
-def _floor_texts(held: Iterable[str], run: Run, rules: Rules) -> list[str]:
-    names = dict.fromkeys(held)
-    if rules.floors is not None:
-        names |= dict.fromkeys(rules.floors.touched(run.params))
-    return [f"floored: {name} was held at {rules.floor:g} of the data's variance" for name in names]
-
-
-def _is_lost(engine: Engine, run: Run, outward: Outward | None) -> bool:
-    """Whether a run ended where functions cancel, stopped by rounding alone."""
-    if outward is None or not outward.lost(run.params):
-        return False
-    shaky, coarse = shaken(engine, run.params), grain(engine, run.params)
-    if coarse > _UNKNOWN:  # last digits may all be rounded to the same number
-        shaky = max(shaky, coarse)
-    return _has_drowned(engine, run, outward, shaky)
-
-
-def _tell_edges(boundary: Boundary, run: Run) -> None:
-    """Say which variances are zero by right, or that what seemed so is not."""
-    if boundary.is_sound(run.params):
-        run.messages += boundary.texts(run.params)
-        return
-    run.status = "degenerate"
-    run.messages.append(
-        f"collapsed: {', '.join(boundary.places)} can go to the edge, and the likelihood has no "
-        "bound there"
-    )
 
 
 def _leaper(engine: Engine, rules: Rules) -> Leaper:
@@ -375,20 +298,20 @@ def _after_fall(
     worst = rounding(step.objective, rules.rows, found.ratio)[1] + grain(engine, step.params)
     known = not fell(step.objective, run.trace[-1], worst)
     if step.raised and not known:
-        _report_fall(engine, run, step.params, step.objective, step.iteration, step.raised)
+        report_fall(engine, run, step.params, step.objective, step.iteration, step.raised)
         return None
     shaky = shaken(engine, step.params, run.params)
-    if _has_drowned(engine, run, rules.outward, shaky):
+    if has_drowned(engine, run, rules.outward, shaky):
         return None
     if not known and fall > _SHAKEN * shaky:
-        _report_fall(engine, run, step.params, step.objective, step.iteration, step.raised)
+        report_fall(engine, run, step.params, step.objective, step.iteration, step.raised)
         return None
-    run.status = "converged" if shaky <= _UNKNOWN else "degenerate"
+    run.status = "converged" if shaky <= UNKNOWN else "degenerate"
     run.messages.append(
         f"the objective is known to {max(shaky, fall):.1g} only: its parts cancel where the "
         "parameters have gone"
     )
-    _tell_edges(step.boundary, run)
+    tell_edges(step.boundary, run)
     return engine.e_step(run.params)
 
 
@@ -414,134 +337,3 @@ def _hold(guard: Guard, params: Params, rules: Rules) -> tuple[Params, tuple[str
     if rules.floors is not None:
         params = rules.floors.clipped(params)
     return guard.floored(params, rules.floor)
-
-
-def _has_collapsed(found: Tightest, run: Run, rules: Rules, iteration: int) -> bool:
-    if rules.floor is not None or found.ratio >= COLLAPSED:
-        return False
-    run.status = "degenerate"
-    run.messages.append(
-        f"collapsed: {found.place} has {found.ratio:.1e} of the data's variance "
-        f"at iteration {iteration}"
-    )
-    return True
-
-
-def _is_endless(creeping: Creeping, run: Run) -> bool:
-    if not creeping.endless:
-        return False
-    run.status = "degenerate"
-    run.messages.append(
-        f"collapsed: the objective grows without bound as {creeping.place} goes further out"
-    )
-    return True
-
-
-def _has_none(run: Run, objective: float, iteration: int) -> bool:
-    """Whether the objective is no number."""
-    if math.isfinite(objective):
-        return False
-    run.status = "degenerate"
-    run.messages.append(f"the objective is {objective} at iteration {iteration}")
-    return True
-
-
-def _runs_away(engine: Engine, run: Run, rules: Rules, params: Params, objective: float) -> bool:
-    """Whether a parameter of a numeric block is on its way to where the objective has no bound."""
-    if rules.outward is None:
-        return False
-    suspect = rules.outward.suspect(params, run.params if run.trace else None)
-    if suspect is None or not is_unbounded(
-        objective, run.objective, suspect, partial(objective_at, engine)
-    ):
-        return False
-    run.status = "degenerate"
-    run.messages.append(
-        f"collapsed: {suspect.place} is {suspect.value:.1e} at iteration {run.n_iter + 1} and the "
-        "objective grows without bound further out"
-        f"{_not_held(rules)}"
-    )
-    return True
-
-
-def _has_drowned(engine: Engine, run: Run, outward: Outward | None, shaky: float) -> bool:
-    """Whether rounding alone has stopped a parameter on its way to an infinite objective."""
-    if outward is None or not shaky > _DROWNED:
-        return False
-    for place, value, nearer in outward.inward(run.params):
-        if not abs(run.objective - objective_at(engine, nearer)) <= GAIN:
-            run.status = "degenerate"
-            run.messages.append(
-                f"collapsed: {place} is {value:.1e} at iteration {run.n_iter}, where rounding "
-                f"leaves the objective uncertain by {shaky:.1g}"
-            )
-            return True
-    return False
-
-
-def _look_for_peaks(engine: Engine, run: Run, rules: Rules, peaks: Peaks) -> None:
-    """Whether coefficients make a row infinitely likely, or did until rounding stopped them."""
-    row = peaks.row(engine, run.params)
-    if row is None:
-        return
-    block = peaks.rising(run.params, partial(objective_at, engine))
-    if block is None and not shaken(engine, run.params) > _DROWNED:
-        return
-    names = ", ".join((block or peaks.blocks[0]).params)
-    run.status = "degenerate"
-    run.messages.append(
-        f"collapsed: {names} make row {row} ever more likely, without bound{_not_held(rules)}"
-    )
-
-
-def _not_held(rules: Rules) -> str:
-    """What to say to one who has asked for a floor that is none here."""
-    if rules.floor is None:
-        return ""
-    return "; no floor holds what isn't a scale: bound it by `constrain`, or give it a prior"
-
-
-def _report_fall(
-    engine: Engine,
-    run: Run,
-    params: Params,
-    objective: float,
-    iteration: int,
-    raised: tuple[str, ...],
-) -> None:
-    if raised:  # a policy, not a bug
-        run.status = "degenerate"
-        run.messages.append(
-            f"holding {', '.join(raised)} at the floor lowered the objective at iteration "
-            f"{iteration}: stopped before it"
-        )
-    else:
-        run.status = "decreased"
-        run.messages.append(_decreased(engine, run, params, objective, iteration))
-
-
-def _collapse_text(guard: Guard, run: Run) -> str:
-    try:
-        found = guard.tightest(run.params)
-    except (np.linalg.LinAlgError, FloatingPointError):
-        return "collapsed: a matrix is no longer positive definite"
-    return f"collapsed: {found.place} is no longer positive definite" if found.place else (
-        "collapsed: a matrix is no longer positive definite")  # fmt: skip
-
-
-def _decreased(engine: Engine, run: Run, params: Params, objective: float, iteration: int) -> str:
-    """Report the bug, naming the plate it is in where that can be found out."""
-    where = ""
-    if len(engine.pieces) > 1:
-        worst, fall = "", 0.0
-        after = engine.log_evidence(params)
-        for axes, rows in engine.log_evidence(run.params).items():
-            lost = weighted(engine, axes, rows) - weighted(engine, axes, after[axes])
-            if lost > fall:
-                worst, fall = engine.levels.name(axes), lost
-        where = f", most of it in plate {worst}" if worst else ""
-    return (
-        f"the objective fell from {run.objective:.12g} to {objective:.12g} at iteration "
-        f"{iteration} of restart {run.restart}{where}: EM can't do that, so this is a bug in "
-        "emdsl, please report it with the model file; the parameters are those before the fall"
-    )

@@ -17,7 +17,8 @@ from emdsl.runtime.bind import bind
 from emdsl.runtime.centred import Centred, centred
 from emdsl.runtime.creeping import latent_scales
 from emdsl.runtime.distant import WORTHLESS, far_latents
-from emdsl.runtime.em import Iteration, Rules, Run, run_em
+from emdsl.runtime.em import run_em
+from emdsl.runtime.em_run import Iteration, Rules, Run
 from emdsl.runtime.engine import Engine
 from emdsl.runtime.errors import DataError, ParamsError, near
 from emdsl.runtime.floors import floors_of

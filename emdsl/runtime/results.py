@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime import latents, moments, queries
-from emdsl.runtime.em import Status
+from emdsl.runtime.em_run import Status
 from emdsl.runtime.errors import DataError
 from emdsl.runtime.impute import Imputed
 from emdsl.runtime.impute import impute as _impute
