@@ -40,7 +40,7 @@ class Contender:
 class Workload:
     """A race on one data set; `enter(scale)` makes the contenders, emdsl first.
 
-    `goal` is the ratio that shared/design/performance.md asks for, to the first peer.
+    `goal` is the ratio to the first peer that there should be.
     """
 
     name: str

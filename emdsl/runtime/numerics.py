@@ -182,7 +182,8 @@ def settle(new: Floats, old: Floats, kind: str = "real") -> Floats:
     """
     if isinstance(old, Held):
         return _settle_held(new, old, kind)
-    new = np.broadcast_to(new, old.shape)
+    if np.shape(new) != old.shape:
+        new = np.broadcast_to(new, old.shape)
     if kind == "positive":
         new = np.maximum(new, 0.0)
     elif kind == "unit":

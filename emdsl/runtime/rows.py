@@ -156,8 +156,11 @@ def cut(
     start = 0
     for dims, symmetric, mask in features:
         if mask is not None and complete[mask]:
-            constant = found[0].reshape((*states, *(1,) * len(dims)))
-            found.append(np.broadcast_to(constant, (*states, *dims)))
+            if dims:
+                constant = found[0].reshape((*states, *(1,) * len(dims)))
+                found.append(np.broadcast_to(constant, (*states, *dims)))
+            else:
+                found.append(found[0])
             continue
         width = dims[0] * (dims[0] + 1) // 2 if symmetric else math.prod(dims)
         part = sums[..., start : start + width]
