@@ -87,7 +87,7 @@ def diagnose(
             return ()
         origin, there, flat = frame, np.zeros_like(frame.flat), np.zeros_like(frame.flat)
         if not frame.plain or frame.restricted:
-            center = centred(point, kinds, held)
+            center = at_zero(point, kinds, held)
             origin = Coordinates(center, kinds, batch, held, restriction, shift)
             there, flat = origin.first()
         before = origin.curvature(flat, objective.slopes(origin.point(flat), True))
@@ -127,15 +127,15 @@ def sizes_of(curvature: Floats, before: Floats) -> Floats:
     return found
 
 
-def centred(point: Point, kinds: tuple[str, ...], held: tuple[Mask | None, ...] | None) -> Point:
+def at_zero(point: Point, kinds: tuple[str, ...], held: tuple[Mask | None, ...] | None) -> Point:
     """The point with its real parameters at 0, but for entries that are held."""
     return tuple(
-        _centred(x, kind, None if held is None else held[i])
+        _at_zero(x, kind, None if held is None else held[i])
         for i, (x, kind) in enumerate(zip(point, kinds, strict=True))
     )
 
 
-def _centred(x: Floats, kind: str, held: Mask | None) -> Floats:
+def _at_zero(x: Floats, kind: str, held: Mask | None) -> Floats:
     if kind != "real":
         return x
     return np.zeros_like(x) if held is None else np.where(held, x, 0.0)

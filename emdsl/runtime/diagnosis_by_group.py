@@ -21,7 +21,7 @@ from emdsl.runtime.diagnosis import (
     LITTLE,
     Problem,
     Way,
-    centred,
+    at_zero,
     said_of,
     shortened,
     sizes_of,
@@ -48,7 +48,7 @@ def diagnose_by_group(
     held = staying(objective, point)
     with np.errstate(all="ignore"):
         frame = Coordinates(point, kinds, batch, held)
-        origin = Coordinates(centred(point, kinds, held), kinds, batch, held)
+        origin = Coordinates(at_zero(point, kinds, held), kinds, batch, held)
         naming = Naming(frame, names, kinds)
         here, there = _Looked(objective, frame, arms), _Looked(objective, origin, arms)
         far = unbounded(objective, frame, naming.logs)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdsl.runtime.confined import climb_within, rules_of
+from emdsl.runtime.diagnosis import at_zero
 from emdsl.runtime.diagnosis_by_group import diagnose_by_group
 from emdsl.runtime.newton import LARGE, TOL, Rough, diagnose, maximise
 from emdsl.runtime.numerics import ones
@@ -238,10 +239,7 @@ class Share:
         start = self.start()
         if rules_of(self) is not None:
             return start  # which obeys them
-        return tuple(
-            np.zeros_like(x) if kind == "real" else x
-            for x, kind in zip(start, self.block.kinds, strict=True)
-        )
+        return at_zero(start, self.block.kinds, None)
 
     def higher(self, one: Point, other: Point, part: float = 0.0) -> Point:
         """For each problem the other point if it is better, by more than a part of the value."""

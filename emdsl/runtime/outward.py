@@ -37,8 +37,8 @@ class Suspect:
 
     `back` are the parameters with the entry alone where it was, `folds` e-folds nearer; None where
     it has hardly moved, or isn't beyond all doubt far. `along` are those with it and everything
-    positive that went about as far further out, `twice` those with
-    it as far again beyond `params`; None where there are none.
+    positive that went about as far further out, `twice` those with it as far again beyond `params`;
+    None where there are none.
     """
 
     place: str

@@ -132,7 +132,7 @@ def solve(group: tuple[str, ...], derived: Derived) -> Update | None:
 
 @dataclass(frozen=True)
 class Beside:
-    """Absolute values beside terms that Newton's method has derivatives of (`numeric.Corners`)."""
+    """Absolute values beside terms that Newton's method has derivatives of."""
 
     group: tuple[str, ...]
     atoms: Atoms

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
@@ -23,12 +23,15 @@ from emdsl.derive.mstep.calculus import Summand, slope
 from emdsl.derive.mstep.concave import curves_down, is_concave
 from emdsl.derive.mstep.record import record
 from emdsl.derive.mstep.restricted import Restriction
-from emdsl.derive.mstep.share import Deviation, Formula, Numeric, RowPart, Share, Why
+from emdsl.derive.mstep.share import Formula, Numeric, RowPart, Share, Why
 from emdsl.derive.mstep.ties import once, tied, ties
 from emdsl.derive.smooth import AbsPower, smooth
 from emdsl.derive.statistics import Derived, Term
 from emdsl.derive.table import Atoms
 from emdsl.model.graph import Param
+
+if TYPE_CHECKING:
+    from emdsl.derive.mstep.absolute import Beside
 
 KINDS = ("real", "positive", "unit", "simplex", "ordered")  # those with unconstrained coordinates
 
@@ -127,34 +130,12 @@ def _put_in(q: Part, update: Update, atoms: Atoms) -> Part:
     return replace(q, summand=Summand(q.summand.expr.xreplace(new), q.summand.axes))
 
 
-class Corners(Protocol):
-    """Tells absolute values of what is affine in a group from terms that have derivatives."""
-
-    def apart(self, parts: list[Part]) -> tuple[list[Part], list[Part]]:
-        """The terms with derivatives, and the absolute values."""
-        ...
-
-    def squares(self, bent: list[Part]) -> list[Part]:
-        """Their squares, which tie the same entries to each other."""
-        ...
-
-    def deviations(
-        self,
-        bent: list[Part],
-        cells: list[tuple[str, ...]],
-        twins: list[tuple[str, ...]],
-        batch: list[tuple[int, ...]],
-    ) -> tuple[Deviation, ...]:
-        """The absolute values as weights, targets and designs."""
-        ...
-
-
 def solve(
     group: tuple[str, ...],
     derived: Derived,
     profiled: tuple[Update, ...] = (),
     given: Numeric | None = None,
-    corners: Corners | None = None,
+    corners: Beside | None = None,
 ) -> Update:
     """The numeric update of a group of parameters, with the formulas of those profiled put in.
 
