@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Ties = tuple[tuple[tuple[int, int], ...], ...]  # of each upper block: axes of either parameter
 Shapes = tuple[tuple[int, ...], ...]
 
+_ENTRYWISE = ("real", "positive", "unit")  # kinds whose entries have coordinates of their own
 _MOST = 4 * 10**6  # numbers in an arrow: more of them aren't formed
 _ADDED = 2 * 10**7  # numbers added up over blocks of rows: more take longer than L-BFGS does
 _BORDER = 1500  # shared unknowns: their matrix is factorised whole
@@ -53,7 +54,7 @@ def arms_of(own: Shapes, ties: Ties, kinds: tuple[str, ...], blocks: int) -> Arm
     """
     best: Arms | None = None
     for i in range(len(own)):
-        if kinds[i] not in ("real", "positive", "unit"):
+        if kinds[i] not in _ENTRYWISE:
             continue
         found = _with(i, own, ties, kinds)
         if found is not None and (best is None or found.each.size > best.each.size):
@@ -74,7 +75,7 @@ def _with(first: int, own: Shapes, ties: Ties, kinds: tuple[str, ...]) -> Arms |
         return None
     members, places = [first], [axes]
     for j in range(count):
-        if j == first or kinds[j] not in ("real", "positive", "unit"):
+        if j == first or kinds[j] not in _ENTRYWISE:
             continue
         to = dict(_between(ties, count, first, j))
         if not set(axes) <= set(to):
