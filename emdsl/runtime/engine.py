@@ -58,6 +58,7 @@ _LEAST = 1e-290  # of the largest: a part that is only what was cut off
 _CUT = 1e-295  # a posterior below e^-690 was cut off there
 _SETTLING = 4  # times that missing cells are filled in anew
 _LEAST_ROWS = 2048  # where more is done for a block than two products
+_SPARSE = 8  # rows that one stands for, from which a sample is kept
 _CACHED = 2**28  # bytes of features kept between iterations; past that they are made anew
 
 
@@ -143,6 +144,7 @@ class Engine:
             data.guests = tuple(g for d in self.pieces for g in d.gaps if g.gaps.home == index)
         self._direct = [None] * len(self.pieces)
         self._few: dict[int, tuple[Chunk, Features] | None] = {}
+        self._samples: dict[tuple[int, int], Statistics] = {}
         for structure in self.structures:
             structure.share()
 
@@ -293,7 +295,18 @@ class Engine:
         )
 
     def _thinned(self, first: int, step: int) -> Statistics:
-        """The statistics of every so-many-th row, weighted to stand for all: there is no latent."""
+        """The statistics of every so-many-th row, weighted to stand for all: there is no latent.
+
+        Those of few rows are kept: a look at where a run ends is at the rows that it began with.
+        """
+        known = self._samples.get((first, step))
+        if known is None:
+            known = self._sampled(first, step)
+            if step >= _SPARSE:
+                self._samples[first, step] = known
+        return known
+
+    def _sampled(self, first: int, step: int) -> Statistics:
         values: dict[str, Floats] = {}
         rows: Kept = {}
         for index, data in enumerate(self.pieces):
@@ -308,7 +321,8 @@ class Engine:
             assert direct is not None
             values.update(data.piece.collect(direct, (), self.layout))
         blocks = {key: tuple(found) for key, found in rows.items()}
-        return Statistics(values, np.nan, self.layout, self.pivot, blocks)
+        return Statistics(values, np.nan, self.layout, self.pivot, blocks,
+                          found={} if self.constraints is None else None)  # fmt: skip
 
     def _live_evidence(self, index: int, params: Params | None, kept: Kept) -> float:
         """The log likelihood that no latent of these rows touches, where data and params mix."""

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from emdsl.runtime.arrow import arrow
-from emdsl.runtime.ascent import scaling
 from emdsl.runtime.coordinates import Coordinates
 from emdsl.runtime.curve import Curve
 from emdsl.runtime.diagnosis import diagnose
 from emdsl.runtime.objective import Floats, Mask, Objective, Point, Restriction, Slopes
+from emdsl.runtime.rough import Rough
 from emdsl.runtime.tied import Arms
 
 __all__ = ["LARGE", "TOL", "Objective", "Restriction", "Rough", "Slopes", "diagnose", "maximise"]
@@ -35,6 +35,8 @@ _PATIENT = 0.5  # the second of those
 _STALE = 0.25  # the first of a rough Hessian of the start, far off: another is worth a few steps
 _MENDED = 0.45  # the first where gradients mend it from the beginning
 _FEW = 8  # unknowns up to which a Hessian costs about what a gradient does
+_CHEAP = 20  # unknowns whose Hessian costs twice what a gradient does
+_AFTERWARDS = 4  # steps by a new Hessian
 _ENOUGH = 1e-13  # of a value: what is left to gain where there are many rows
 _UNSEEN = _ROUNDING  # of a value: what is left to gain where it costs little to go on
 _NOTHING = 1e-7 * _ROUNDING  # of a value: too little to be worth finding the value after the step
@@ -47,36 +49,6 @@ _LAST_DIGITS = (1.0 + 7e-16, 1.0 - 9e-16, 1.0 + 2e-15)
 _MORE_DIGITS = (*_LAST_DIGITS, 1.0 + 3e-13, 1.0 - 8e-13, 1.0 + 2e-12)
 _IDLE = 0.0125  # of the longest step: more than that with nothing to gain leads nowhere
 _LESS = 1e-8 * _NOTHING  # a chord step doesn't square the error that is left
-
-
-class Rough(NamedTuple):
-    """An objective that nearly is another one, of so many rows of its data."""
-
-    objective: Objective
-    rows: int
-
-    def curve(self, frame: Coordinates, flat: Floats) -> Curve:
-        """Its curvature, between that of the sample and that of unknowns without correlation.
-
-        The correlations between n rows' columns are off by 1 / n in the mean square. What part of
-        all there are that is, is the part that they are shrunk by (Schaefer and Strimmer 2005,
-        Stat. Appl. Genet. Mol. Biol. 4, section 2.4).
-        """
-        curvature = frame.settled(
-            frame.curvature(flat, self.objective.slopes(frame.point(flat), True))
-        )
-        count = frame.unknowns
-        if frame.gauge is None and count > 1 and np.isfinite(curvature).all():
-            scale = scaling(curvature)
-            square = (curvature * scale[:, :, None] * scale[:, None, :]) ** 2
-            found = square.sum(axis=(-2, -1)) - np.trace(square, axis1=-2, axis2=-1)
-            noise = count * (count - 1) / self.rows
-            kept = 1.0 - noise / np.maximum(found, noise)
-            on = np.arange(count)
-            diagonal = curvature[:, on, on]
-            curvature = curvature * kept[:, None, None]
-            curvature[:, on, on] = diagonal
-        return Curve(curvature)
 
 
 def maximise(
@@ -174,6 +146,7 @@ def _newton(
             trusted = True
     again = trusted  # whether a rough Hessian may be replaced by another
     renewed = False  # whether the one of the start has been
+    pace = _Pace.of(at.values, 0, frame.unknowns)
     for count in range(1, steps + 1):
         if not active.any():
             break
@@ -185,12 +158,15 @@ def _newton(
         elif before is not None:
             curve.learn(at.here - before[0], before[1] - gradient)
         step, gain = curve.step(frame, gradient, active)
+        if count == 1:
+            pace = _Pace.of(gain, count, frame.unknowns)
         slowest = _STALE if again and not renewed else patience.slowest
         slow = promised is not None and (active & (gain > slowest * promised)).any()
         if slow and again and rough is not None:
             curve, again, renewed = rough.curve(frame, at.flat), False, True
             step, gain = curve.step(frame, gradient, active)
-        elif slow:
+            pace = _Pace.of(gain, count, frame.unknowns)
+        elif slow or (patience is _ROUGH and pace.is_slow(gain, count, at.values, active)):
             slopes = objective.slopes(frame.point(at.flat), True)
             curve = _curve(frame, at.flat, slopes, arms)
             step, gain = curve.step(frame, gradient, active)
@@ -204,14 +180,12 @@ def _newton(
             break
         step[~active] = 0.0
         size = 1.0 + np.abs(at.values)
-        if promised is None:  # the error after it is the square of what it is
-            last = gain <= 2.0 * tol * size
-            if newtons is not None and final:
-                last |= gain * (gain / newtons) ** 2 <= _UNSEEN * size
-        else:  # the error falls as it did
-            known = np.where(np.isfinite(promised), promised, 1.0)
-            ahead = 0.01 * tol**2 if rough is None else _ENOUGH
-            last = gain * (gain / known) <= ahead * size
+        if promised is None:
+            last = _ends_by_own(gain, newtons if final else None, tol, size)
+        else:
+            last = _ends_as_before(
+                gain, promised, 0.01 * tol**2 if rough is None else _ENOUGH, size
+            )
         whole = not (gain > _MOST * size).any()
         if not whole:
             shorter = np.minimum(1.0, _MOST * size / np.maximum(gain, size))
@@ -237,6 +211,46 @@ def _newton(
             curve, promised, before, patience = None, None, None, _Patience.of(frame.unknowns)
     lower = at.values < first_values
     return np.where(lower[:, None], first, at.flat) if lower.any() else at.flat
+
+
+def _ends_by_own(gain: Floats, before: Floats | None, tol: float, size: Floats) -> Mask:
+    """Whether a step by its own Hessian is the last: the error after it is the square."""
+    last: Mask = gain <= 2.0 * tol * size
+    if before is not None:
+        last |= gain * (gain / before) ** 2 <= _UNSEEN * size
+    return last
+
+
+def _ends_as_before(gain: Floats, promised: Floats, least: float, size: Floats) -> Mask:
+    """Whether a step by an older Hessian is the last: the error falls as it did."""
+    known = np.where(np.isfinite(promised), promised, 1.0)
+    last: Mask = gain * (gain / known) <= least * size
+    return last
+
+
+class _Pace(NamedTuple):
+    """How fast the gains fall that steps by one rough Hessian promise.
+
+    most, since : the first gain, and which step that was. (It falls most at first, and later ones
+        profit of the pairs that are learned: the last fall alone would mislead either way.)
+    few : how many passes over all rows a new Hessian takes, with the steps that follow it.
+    """
+
+    most: Floats
+    since: int
+    few: float
+
+    @classmethod
+    def of(cls, gain: Floats, count: int, unknowns: int) -> _Pace:
+        return cls(gain, count, unknowns / _CHEAP + _AFTERWARDS)
+
+    def is_slow(self, gain: Floats, count: int, values: Floats, active: Mask) -> bool:
+        """Whether going on takes more passes than that."""
+        if count < self.since + 2:
+            return False
+        fall = np.log(self.most / gain) / (count - self.since)
+        left = np.log(gain / (_ENOUGH * (1.0 + np.abs(values))))
+        return bool((active & (left > self.few * fall)).any())
 
 
 class _Patience(NamedTuple):

@@ -29,7 +29,10 @@ _LEAST = 1e-9  # and its inverse: how far to look
 _WORTH = 0.5  # of the value at a start, for one in another unit
 _MANY = 8_000  # rows from which some of them are looked at first
 _EACH = 4  # rows for each unknown at the least, where a part stands for all
-_START = 1 / 32  # of all rows, to look for a start on
+_PLENTY = 300  # of which a Hessian has next to no noise
+_MORE_EACH = 12  # where unknowns are correlated
+_LONG = 2e5  # rows times unknowns from which a pass takes far longer than what surrounds it
+_START, _START_EACH = 1 / 32, 20  # of all rows, to look for a start on, and for each unknown
 _HESSIAN = 4.0  # of all rows for each unknown: their Hessian costs less than the gradient of all
 _NARROW = 32  # unknowns up to which it is the rows that count, and not the products
 _MOST = 0.5  # of all rows: more are not worth leaving the others out
@@ -102,9 +105,9 @@ def climb(
     if not statistics.thorough:
         return share.stored(share.climb(share.start(), block.steps))
     start = share.start()
-    few, rough = share.few(), share.rough()
-    one = few or rough or share
-    if one.is_small:
+    few = share.few()
+    one = few or (*share.samples(), share)[0]
+    if one.is_small or one.whole is not None:
         one.remember(one.zero())
     begun = one.scanned(one.higher(start, one.zero()))
     if few is not None:
@@ -173,16 +176,40 @@ class Share:
 
     def few(self) -> Share | None:
         """Rows enough to find out roughly where the maximum is; None where it takes too many."""
-        wanted = max(_START * self.count, _EACH * self.unknowns)
+        wanted = max(_START * self.count, _START_EACH * self.unknowns)
         cost = wanted * (1.0 + self.unknowns / _CHEAP)
-        return self._some(wanted) if cost < _MOST * self.count else None
+        if cost >= _MOST * self.count or self.count * self.unknowns < _LONG:
+            return None
+        return self._some(wanted)
 
-    def rough(self) -> Share | None:
-        """Rows enough for a Hessian that is nearly right; None where it takes nearly all."""
+    def samples(self, each: int = 0) -> tuple[Share, ...]:
+        """Rows enough for a Hessian that is nearly right, in halves that tell how nearly.
+
+        each : rows for each unknown at the least. Not in halves where they are very many; none
+            where it takes nearly all.
+        """
         n = self.unknowns
         if self.arms() is not None:
-            return None  # it takes little more than a gradient
-        return self._some(max(_HESSIAN * self.count / max(n, _NARROW), _EACH * n))
+            return ()  # it takes little more than a gradient
+        wanted = each * n or max(_HESSIAN * self.count / max(n, _NARROW), _EACH * n)
+        step = self._step(wanted)
+        if step is None:
+            return ()
+        if wanted > _PLENTY * n:
+            return (self.part(0, step),)
+        return self.part(0, 2 * step), self.part(step, 2 * step)
+
+    def rough(self) -> Rough | None:
+        """The Hessian of a sample; of a larger one where that is worth it."""
+        some = self.samples()
+        if not some:
+            return None
+
+        def wider() -> Rough | None:
+            more = self.samples(_MORE_EACH)
+            return Rough(more) if more and more[0].count > some[0].count else None
+
+        return Rough(some, wider)
 
     def others(self) -> Share:
         """As many rows as here, but other ones."""
@@ -191,12 +218,17 @@ class Share:
         return self.whole.part(first + step // 2, step)
 
     def _some(self, wanted: float) -> Share | None:
-        """So many rows; a part isn't taken apart again."""
+        """So many rows; None where that is nearly all."""
+        step = self._step(wanted)
+        return None if step is None else self.part(0, step)
+
+    def _step(self, wanted: float) -> int | None:
+        """Every which row makes so many; a part isn't taken apart again."""
         if self.whole is not None or self.statistics.thin is None:
             return None
         if self.count < _MANY or wanted > _MOST * self.count:
             return None
-        return self.part(0, int(self.count / wanted))
+        return int(self.count / wanted)
 
     def part(self, first: int, step: int) -> Share:
         """Rows from one on, each so-many-th, in place of all."""
@@ -213,8 +245,7 @@ class Share:
         if rules is not None:
             return climb_within(self, start, steps, rules)
         tol = TOL if self.whole is None else _NEAR
-        some = self.rough() if steps == ALL else None
-        rough = None if some is None else Rough(some, some.count)
+        rough = self.rough() if steps == ALL else None
         return maximise(self, start, block.kinds, block.batch, steps=steps, shift=block.shift,
                         rough=rough, tol=tol, cheap=self.is_small, final=steps == ALL,
                         arms=self.arms())  # fmt: skip
@@ -227,7 +258,11 @@ class Share:
             return diagnose_by_group(
                 self, self.start(), block.kinds, block.params, block.batch, arms
             )
-        some = self._some(max(_LOOK, _LOOK_EACH * self.unknowns))
+        least = _LOOK_EACH * self.unknowns
+        wanted = max(_LOOK, least)
+        known = self.samples()[:1]  # where all is zero
+        near = known and least <= known[0].count < 2 * wanted
+        some = known[0] if near else self._some(wanted)
         if some is not None and not some.wrong():  # nor of all, then
             return ()
         return diagnose(

@@ -15,7 +15,9 @@ from emdsl.runtime.newton import Slopes
 class Counted:
     """Counts calls, and keeps the values that were asked for."""
 
-    calls: dict[str, int] = field(default_factory=lambda: {"value": 0, "slopes": 0}, init=False)
+    calls: dict[str, int] = field(
+        default_factory=lambda: {"value": 0, "slopes": 0, "hessian": 0}, init=False
+    )
 
     def _count(self, what: str) -> None:
         self.calls[what] += 1
@@ -42,6 +44,7 @@ class Logistic(Counted):
         g = (self.w * (self.y - p)) @ self.x - self.ridge * point[0]
         if not second:
             return Slopes((g,))
+        self._count("hessian")
         h = -np.einsum("...n,np,nq->...pq", self.w * p * (1 - p), self.x, self.x)
         h = h - self.ridge * np.eye(self.x.shape[1])
         return Slopes((g,), ((h,),))

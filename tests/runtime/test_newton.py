@@ -45,7 +45,8 @@ def test_a_step_costs_one_value_and_one_slopes_and_the_start_one_value() -> None
     x, y = logistic_data()
     objective = Logistic(x, y, np.ones(len(y)))
     maximise(objective, (np.zeros(3),), ("real",), 0, steps=2)
-    assert objective.calls == {"value": 3, "slopes": 2}
+    assert objective.calls["value"] == 3
+    assert objective.calls["slopes"] == 2
 
 
 @pytest.mark.parametrize("n", [60, 2000])
@@ -83,7 +84,7 @@ def test_at_the_maximum_one_look_at_the_slopes_is_enough() -> None:
     (beta,) = maximise(objective, (np.zeros(3),), ("real",), 0, steps=30)
     objective.calls.update(value=0, slopes=0)
     (again,) = maximise(objective, (beta,), ("real",), 0, steps=30)
-    assert objective.calls == {"value": 1, "slopes": 1}
+    assert (objective.calls["value"], objective.calls["slopes"]) == (1, 1)
     assert np.array_equal(again, beta)
 
 
