@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from race import Contender, Workload, missing, module_of
 from scipy.special import digamma, expit, gammaln, logsumexp, polygamma, softmax
 
+FACTOR, CHAIN, HEAVY, UNITS = "a common factor", "a chain", "heavy tails", "own units"
 Floats = NDArray[np.float64]
 FLAT = 3e-8
 NEAR = 1e-6  # part of the log likelihood that a mixture may stop below its maximum
@@ -64,9 +65,19 @@ def _flat(name: str, slope: Floats, n: int) -> str:
 # --- one regression ----------------------------------------------------------------------------
 
 
-def _covariates(n: int, p: int) -> tuple[np.random.Generator, Floats]:
+def _covariates(n: int, p: int, how: str = "") -> tuple[np.random.Generator, Floats]:
+    """A column of ones, and normal columns; by default they have nothing to do with each other."""
     rng = np.random.default_rng(5)
     u = rng.normal(size=(n, p))
+    if how == FACTOR:  # each two correlate by 0.3
+        u = np.sqrt(0.7) * u + np.sqrt(0.3) * rng.normal(size=(n, 1))
+    elif how == CHAIN:  # neighbours correlate by 0.5
+        for j in range(1, p):
+            u[:, j] = 0.5 * u[:, j - 1] + np.sqrt(0.75) * u[:, j]
+    elif how == HEAVY:  # some rows are far out
+        u *= rng.standard_t(4, size=(n, 1))
+    elif how == UNITS:
+        u *= np.exp(rng.normal(size=p))
     u[:, 0] = 1.0
     return rng, u
 
@@ -89,11 +100,13 @@ def _lbfgs(u: Floats, y: Floats, slope: Slope, score: Score) -> Contender:
     return Contender(name, step, lambda: score(found[0].coef_))
 
 
-def logistic(n: int, p: int) -> Any:
+def logistic(n: int, p: int, how: str = "") -> Any:
     def go(scale: float) -> list[Contender]:
         rows = int(n * scale)
-        rng, u = _covariates(rows, p)
-        y = (rng.random(rows) < expit(u @ rng.normal(0.0, 1.0 / np.sqrt(p), p))).astype(float)
+        rng, u = _covariates(rows, p, how)
+        chance = rng.random(rows)
+        line = u @ rng.normal(0.0, 1.0 / np.sqrt(p), p)
+        y = (chance < expit(line / line.std() if how else line)).astype(float)
 
         def slope(beta: Floats) -> Floats:
             return (y - expit(u @ beta.reshape(-1))) @ u
@@ -340,9 +353,21 @@ def _fit(name: str, enter: Any, goal: float | None = None) -> Workload:
 
 WORKLOADS = [
     _fit("logistic regression, N=1e3 P=10", logistic(1_000, 10), 1.0),
+    _fit(f"the same, N=1e3 P=10, {FACTOR}", logistic(1_000, 10, FACTOR), 1.0),
+    _fit(f"the same, N=1e3 P=10, {CHAIN}", logistic(1_000, 10, CHAIN), 1.0),
     _fit("logistic regression, N=1e5 P=10", logistic(100_000, 10), 1.0),
+    _fit(f"the same, N=1e5 P=10, {FACTOR}", logistic(100_000, 10, FACTOR), 1.0),
+    _fit(f"the same, N=1e5 P=10, {HEAVY}", logistic(100_000, 10, HEAVY), 1.0),
     _fit("logistic regression, N=1e5 P=50", logistic(100_000, 50), 1.0),
+    _fit(f"the same, N=1e5 P=50, {FACTOR}", logistic(100_000, 50, FACTOR), 1.0),
+    _fit(f"the same, N=1e5 P=50, {CHAIN}", logistic(100_000, 50, CHAIN), 1.0),
+    _fit("logistic regression, N=1e4 P=100", logistic(10_000, 100), 1.0),
+    _fit(f"the same, N=1e4 P=100, {FACTOR}", logistic(10_000, 100, FACTOR), 1.0),
+    _fit(f"the same, N=1e4 P=100, {UNITS}", logistic(10_000, 100, UNITS), 1.0),
     _fit("logistic regression, N=2e4 P=200", logistic(20_000, 200), 1.0),
+    _fit(f"the same, N=2e4 P=200, {FACTOR}", logistic(20_000, 200, FACTOR), 1.0),
+    _fit(f"the same, N=2e4 P=200, {CHAIN}", logistic(20_000, 200, CHAIN), 1.0),
+    _fit(f"the same, N=2e4 P=200, {HEAVY}", logistic(20_000, 200, HEAVY), 1.0),
     _fit("group effects, N=1e5 G=1e3 P=5", group_effects(100_000, 5, 1_000), 1.0),
     _fit("group effects, N=1e5 G=1e4 P=5", group_effects(100_000, 5, 10_000), 1.0),
     _fit("softmax regression, N=1e5 P=10 V=5", multinomial(100_000, 10, 5), 1.0),
