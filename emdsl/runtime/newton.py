@@ -19,9 +19,20 @@ from emdsl.runtime.objective import Floats, Mask, Objective, Point, Restriction,
 from emdsl.runtime.rough import Rough
 from emdsl.runtime.tied import Arms
 
-__all__ = ["LARGE", "TOL", "Objective", "Restriction", "Rough", "Slopes", "diagnose", "maximise"]
+__all__ = [
+    "LARGE",
+    "LARGEST",
+    "TOL",
+    "Objective",
+    "Restriction",
+    "Rough",
+    "Slopes",
+    "diagnose",
+    "maximise",
+]
 
-LARGE = 300  # unknowns of one problem from which its Hessian is not worth forming
+LARGE = 300  # unknowns of one problem from which its Hessian isn't worth forming at each iteration
+LARGEST = 1000  # nor once and for all
 
 TOL = 1e-12  # of a value: what a last step may promise to gain
 _ROUNDING = 64 * np.finfo(np.float64).eps  # of a value: a sum of many terms of about its size
@@ -30,15 +41,16 @@ _SHORTEST = 1e-20  # part of a step
 _MOST = 1e6  # of a value: more gain than this is a curvature that has vanished by the wayside
 _AS_PROMISED = 0.05  # of the promised gain: so little off, the Hessian serves once more
 _SLOWEST = 0.04  # of the gain promised before: a chord step that promises more is not taken
-_ROUGHLY = 0.25  # the first of a rough Hessian, or one that costs much beside such a step
 _PATIENT = 0.5  # the second of those
 _STALE = 0.25  # the first of a rough Hessian of the start, far off: another is worth a few steps
+_SMALL_SHARE = 0.125  # of all rows: a part's Hessian that costs far less than that of all
 _MENDED = 0.45  # the first where gradients mend it from the beginning
 _FEW = 8  # unknowns up to which a Hessian costs about what a gradient does
 _CHEAP = 20  # unknowns whose Hessian costs twice what a gradient does
 _AFTERWARDS = 4  # steps by a new Hessian
 _ENOUGH = 1e-13  # of a value: what is left to gain where there are many rows
 _UNSEEN = _ROUNDING  # of a value: what is left to gain where it costs little to go on
+_TRACELESS = 1e-3 * _UNSEEN  # the same where it falls bit by bit
 _NOTHING = 1e-7 * _ROUNDING  # of a value: too little to be worth finding the value after the step
 _SMALL = 0.01  # of a value: less is likely to be what is gained
 _LEAP = 30.0
@@ -90,15 +102,15 @@ def maximise(
         EM begins where this ends, and should find it no lower.)
 
     A problem whose start has no finite value or gradient is left there. The result may share
-    memory with the start. With more than LARGE unknowns to a problem, and no arms, it is L-BFGS
-    that climbs, which does not know the scales of the parameters: covariates should be of about one
-    size.
+    memory with the start. With more than LARGE unknowns to a problem (LARGEST where nothing
+    follows), and no arms, it is L-BFGS that climbs, which does not know the scales of the
+    parameters: covariates should be of about one size.
     """
     frame = Coordinates(start, kinds, batch, held, restriction, shift)
     if not frame.problems or not frame.unknowns:
         return frame.point(frame.first()[1])
     with np.errstate(all="ignore"):
-        if frame.unknowns > LARGE and arms is None:
+        if frame.unknowns > (LARGEST if final else LARGE) and arms is None:
             from emdsl.runtime.quasi import climb
 
             return frame.point(climb(objective, frame, steps, tol))
@@ -162,7 +174,7 @@ def _newton(
             pace = _Pace.of(gain, count, frame.unknowns)
         slowest = _STALE if again and not renewed else patience.slowest
         slow = promised is not None and (active & (gain > slowest * promised)).any()
-        if slow and again and rough is not None:
+        if slow and again and rough is not None and rough.share < _SMALL_SHARE:
             curve, again, renewed = rough.curve(frame, at.flat), False, True
             step, gain = curve.step(frame, gradient, active)
             pace = _Pace.of(gain, count, frame.unknowns)
@@ -183,9 +195,8 @@ def _newton(
         if promised is None:
             last = _ends_by_own(gain, newtons if final else None, tol, size)
         else:
-            last = _ends_as_before(
-                gain, promised, 0.01 * tol**2 if rough is None else _ENOUGH, size
-            )
+            trace = _TRACELESS if final else 0.01 * tol**2
+            last = _ends_as_before(gain, promised, trace if rough is None else _ENOUGH, size)
         whole = not (gain > _MOST * size).any()
         if not whole:
             shorter = np.minimum(1.0, _MOST * size / np.maximum(gain, size))
@@ -265,7 +276,7 @@ class _Patience(NamedTuple):
     def of(cls, unknowns: int) -> _Patience:
         """The more unknowns, the more a new Hessian costs beside a gradient."""
         more = max(1.0, unknowns / _FEW)
-        return cls(min(_SLOWEST * more, _PATIENT), min(_AS_PROMISED * more, _ROUGHLY))
+        return cls(min(_SLOWEST * more, _PATIENT), min(_AS_PROMISED * more, _MENDED))
 
 
 _ROUGH = _Patience(_PATIENT, _MENDED)  # of a Hessian that is rough from the beginning

@@ -13,7 +13,7 @@ import numpy as np
 from emdsl.runtime.confined import climb_within, rules_of
 from emdsl.runtime.diagnosis import at_zero
 from emdsl.runtime.diagnosis_by_group import diagnose_by_group
-from emdsl.runtime.newton import LARGE, TOL, Rough, diagnose, maximise
+from emdsl.runtime.newton import LARGE, LARGEST, TOL, Rough, diagnose, maximise
 from emdsl.runtime.numerics import ones
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Dim, Params, Rows, Statistics
@@ -30,7 +30,7 @@ _WORTH = 0.5  # of the value at a start, for one in another unit
 _MANY = 8_000  # rows from which some of them are looked at first
 _EACH = 4  # rows for each unknown at the least, where a part stands for all
 _PLENTY = 300  # of which a Hessian has next to no noise
-_MORE_EACH = 12  # where unknowns are correlated
+_MORE_EACH, _MORE = 12, 0.25  # where unknowns are correlated, and of all at the most
 _LONG = 2e5  # rows times unknowns from which a pass takes far longer than what surrounds it
 _START, _START_EACH = 1 / 32, 20  # of all rows, to look for a start on, and for each unknown
 _HESSIAN = 4.0  # of all rows for each unknown: their Hessian costs less than the gradient of all
@@ -107,7 +107,7 @@ def climb(
     start = share.start()
     few = share.few()
     one = few or (*share.samples(), share)[0]
-    if one.is_small or one.whole is not None:
+    if share.arms() is None and one.unknowns <= LARGEST:
         one.remember(one.zero())
     begun = one.scanned(one.higher(start, one.zero()))
     if few is not None:
@@ -201,15 +201,17 @@ class Share:
 
     def rough(self) -> Rough | None:
         """The Hessian of a sample; of a larger one where that is worth it."""
-        some = self.samples()
-        if not some:
-            return None
+
+        def of(some: tuple[Share, ...], wider: Callable[[], Rough | None] | None) -> Rough:
+            return Rough(some, sum(s.count for s in some) / self.count, wider)
 
         def wider() -> Rough | None:
             more = self.samples(_MORE_EACH)
-            return Rough(more) if more and more[0].count > some[0].count else None
+            return of(more, None) if more and more[0].count > some[0].count else None
 
-        return Rough(some, wider)
+        some = self.samples()
+        worth = _MORE_EACH * self.unknowns < _MORE * self.count
+        return of(some, wider if worth else None) if some else None
 
     def others(self) -> Share:
         """As many rows as here, but other ones."""

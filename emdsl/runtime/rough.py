@@ -9,7 +9,6 @@ what is left is strong, each eigenvalue is put right by itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
@@ -25,20 +24,31 @@ _MANY = 16  # unknowns: of fewer eigenvalues there is no density
 _WIDEST = np.sqrt(5.0)  # of Epanechnikov's kernel
 
 
-class Rough(NamedTuple):
+class Rough:
     """An objective as a sample of its data shows it, or two halves of one, scaled to stand for all.
 
-    wider : one of more rows, where there are, worth its price where unknowns are correlated.
+    share : what part of all rows that is.
     """
 
-    parts: tuple[Objective, ...]
-    wider: Callable[[], Rough | None] | None = None
+    def __init__(
+        self,
+        parts: tuple[Objective, ...],
+        share: float,
+        wider: Callable[[], Rough | None] | None = None,
+    ) -> None:
+        """`wider` gives one of more rows, where there are, worth its price among correlations."""
+        self._parts = parts
+        self._wider = wider
+        self._better: Rough | None = None
+        self.share = share
 
     def curve(self, frame: Coordinates, flat: Floats) -> Curve:
         """Its curvature, less what having few rows has added to the correlations of unknowns."""
+        if self._better is not None:
+            return self._better.curve(frame, flat)
         one, *others = (
             frame.settled(frame.curvature(flat, p.slopes(frame.point(flat), True)))
-            for p in self.parts
+            for p in self._parts
         )
         if not others:
             return Curve(one)
@@ -54,9 +64,10 @@ class Rough(NamedTuple):
         kept = np.maximum(1.0 - noise / found, 0.0)
         rows = count * (count - 1) / np.maximum(noise, 1e-300)
         if count >= _MANY and (kept > _CORRELATED).any() and (rows < _ENOUGH * count).any():
-            wider = None if self.wider is None else self.wider()
-            if wider is not None:
-                return wider.curve(frame, flat)
+            self._better = None if self._wider is None else self._wider()
+            if self._better is not None:
+                self.share = self._better.share
+                return self._better.curve(frame, flat)
             if (rows > _FEW * count).all():
                 return Curve(without_noise(curvature * scale, rows) / scale)
         on = np.arange(count)

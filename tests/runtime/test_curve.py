@@ -87,7 +87,7 @@ def test_a_rough_hessian_leads_to_the_same_maximum_with_one_of_all_rows_at_most(
         Logistic(x[20::40], y[20::40], np.full(100, 40.0)),
     )
     start = (np.zeros(13),)
-    (near,) = maximise(whole, start, ("real",), 0, steps=60, rough=Rough(halves))
+    (near,) = maximise(whole, start, ("real",), 0, steps=60, rough=Rough(halves, 0.05))
     assert whole.seconds <= 1  # where what the gradients mended comes to nothing at the end
     (exact,) = maximise(whole, start, ("real",), 0, steps=60)
     assert whole.seconds > 2
@@ -100,7 +100,7 @@ def test_a_rough_hessian_of_something_else_is_given_up() -> None:
     y = (RNG.random(500) < special.expit(x @ [0.5, 1.0, -1.0, 0.2])) * 1.0
     whole = Asked(x, y, np.ones(500))
     wrong = Logistic(x * [1.0, 100.0, 0.01, 1.0], y, np.ones(500))
-    rough = Rough((wrong,))
+    rough = Rough((wrong,), 0.1)
     (found,) = maximise(whole, (np.zeros(4),), ("real",), 0, steps=200, rough=rough)
     (exact,) = maximise(whole, (np.zeros(4),), ("real",), 0, steps=60)
     assert np.allclose(found, exact, atol=1e-4)

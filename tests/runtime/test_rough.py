@@ -83,7 +83,7 @@ def test_heavy_tails_count_as_few_rows() -> None:
     frame = Coordinates((zero[0],), ("real",), 0)
     some = halves(x, y, 4 * size)
     gradient = RNG.normal(size=(1, size))
-    step, _ = Rough(some).curve(frame, zero).step(frame, gradient, np.ones(1, dtype=bool))
+    step, _ = Rough(some, 0.02).curve(frame, zero).step(frame, gradient, np.ones(1, dtype=bool))
     diagonal = sum(0.5 * (h.w[:, None] * 0.25 * h.x**2).sum(0) for h in some)
     rough = sum(0.5 * -h.slopes((zero[0],), True).hessian[0][0] for h in some)
     plain = np.linalg.solve(rough, gradient[0])
@@ -101,8 +101,8 @@ def test_passes_over_all_rows_are_few(kind: str, heavy: bool, most: int) -> None
     line = x @ RNG.normal(size=size)
     y = (RNG.random(n) < special.expit(line / line.std())) * 1.0
     whole = Logistic(x, y, np.ones(n))
-    wider = Rough(halves(x, y, 12 * size))
-    rough = Rough(halves(x, y, 4 * size), lambda: wider)
+    wider = Rough(halves(x, y, 12 * size), 0.2)
+    rough = Rough(halves(x, y, 4 * size), 0.07, lambda: wider)
     (found,) = maximise(whole, (np.zeros(size),), ("real",), 0, steps=60, rough=rough, final=True)
     passes = whole.calls["slopes"]
     assert np.abs(whole.slopes((found,), False).gradient[0]).max() < 1e-6 * n

@@ -71,6 +71,17 @@ def test_a_fit_to_many_rows_ends_at_the_maximum(n: int, p: int) -> None:
     assert result.log_likelihood == pytest.approx(y @ eta - np.logaddexp(0.0, eta).sum(), rel=1e-12)
 
 
+@pytest.mark.parametrize("n", [2_500, 12_000])
+def test_many_covariates_in_units_of_their_own(n: int) -> None:
+    u, y = data(n, 350)
+    size = 10.0 ** np.random.default_rng(1).uniform(-4.0, 4.0, 350)
+    result = model("logistic_regression").fit({"u": u * size, "y": y}, progress=False)
+    eta = result.params["intercept"] + (u * size) @ result.params["beta"]
+    rest = y - expit(eta)
+    assert max(abs(rest.mean()), np.abs(rest @ u / n).max()) < 1e-7
+    assert not result.messages
+
+
 def test_separation_and_collinearity_among_many_rows_are_told() -> None:
     u, _ = data(9_000, 3)
     logistic = model("logistic_regression")

@@ -19,7 +19,7 @@ from emdsl.report.rows import with_rows
 from emdsl.report.rules.context import Context
 from emdsl.report.style import Math
 from emdsl.report.tidy import fraction
-from emdsl.runtime.newton import LARGE
+from emdsl.runtime.newton import LARGE, LARGEST
 from emdsl.runtime.numeric import ALL, FEW
 
 LETTERS = Letters(("η", "ζ", "ξ", "ω"), ("ρ", "π", "τ", "υ"), ("c", "h", "b", "a"))
@@ -46,7 +46,8 @@ def write_method(page: Page, *, iterated: bool) -> None:
         " A step that would lower Q is shortened until it doesn't, so the objective never falls."
         " Where Q curves upwards, the size of the curvature counts, so that the step still goes"
         " uphill. In a problem with more than"
-        f" {LARGE} unknowns L-BFGS takes the steps, from the gradient alone.",
+        f" {LARGE if iterated else LARGEST} unknowns L-BFGS takes the steps, from the gradient"
+        " alone.",
     )
 
 
