@@ -201,6 +201,41 @@ def multinomial(n: int, p: int, v: int) -> Any:
     return go
 
 
+def lasso(n: int, p: int) -> Any:
+    """A Laplace prior of scale 1/20 on the slopes; scikit-learn's saga ends at the same objective.
+
+    (Its liblinear, too, is a lasso, but of the intercept as well.)
+    """
+
+    def go(scale: float) -> list[Contender]:
+        rows = int(n * scale)
+        rng, u = _covariates(rows, p + 1)
+        u, few = np.ascontiguousarray(u[:, 1:]), max(3, p // 20)
+        y = (rng.random(rows) < expit(u[:, :few] @ rng.normal(size=few))).astype(float)
+
+        def score(intercept: Floats, beta: Floats) -> float:
+            line = float(np.ravel(intercept)[0]) + u @ beta.reshape(-1)
+            return float(y @ line - np.logaddexp(0.0, line).sum() - 20.0 * np.abs(beta).sum())
+
+        own = Whole("lasso_logistic", {"u": u, "y": y}, 1e-8)
+        first = Contender(
+            "emdsl", own.step, lambda: score(*(own.result.params[k] for k in ("intercept", "beta")))
+        )
+        if missing("sklearn"):
+            return [first]
+        from sklearn.linear_model import LogisticRegression
+
+        peer = LogisticRegression(l1_ratio=1, C=1 / 20, solver="saga", tol=1e-6, max_iter=10_000)
+
+        def step() -> None:
+            peer.fit(u, y)
+
+        return [first, Contender("scikit-learn saga", step,
+                                 lambda: score(peer.intercept_, peer.coef_))]  # fmt: skip
+
+    return go
+
+
 # --- mixtures: flexmix's way, each component fitted again at every step ------------------------
 
 
@@ -368,6 +403,9 @@ WORKLOADS = [
     _fit(f"the same, N=2e4 P=200, {FACTOR}", logistic(20_000, 200, FACTOR), 1.0),
     _fit(f"the same, N=2e4 P=200, {CHAIN}", logistic(20_000, 200, CHAIN), 1.0),
     _fit(f"the same, N=2e4 P=200, {HEAVY}", logistic(20_000, 200, HEAVY), 1.0),
+    _fit("lasso, N=1e3 P=10", lasso(1_000, 10), 1.0),
+    _fit("lasso, N=1e4 P=50", lasso(10_000, 50), 1.0),
+    _fit("lasso, N=2e3 P=300", lasso(2_000, 300), 1.0),
     _fit("group effects, N=1e5 G=1e3 P=5", group_effects(100_000, 5, 1_000), 1.0),
     _fit("group effects, N=1e5 G=1e4 P=5", group_effects(100_000, 5, 10_000), 1.0),
     _fit("softmax regression, N=1e5 P=10 V=5", multinomial(100_000, 10, 5), 1.0),

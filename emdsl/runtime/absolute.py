@@ -12,16 +12,11 @@ from numpy.typing import NDArray
 
 from emdsl.runtime.bent import least_bent
 from emdsl.runtime.constraints import System
+from emdsl.runtime.descent import least_with_squares
 from emdsl.runtime.deviations import Deviations, Table, counted, is_apart, place_of, table_of
 from emdsl.runtime.diagnosis import diagnose
 from emdsl.runtime.held import Held
-from emdsl.runtime.medians import (
-    deviation,
-    least_absolute,
-    least_with_squares,
-    least_within,
-    weighted_median,
-)
+from emdsl.runtime.medians import deviation, least_absolute, least_within, weighted_median
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Statistics
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from emdsl.runtime.bent import least_bent
 from emdsl.runtime.coordinates import Coordinates
+from emdsl.runtime.descent import least_with_squares
 from emdsl.runtime.deviations import Table, counted, is_apart, table_of
 from emdsl.runtime.diagnosis import diagnose
-from emdsl.runtime.medians import least_with_squares
 from emdsl.runtime.objective import Floats, Mask, Point, Slopes
 from emdsl.runtime.rules import fixed_of, rules_of
 
@@ -189,12 +189,11 @@ def _step(
 
 def _exact(way: Floats, here: Floats, design: Floats, left: Floats) -> Floats:
     """The way with coefficients that it takes to a corner of their own exactly there."""
-    alone = (design != 0.0).sum(axis=0) == 1
-    for r in np.flatnonzero(alone):
-        (j,) = np.flatnonzero(design[:, r])
-        to = left[r] / design[j, r]
-        if abs(way[j] - to) <= 1e-14 * max(abs(to), abs(here[j])):
-            way[j] = to
+    alone = np.flatnonzero((design != 0.0).sum(axis=0) == 1)
+    j = np.argmax(design[:, alone] != 0.0, axis=0)
+    to = left[alone] / design[j, alone]
+    near = np.abs(way[j] - to) <= 1e-14 * np.maximum(np.abs(to), np.abs(here[j]))
+    way[j[near]] = to[near]
     return way
 
 
@@ -202,6 +201,13 @@ def _positive(curvature: Floats) -> Floats:
     """With the sizes of its eigenvalues, and something where it is flat."""
     diagonal = np.abs(np.diagonal(curvature))
     scale = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
-    values, vectors = np.linalg.eigh(curvature / np.outer(scale, scale))
+    scaled = curvature / np.outer(scale, scale)
+    try:
+        np.linalg.cholesky(scaled - _FLAT * len(scaled) * np.eye(len(scaled)))
+    except np.linalg.LinAlgError:
+        pass
+    else:
+        return curvature
+    values, vectors = np.linalg.eigh(scaled)
     sizes = np.maximum(np.abs(values), _FLAT * max(float(np.abs(values).max()), 1.0))
     return np.asarray((vectors * sizes) @ vectors.T * np.outer(scale, scale))

@@ -19,8 +19,6 @@ _NO_WEIGHT = 1e-15  # of the largest weight
 _RANK = 1e-11  # of the largest column: a direction that the design does not have
 _GAP = 1e-11  # of a sum of deviations, to the bound that its dual gives
 _NEAR = 100.0  # a start is near if its deviations are no more than so many times the least
-_SWEEPS = 1000  # through all coefficients
-_SETTLED = 1e-13  # of the largest coefficient
 _NUDGE = 1e-9  # of the typical deviation, by which ties are broken
 
 
@@ -60,42 +58,6 @@ def bent_median(points: Floats, weights: Floats, slope: float, bend: float) -> f
     before = float(total[first - 1]) if first else 0.0
     between = (slope + whole - 2.0 * before) / bend
     return between if first == len(kept) else min(between, float(points[kept[first]]))
-
-
-def least_with_squares(
-    design: Floats,
-    target: Floats,
-    weights: Floats,
-    slope: Floats,
-    curve: Floats,
-    start: Floats,
-    limits: Floats | None = None,
-) -> Floats:
-    """The least place of sum(weights |target - theta @ design|) - slope @ theta + squares.
-
-    The squares are theta @ curve @ theta / 2. Each column of the design has one entry that isn't
-    zero. One coefficient after the other is put where it is least, until none moves: for such sums
-    the least place of all (Tseng 2001). `limits` are bounds of the coefficients, (2, P).
-    """
-    found = start.copy()
-    own = [np.flatnonzero(row) for row in design]
-    points = [target[o] / row[o] for o, row in zip(own, design, strict=True)]
-    growth = [weights[o] * np.abs(row[o]) for o, row in zip(own, design, strict=True)]
-    for _ in range(_SWEEPS):
-        before = found.copy()
-        for j, (at, fast) in enumerate(zip(points, growth, strict=True)):
-            bend = float(curve[j, j])
-            rest = float(slope[j] - curve[j] @ found + bend * found[j])
-            if bend > 0.0:
-                found[j] = bent_median(at, fast, rest, bend)
-            elif len(at):
-                place = weighted_median(at, fast, np.argsort(at), rest)
-                found[j] = place if np.isfinite(place) else found[j]
-            if limits is not None:
-                found[j] = min(max(found[j], limits[0, j]), limits[1, j])
-        if np.abs(found - before).max() <= _SETTLED * np.abs(found).max():
-            break
-    return found
 
 
 def least_absolute(
