@@ -50,45 +50,42 @@ def shared_within(value: Floats, held: Bools, lower: Floats, upper: Floats, old:
     the bounds. An s < 0 (of a Dirichlet argument below 1) is like 0; such an entry is at its lower
     bound, or no higher than it was. Rows that aren't finite are NaN.
     """
-    if not ((np.isfinite(lower) | np.isfinite(upper)) & ~held).any():
+    bounded = np.isfinite(lower) | np.isfinite(upper)
+    if not (bounded & ~held).any():
         return shared_out(value, held)
     low, high = np.maximum(lower, 0.0), np.minimum(upper, 1.0)
-    room = 1.0 - _sum(value, held)
-    counted = ~held & (value > 0.0)
-    spare = ~held & ~counted & (old > 0.0)
-    last = ~held & ~counted & ~spare
-    found = np.where(held, value, 0.0)
-    later = counted | spare | last
-    for weight, among in ((value, counted), (old, spare), (np.ones_like(old), last)):
-        later = later & ~among
-        part = _between(weight, among, low, high, room - _sum(low, later))
-        found = np.where(among, part, found)
-        room = room - _sum(part, among)
-    finite = np.isfinite(value).all(axis=-1, keepdims=True)
-    return np.where(finite, found, np.nan)
+    found = np.where(held, value, low)
+    finite = np.isfinite(value)
+    counted = ~held & finite & (value > 0.0)
+    other = ~held & ~counted
+    tiers = [(value, counted)]
+    if other.any():
+        was = other & (old > 0.0)
+        tiers += [(old, was), (np.ones_like(old), other & ~was)]
+    for weight, among in tiers:
+        left = 1.0 - np.where(among, 0.0, found).sum(axis=-1, keepdims=True)
+        found = np.where(among, _between(np.where(among, weight, 0.0), low, high, left), found)
+    whole = finite.all(axis=-1, keepdims=True)
+    return found if whole.all() else np.where(whole, found, np.nan)
 
 
-def _between(weight: Floats, among: Bools, low: Floats, high: Floats, total: Floats) -> Floats:
-    """Of these entries min(max(weight / m, low), high), with m such that they sum to total.
+def _between(weight: Floats, low: Floats, high: Floats, total: Floats) -> Floats:
+    """min(max(weight / m, low), high), with m such that those with a weight sum to total.
 
-    total : (..., 1). Where there is no such m they are all at one side. Other entries are 0.
+    weight, low, high : (..., K), weights not below 0; total : (..., 1). Where there is no such m
+    they are all at one side. What has no weight is of no meaning.
     """
-    found = np.where(among, low, 0.0)
-    free = among
+    found = np.zeros_like(weight)
     while True:
-        left = total - _sum(found, among & ~free)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(free, weight, 0.0) / _sum(weight, free) * left
-        under, over = free & (share < low), free & (share > high)
-        short, beyond = _sum(low - share, under), _sum(share - high, over)
-        settled = (under & (short >= beyond)) | (over & (beyond >= short))
-        if not settled.any():
-            return np.where(free, share, found)
-        found = np.where(settled, np.where(under, low, high), found)
-        free = free & ~settled
-
-
-def _sum(values: Floats, among: Bools) -> Floats:
-    """Of these entries of each row, (..., 1)."""
-    found: Floats = np.sum(values, axis=-1, keepdims=True, where=among)
-    return found
+        sums = weight.sum(axis=-1, keepdims=True)
+        left = total - found.sum(axis=-1, keepdims=True)
+        share = weight / np.where(sums > 0.0, sums, 1.0) * left
+        inside = np.minimum(np.maximum(share, low), high)
+        moved = np.where(weight > 0.0, inside - share, 0.0)
+        if not moved.any():
+            free: Floats = found + share
+            return free
+        more = moved.sum(axis=-1, keepdims=True)
+        settled = ((moved > 0.0) & (more >= 0.0)) | ((moved < 0.0) & (more <= 0.0))
+        found = np.where(settled, inside, found)
+        weight = np.where(settled, 0.0, weight)

@@ -122,3 +122,9 @@ def test_scales_of_counts_are_no_matter() -> None:
     counts = np.array([1e300, 1e-300, 3.0, 1e-310])
     found = within(counts, [0.0, 0.0, 0.0, 0.2], [0.3, NONE, 0.4, NONE])
     assert found == pytest.approx([0.3, 0.1, 0.4, 0.2])
+
+
+def test_a_row_that_is_not_finite_is_not_a_number_and_the_others_are() -> None:
+    found = within([[np.nan, 1.0], [np.inf, 1.0], [1.0, 3.0]], 0.3, NONE)
+    assert np.isnan(found[:2]).all()
+    assert found[2] == pytest.approx([0.3, 0.7])
