@@ -166,6 +166,47 @@ def test_shares_that_newtons_method_finds(
     assert ((fit.params["w"] >= lower) & (fit.params["w"] <= upper)).all()
 
 
+GROUPS = """\
+model Groups(G = 2)
+param w[G] : simplex[3]
+param s[G] : positive
+for n in N:
+    input g[n] : index[G]
+    data  x[n] : simplex[3] ~ Dirichlet(s[g[n]] * w[g[n]])
+"""
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_rows_of_newtons_method_are_apart_or_one_problem(tied: bool) -> None:
+    """Two rows with bounds of their own; scales that are one make them one problem."""
+    rng, g = np.random.default_rng(1), np.arange(80) % 2
+    x = np.where(g[:, None] == 0, rng.dirichlet([2, 6, 12], 80), rng.dirichlet([10, 8, 2], 80))
+    texts = ["w[0, 0] >= 0.2", "w[0, 2] <= 0.5", "w[1, 0] == 0.25", "w[1, 2] >= 0.3"]
+    fit = load(GROUPS, *texts, *(["s[0] == s[1]"] * tied)).fit({"x": x, "g": g}, tol=1e-12)
+
+    def value(t: Floats) -> float:
+        w, s = t[:6].reshape(2, 3), t[[6, 6 if tied else 7]]
+        a = (s[:, None] * w)[g]
+        return float((gammaln(s[g]) - gammaln(a).sum(1) + ((a - 1) * np.log(x)).sum(1)).mean())
+
+    bounds = [
+        (0.2, 1),
+        (1e-9, 1),
+        (1e-9, 0.5),
+        (0.25, 0.25),
+        (1e-9, 1),
+        (0.3, 1),
+        (0.1, 99),
+        (0.1, 99),
+    ]
+    best = highest(
+        value, [0.3, 0.3, 0.4, 0.25, 0.4, 0.35, 9, 9], bounds, [slice(0, 3), slice(3, 6)]
+    )
+    assert fit.status == "converged"
+    assert fit.n_params == 2 + 1 + (1 if tied else 2)
+    assert fit.log_likelihood == pytest.approx(80 * best, abs=1e-7)
+
+
 def test_starts_are_within_bounds_and_no_iteration_goes_down() -> None:
     x = np.random.default_rng(2).normal(size=60) ** 3
     model = load(MIXTURE, "weight >= 0.25", "weight[2] >= 0.4")
