@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import optimize, stats
-from scipy.special import gammaln
+from scipy.special import digamma, gammaln
 
 import emdsl
 from emdsl.runtime.errors import ParamsError
@@ -164,6 +164,24 @@ def test_shares_that_newtons_method_finds(
     assert fit.n_params == free
     assert fit.log_likelihood == pytest.approx(best, abs=1e-7)
     assert ((fit.params["w"] >= lower) & (fit.params["w"] <= upper)).all()
+
+
+def test_many_shares_that_newtons_method_finds_are_level_between_their_bounds() -> None:
+    """Slopes by hand: equal between bounds, lower at lower bounds, higher at upper ones."""
+    rng = np.random.default_rng(1)
+    p = rng.gamma(1.0, 1.0, 50)
+    x = rng.dirichlet(1000.0 * (p / p.sum() + 0.002) / 1.1, 200)
+    fit = load(SHARES.replace("[4]", "[50]"), "w >= 0.012", "w <= 0.03").fit(x, tol=1e-12)
+    w, s = fit.params["w"], float(fit.params["s"])
+    slope = s * (np.log(x).mean(axis=0) - digamma(s * w))
+    low, high = w == 0.012, w == 0.03
+    level = slope[~low & ~high]
+    assert low.any()
+    assert high.any()
+    assert np.ptp(level) == pytest.approx(0.0, abs=1e-10 * np.abs(level).max())
+    assert slope[low].max() <= level.min()
+    assert slope[high].min() >= level.max()
+    assert w.sum() == pytest.approx(1.0, abs=1e-14)
 
 
 GROUPS = """\
