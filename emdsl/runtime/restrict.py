@@ -471,7 +471,8 @@ class _Resolver:
         high = np.minimum(self.upper[at].reshape(span.shape), 1.0)
         low, high = np.where(held, value, low), np.where(held, value, high)
         least, most = (side.sum(axis=-1, keepdims=True) for side in (low, high))
-        for row in np.argwhere((least > 1.0 + _SAME) | (most < 1.0 - _SAME))[:1]:
+        free = ~held.all(axis=-1, keepdims=True)  # others may be off by as much as printed digits
+        for row in np.argwhere(free & ((least > 1.0 + _SAME) | (most < 1.0 - _SAME)))[:1]:
             above = least[tuple(row)] > 1.0
             total = (least if above else most)[tuple(row)]
             way = "make lower bounds smaller" if above else "make upper bounds larger"

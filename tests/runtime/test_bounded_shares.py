@@ -275,6 +275,12 @@ def test_bounds_that_leave_one_value_are_no_parameter() -> None:
         assert fit.n_params == 0
 
 
+def test_rows_that_are_held_whole_may_be_printed_digits() -> None:
+    digits = [0.3333333, 0.3333333, 0.3333333]
+    fit = load(MIXTURE, "weight >= 0.3").fit(np.arange(9.0), fix={"weight": digits, "sd": 1.0})
+    assert fit.params["weight"].tolist() == digits
+
+
 @pytest.mark.parametrize(
     ("texts", "options", "message"),
     [
