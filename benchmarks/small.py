@@ -75,10 +75,24 @@ def bounded_steps(_scale: float) -> list[Contender]:
     return [Fit("positive_dependence", {"x": x}, params).contender()]
 
 
+def phase_steps(_scale: float) -> list[Contender]:
+    """A chain of three states whose probabilities of staying have lower bounds."""
+    path = ROOT / "models" / "data" / "macro_growth.csv"
+    growth = np.loadtxt(path, delimiter=",", skiprows=1, usecols=2)
+    params = {
+        "start": np.full(3, 1.0 / 3.0),
+        "trans": 0.25 + 0.25 * np.eye(3),
+        "mean": np.array([-1.0, 0.5, 2.0]),
+        "sd": np.array(1.0),
+    }
+    return [Fit("growth_phases", {"growth": growth}, params).contender()]
+
+
 WORKLOADS = [
     Workload("272 rows, full, D=2 K=2 (under 0.0003 s)", steps, None, 300, 7),
     Workload("272 rows, diagonal, D=2 K=2", diagonal_steps, None, 300, 7),
     Workload("150 rows, a precision with zeros, D=4 K=3", graph_steps, None, 300, 7),
     Workload("301 rows, a precision with bounds, D=5", bounded_steps, None, 300, 7),
+    Workload("202 rows, a chain with bounds on transitions, K=3", phase_steps, None, 300, 7),
     Workload("272 rows, a whole fit of 30 iterations", runs, None, 5, 5),
 ]

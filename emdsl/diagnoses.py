@@ -748,6 +748,15 @@ def simplex_too_full(span: Span, name: str, total: float) -> Diagnostic:
     )
 
 
+def simplex_beyond(span: Span, name: str, side: str, total: float) -> Diagnostic:
+    return Diagnostic(
+        "contradictory-constraints",
+        f"the entries of `{name}` sum to {total:g} at {side} by constraints, to 1 by their type",
+        span,
+        "make lower bounds smaller" if side == "least" else "make upper bounds larger",
+    )
+
+
 def contradiction(span: Span, entry: str, one: float, two: float, first: Span) -> Diagnostic:
     return Diagnostic(
         "contradictory-constraints",

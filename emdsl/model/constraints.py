@@ -103,21 +103,18 @@ def _bound(
         raise _Wrong
     (term,) = terms
     type_ = table.types[term.name]
-    if type_.kind not in ("real", "positive", "unit", "posdef"):
+    if type_.kind not in ("real", "positive", "unit", "simplex", "posdef"):
         if type_.kind == "ordered":
             table.report(diagnoses.ordered_constrained(term.span, term.name, str(type_)))
             raise _Wrong
-        hint = "fix its entries, or bound a `unit` of which it is made"
-        if type_.kind == "simplex":
-            hint = (
-                "fix or tie its entries, or keep them from 0 by a prior: `~ Dirichlet(2 * ones[K])`"
-            )
+        hint = "fix all of it when fitting (`fix`), or make it a `const`"
         table.report(diagnoses.bound_of_type(term.span, term.name, str(type_), hint))
         raise _Wrong
     edge = value / term.coefficient
     upper = (op == "<=") == (term.coefficient > 0.0)
     positive = type_.kind != "real" and not (type_.kind == "posdef" and _off_diagonal(term, table))
-    if positive and ((upper and edge <= 0.0) or (type_.kind == "unit" and edge > 1.0)):
+    share = type_.kind in ("unit", "simplex")
+    if positive and ((upper and edge <= 0.0) or (share and edge > 1.0)):
         table.report(diagnoses.fixed_outside(span, str(term), edge, _wanted(term, table)))
         raise _Wrong
     relation: g.Relation = "<=" if upper else ">="

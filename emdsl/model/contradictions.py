@@ -1,11 +1,13 @@
 """What constraints come to together, as far as it can be seen without the sizes.
 
 Ties make classes of entries; each class has one value at most, and the fixed entries of a simplex
-sum to 1 at most. What only sizes decide is found when fitting.
+sum to 1 at most; so do its lower bounds, and its upper ones to 1 at least. What only sizes decide
+is found when fitting.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -52,6 +54,7 @@ def verify_together(constraints: Sequence[g.Constraint], table: Table) -> None:
                 break
     _verify_simplexes({k: fixed[root(k)] for k in every if root(k) in fixed}, table)
     _verify_bounds(constraints, table)
+    _verify_sums(constraints, table)
 
 
 def _keys(c: g.Constraint) -> tuple[Key, ...]:
@@ -115,6 +118,62 @@ def _verify_bounds(constraints: Sequence[g.Constraint], table: Table) -> None:
                     diagnoses.no_value_left(two.span, _shown(key), one.text, two.text, one.span)
                 )
                 break
+
+
+def _verify_sums(constraints: Sequence[g.Constraint], table: Table) -> None:
+    """Of each row of a simplex, bounds that leave no values that sum to 1.
+
+    Ties aren't looked at, nor how many entries there are where it isn't written: a fit knows more.
+    """
+    about = [c for c in constraints if c.kind in ("bound", "fixed")
+             and table.types[c.terms[0].name].kind == "simplex"]  # fmt: skip
+    rows = dict.fromkeys((n, i[: len(table.batch.get(n, ()))]) for n, i in map(_key, about))
+    reported: set[Key] = set()
+    for row in sorted(rows, key=lambda key: len(key[1])):
+        found = [c for c in about if _inside(row, _row_of(c, table)) is not None]
+        dims = table.dims(row[0])
+        wider = any(_inside(row, key) is not None for key in reported)
+        if dims is None or wider or all(c.kind == "fixed" for c in found):
+            continue
+        least, most = _sums(found, dims)
+        if least > 1.0 + _SAME or most < 1.0 - _SAME:
+            reported.add(row)
+            side, total = ("least", least) if least > 1.0 else ("most", most)
+            last = max(c.span for c in found)
+            table.report(diagnoses.simplex_beyond(last, _shown(row), side, total))
+
+
+def _row_of(c: g.Constraint, table: Table) -> Key:
+    name, index = _key(c)
+    return name, index[: len(table.batch.get(name, ()))]
+
+
+def _sums(found: Sequence[g.Constraint], dims: tuple[g.Extent, ...]) -> tuple[float, float]:
+    """What the entries of a row come to together, at least and at most."""
+    whole = [c for c in found if len(_key(c)[1]) < len(dims)]
+    entries: dict[int, list[g.Constraint]] = {}
+    for c in found:
+        if c not in whole:
+            entries.setdefault(_key(c)[1][-1], list(whole)).append(c)
+    ranges = [_range(own) for own in entries.values()]
+    least, most = (sum(side) for side in zip(*ranges, strict=True)) if ranges else (0.0, 0.0)
+    extent = dims[-1]
+    if not isinstance(extent, g.Fixed):
+        return least, math.inf
+    low, high = _range(whole)
+    others = extent.value - len(entries)
+    return least + others * low, most + others * high
+
+
+def _range(found: Sequence[g.Constraint]) -> tuple[float, float]:
+    """Between what these keep an entry of a simplex."""
+    low = max((_value(c) for c in found if c.relation != "<="), default=0.0)
+    high = min((_value(c) for c in found if c.relation != ">="), default=1.0)
+    return max(low, 0.0), min(high, 1.0)
+
+
+def _key(c: g.Constraint) -> Key:
+    return _keys(c)[0]
 
 
 def _value(c: g.Constraint) -> float:

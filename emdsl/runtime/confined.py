@@ -3,7 +3,8 @@
 Fixed entries are held in each problem of a batch. Ties and equations may link the problems, which
 are then solved as one, in free coordinates that obey them. Bounds are met by an active set: an
 entry that went beyond one is held there, and let go where Q rises inwards (Nocedal and Wright 2006,
-section 16.5).
+section 16.5). Of a simplex, whose entries sum to one, that is where Q rises more than by what gives
+way: the multiplier of the sum is taken off the slopes.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def climb_within(share: Share, start: Point, steps: int, rules: Constraints) -> 
             return maximise(share, at, block.kinds, block.batch, steps=steps, held=kept,
                             shift=block.shift, arms=share.arms())  # fmt: skip
 
-        return _active(share, step, start, held, lower, upper)
+        return _active(share, step, start, held, lower, upper, block.kinds)
     whole = _Whole(share)
     flat = whole.stored(start)
     kept = tuple(share.declared(h, i) for i, h in enumerate(held))
@@ -52,7 +53,7 @@ def climb_within(share: Share, start: Point, steps: int, rules: Constraints) -> 
 
     bounds = bounds_of(share, rules)
     lower, upper = (tuple(share.declared(b, i) for i, b in enumerate(side)) for side in bounds)
-    found = _active(whole, together, flat, kept, lower, upper, restriction.matrix)
+    found = _active(whole, together, flat, kept, lower, upper, block.kinds, restriction.matrix)
     return whole.batched(found)
 
 
@@ -133,6 +134,7 @@ def _active(
     held: tuple[Mask, ...],
     lower: Point,
     upper: Point,
+    kinds: tuple[str, ...],
     matrix: Floats | None = None,
 ) -> Point:
     """The highest point between bounds, from one that is; no round lowers the objective.
@@ -142,14 +144,15 @@ def _active(
     if not any(np.isfinite(b).any() for b in (*lower, *upper)):
         return step(start, held)
     here = tuple(np.clip(x, a, b) for x, a, b in zip(start, lower, upper, strict=True))
-    stuck = _outward(objective, here, lower, upper, matrix)
+    taken = tuple(h if k == "simplex" else None for h, k in zip(held, kinds, strict=True))
+    stuck = _outward(objective, here, lower, upper, taken, matrix)
     for _ in range(_ROUNDS + 2 * sum(x.size for x in here)):
         found = step(here, tuple(h | s for h, s in zip(held, stuck, strict=True)))
         here, reached = _cut(objective, here, found, lower, upper)
         if reached is not None:
             stuck = tuple(s | r for s, r in zip(stuck, reached, strict=True))
             continue
-        out = _outward(objective, here, lower, upper, matrix)
+        out = _outward(objective, here, lower, upper, taken, matrix)
         kept = tuple(s & o for s, o in zip(stuck, out, strict=True))
         if all(np.array_equal(k, s) for k, s in zip(kept, stuck, strict=True)):
             break
@@ -158,10 +161,22 @@ def _active(
 
 
 def _outward(
-    objective: Share | _Whole, at: Point, lower: Point, upper: Point, matrix: Floats | None
+    objective: Share | _Whole,
+    at: Point,
+    lower: Point,
+    upper: Point,
+    taken: tuple[Mask | None, ...],
+    matrix: Floats | None,
 ) -> tuple[Mask, ...]:
-    """The entries at a bound that the objective would move beyond it."""
+    """The entries at a bound that the objective would move beyond it.
+
+    taken : of each simplex the entries that are fixed, None of other parameters.
+    """
     slopes = objective.slopes(at, False).gradient
+    slopes = tuple(
+        g if fixed is None else g - _multiplier(g, x, x <= a, x >= b, fixed)
+        for g, x, a, b, fixed in zip(slopes, at, lower, upper, taken, strict=True)
+    )
     if matrix is not None:
         flat = matrix @ (matrix.T @ np.concatenate([np.ravel(g) for g in slopes]))
         ends = np.cumsum([np.size(g) for g in slopes])[:-1]
@@ -171,6 +186,26 @@ def _outward(
         ((x <= a) & (g <= 0.0)) | ((x >= b) & (g >= 0.0))
         for x, a, b, g in zip(at, lower, upper, slopes, strict=True)
     )
+
+
+def _multiplier(slope: Floats, x: Floats, low: Mask, high: Mask, fixed: Mask) -> Floats:
+    """What the sum of each row of a simplex costs: the slope of its entries between bounds.
+
+    slope, x : (..., K); low, high : entries at a bound. Returns (..., 1). With none between them,
+    what is halfway between the steepest at a lower bound and the least steep at an upper one.
+    """
+    between = ~(low | high | fixed) & (x > 0.0)
+    weight = np.where(between, x, 0.0)
+    total = weight.sum(axis=-1, keepdims=True)
+    inner = np.where(between, slope, 0.0)
+    mean = (weight * inner).sum(axis=-1, keepdims=True) / np.where(total > 0.0, total, 1.0)
+    first = np.max(slope, axis=-1, keepdims=True, where=low & ~fixed, initial=-np.inf)
+    last = np.min(slope, axis=-1, keepdims=True, where=high & ~low & ~fixed, initial=np.inf)
+    first = np.where(np.isfinite(first), first, last)
+    last = np.where(np.isfinite(last), last, first)
+    with np.errstate(invalid="ignore"):
+        found: Floats = np.where(total > 0.0, mean, 0.5 * (first + last))
+    return found
 
 
 def _cut(

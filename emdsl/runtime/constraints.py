@@ -25,6 +25,7 @@ from emdsl.runtime.patterned import Pattern, Terms, inside, maximise, patterns_o
 from emdsl.runtime.program import Floats, Params
 from emdsl.runtime.quadratic import highest
 from emdsl.runtime.rotations import exact
+from emdsl.runtime.shares import shared_within
 from emdsl.runtime.supports import MATRICES
 
 Ints = NDArray[np.intp]
@@ -234,7 +235,8 @@ class Constraints:
         for name, span in self.spans.items():
             value = flat[self.of(name)].reshape(span.shape)
             if span.kind == "simplex" and name in self.texts:
-                value = shared_out(value, self.held(name))
+                bounds = self.bounds(name)
+                value = shared_within(value, self.held(name), *bounds, value)
             elif span.kind in ("shape", "orthogonal"):
                 value = exact(span.kind, value)
             elif span.kind == "posdef" and name in self.texts:
@@ -302,20 +304,3 @@ class Constraints:
             ):
                 bad[row.entries] = True
         return [n for n in self.spans if n in self.texts and bad[self.of(n)].any()]
-
-
-def shared_out(value: Floats, held: Bools) -> Floats:
-    """Rows of a simplex whose entries that aren't held share what the others leave, in proportion.
-
-    Where they have nothing to be in proportion to they are NaN.
-    """
-    if not held.any():
-        return value
-    left = np.maximum(1.0 - np.where(held, value, 0.0).sum(axis=-1, keepdims=True), 0.0)
-    left = np.where(left < 1e-15, 0.0, left)
-    loose = np.where(held, 0.0, value)
-    total = loose.sum(axis=-1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(left > 0.0, loose * (left / total), 0.0)
-    found: Floats = np.where(held, value, share)
-    return found

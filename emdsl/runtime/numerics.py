@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emdsl.runtime import special
-from emdsl.runtime.constraints import shared_out
 from emdsl.runtime.cumulative import between_share as between_share
 from emdsl.runtime.cumulative import gamma_ratio_p as gamma_ratio_p
 from emdsl.runtime.cumulative import gamma_ratio_q as gamma_ratio_q
@@ -68,6 +67,7 @@ from emdsl.runtime.rows import rows as rows
 from emdsl.runtime.scaled import Scaled as Scaled
 from emdsl.runtime.scaled import scaled as scaled
 from emdsl.runtime.shapes import unit_product as unit_product
+from emdsl.runtime.shares import shared_within
 from emdsl.runtime.special import abs_power as abs_power
 from emdsl.runtime.special import bessel_ratio as bessel_ratio
 from emdsl.runtime.special import bessel_slope as bessel_slope
@@ -178,7 +178,8 @@ def settle(new: Floats, old: Floats, kind: str = "real") -> Floats:
 
     A "positive" or "unit" value whose stationary point lies outside goes to the edge of its
     support, where a concave objective is highest. Entries of `old` that are held stay too; the rest
-    of a simplex shares what they leave, that of a covariance is where Q is highest then.
+    of a simplex shares what they leave, between its bounds, that of a covariance is where Q is
+    highest then.
     """
     if isinstance(old, Held):
         return _settle_held(new, old, kind)
@@ -201,7 +202,7 @@ def _settle_held(new: Floats, old: Held, kind: str) -> Floats:
         return covariances(np.broadcast_to(new, old.shape), old)
     new = np.where(fixed, stays, np.broadcast_to(new, old.shape))
     if rules.spans[old.name].kind == "simplex":
-        new = shared_out(new, fixed)
+        new = shared_within(new, fixed, *rules.bounds(old.name), stays)
         lost = ~np.isfinite(new).all(axis=-1, keepdims=True)
         return np.where(lost, stays, new)
     found = settle(new, stays, kind)

@@ -459,10 +459,34 @@ class _Resolver:
             if wrong:
                 self.problems.append(wrong.replace(" in fix", "", 1))
             elif param.kind == "simplex":
-                # nothing is left for the others where the held ones are all there is
-                held = ~np.isnan(value)
-                total = np.where(held, value, 0.0).sum(axis=-1, keepdims=True)
-                value[~held & (total >= 1.0 - _SAME)] = 0.0
+                self._verify_rows_of_shares(span, value)
+
+    def _verify_rows_of_shares(self, span: Span, value: Floats) -> None:
+        """Whether rows within the bounds can sum to 1; where in one way only, they are held there.
+
+        value : the fixed values, NaN where free; it is written to.
+        """
+        held, at = ~np.isnan(value), slice(span.start, span.stop)
+        low = np.maximum(self.lower[at].reshape(span.shape), 0.0)
+        high = np.minimum(self.upper[at].reshape(span.shape), 1.0)
+        low, high = np.where(held, value, low), np.where(held, value, high)
+        least, most = (side.sum(axis=-1, keepdims=True) for side in (low, high))
+        free = ~held.all(axis=-1, keepdims=True)  # others may be off by as much as printed digits
+        for row in np.argwhere(free & ((least > 1.0 + _SAME) | (most < 1.0 - _SAME)))[:1]:
+            above = least[tuple(row)] > 1.0
+            total = (least if above else most)[tuple(row)]
+            way = "make lower bounds smaller" if above else "make upper bounds larger"
+            beside = {c.text for c in self.meta.constraints
+                      if c.relation == ("<=" if above else ">=")}  # fmt: skip
+            texts = [t for t in self.texts[span.name] if t not in beside]
+            said = dict.fromkeys(map(_shown, texts))
+            self.problems.append(
+                f"the entries of {cell_text(span.name, tuple(map(int, row[:-1])))} sum to "
+                f"{total:.6g} at {'least' if above else 'most'} by {_listed(said)}, expected 1: "
+                f"{way}"
+            )
+        for side, pinned in ((low, least >= 1.0 - _SAME), (high, most <= 1.0 + _SAME)):
+            np.copyto(value, side, where=~held & (pinned | (low == high)))
 
 
 def _listed(texts: Iterable[str]) -> str:

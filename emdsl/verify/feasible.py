@@ -21,6 +21,8 @@ Params = dict[str, NDArray[Any]]
 Vector = NDArray[np.float64]
 
 _NEAR = 1e-9  # how close to a bound is at it
+_EXACTLY = 1e-12  # what rounding may be beyond a bound
+_TRIES = 8  # of moves off bounds, half of which lead beyond each
 
 
 class Feasible:
@@ -64,15 +66,22 @@ class Feasible:
         return wrong
 
     def directions(
-        self, params: Mapping[str, Any], names: frozenset[str] | None = None
+        self,
+        params: Mapping[str, Any],
+        names: frozenset[str] | None = None,
+        *,
+        off_bounds: bool = False,
     ) -> Iterator[Vector]:
-        """A basis of the moves of the named parameters; a whole step stays in the support."""
+        """A basis of the moves of the named parameters; a whole step stays in the support.
+
+        off_bounds : entries at a bound move too, by which some moves lead beyond it.
+        """
         x = self.flat(params)
         reach = self._reach(params)
         for name, place in self.places.items():
             if names is not None and name not in names:
                 reach[place] = 0.0
-        for row, value, _ in self.bounds:
+        for row, value, _ in () if off_bounds else self.bounds:
             if abs(row @ x - value) <= _NEAR * (1.0 + abs(value)):
                 reach[row != 0.0] = 0.0
         free = np.flatnonzero(reach > 0.0)
@@ -147,6 +156,14 @@ def wandered(
     space = Feasible(model, params)
     base: Params = {n: np.asarray(v, float) for n, v in params.items()}
     moves = list(space.directions(base, names))
+    every = list(space.directions(base, names, off_bounds=True))
+    for _ in range(_TRIES if len(every) > len(moves) else 0):
+        size = min(scale, 0.9) / np.sqrt(len(every))
+        step = size * sum(float(rng.uniform(-1.0, 1.0)) * m for m in every)
+        for way in (step, -step, 0.1 * step, -0.1 * step):
+            there = {**base, **space.back(space.flat(base) + way)}
+            if not space.broken(there, _EXACTLY):
+                return there
     if not moves:
         return base
     size = min(scale, 0.9) / np.sqrt(len(moves))

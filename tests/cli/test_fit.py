@@ -158,6 +158,31 @@ def test_what_is_held(models: Path, emdsl: Run) -> None:
         assert text in ran.err
 
 
+def test_bounds_of_shares(tmp_path: Path, models: Path, emdsl: Run) -> None:
+    """A line of the model; what is held besides has to leave the others room."""
+    model = tmp_path / "bounded.em"
+    text = (models / "normal_mixture.em").read_text()
+    model.write_text(text + "constrain weight[0] <= 0.3\nconstrain weight >= 0.2\n")
+    common = ("fit", model, models / "data" / "faithful.csv", "--data", "x=waiting")
+    ran = emdsl(*common, "--set", "K=2", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert json.loads(ran.out)["params"]["weight"] == pytest.approx([0.3, 0.7], abs=1e-15)
+    for words, text in (
+        (
+            ("--set", "K=6"),
+            "the entries of weight sum to 1.2 at least by `weight >= 0.2`, expected 1",
+        ),
+        (("--fix", "weight=[null, 0.9]"), "the entries of weight sum to 1.1 at least by `fix`"),
+        (
+            ("--fix", "weight=[0.4, null]"),
+            "weight[0] is held at 0.4, which is outside of its bounds",
+        ),
+    ):
+        ran = emdsl(*common, *words)
+        assert ran.code == 1
+        assert text in ran.err
+
+
 def test_sampling_with_inputs(tmp_path: Path, emdsl: Run) -> None:
     model = tmp_path / "m.em"
     model.write_text(

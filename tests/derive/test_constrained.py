@@ -96,6 +96,15 @@ for n in N:
     data w[n] ~ Normal(1, var = v)
 """
 
+PART = """\
+model M
+param w  : simplex[3]
+param sd : positive
+for n in N:
+    input u[n] : real[3]
+    data  x[n] ~ Normal(dot(w, u[n]), sd)
+"""
+
 CASES = [
     (NORMALS, {"x": X}, ["mean[0] == mean[2]", "sd[1] == sd[2]"]),
     (NORMALS, {"x": X}, ["mean[0] == 2", "weight[1] == 0.25", "sd[0] == 1.5"]),
@@ -122,6 +131,12 @@ CASES = [
       "tone[1][0] == tone[1][2]", "weight[0] == weight[2]", "tilt[0] == 0.5"]),
     (RATES, {"c": COUNTS, "b": COUNTS % 2, "t": GROUP, "s": (GROUP * 2) % 3},
      ["tone[0][1] == 0.125", "tone[0] == tone[1]", "p[0] == 0.5", "tilt[1] == tilt[2]"]),
+    (RATES, {"c": COUNTS, "b": COUNTS % 2, "t": GROUP, "s": (GROUP * 2) % 3},
+     ["weight >= 0.2", "weight[0] >= 0.45", "tone <= 0.4", "tone[1, 2] == 0.25", "tilt[1] <= 0.2",
+      "tone[0][0] == tone[0][1]", "tilt[0] >= 0.5"]),
+    (PRIORS, {"x": X}, ["weight[0] >= 0.4", "weight[2] >= 0.35"]),
+    (PART, {"x": X, "u": np.abs(U)}, ["w >= 0.2", "w[1] <= 0.25"]),
+    (PART, {"x": X, "u": np.abs(U)}, ["w[0] <= 0.1", "w[2] == 0.3"]),
     (EFFECTS, {"x": X, "g": GROUP, "h": np.arange(N) // 3},
      ["sum(a) == 0", "sum(b) == 0"]),
     (EFFECTS, {"x": X, "g": GROUP, "h": np.arange(N) // 3},
@@ -179,6 +194,25 @@ def test_the_check_sees_an_update_that_ignores_constraints() -> None:
     assert any("an equation is off" in text for text in check_m_step(broken, RNG))
     wrong.averaged = True
     assert any("after the update" in text for text in check_m_step(broken, RNG))
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [([0.1, 0.45, 0.45], "nearby"), ([0.3, 0.6, 0.1], "after the update")]
+)
+def test_the_check_sees_shares_that_are_not_highest(share: list[float], said: str) -> None:
+    """At a bound that Q rises away from, where the others are level; and anywhere inside."""
+    found = case(NORMALS, ["weight[0] >= 0.1", "weight[1] == weight[2]"][: 2 - (said != "nearby")],
+                 {"x": X})  # fmt: skip
+
+    class Wrong:
+        PROGRAM = found.module.PROGRAM
+        e_step = staticmethod(found.module.e_step)
+
+        def m_step(self, statistics: Any, params: Any) -> Any:
+            return {**found.module.m_step(statistics, params), "weight": np.array(share)}
+
+    wrong = check_m_step(Case(found.compiled, Wrong(), found.data, found.params), RNG)
+    assert any(said in text for text in wrong)
 
 
 def test_what_no_rule_solves_is_said() -> None:

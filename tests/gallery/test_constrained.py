@@ -93,6 +93,40 @@ def test_a_chain_that_never_goes_back() -> None:
     assert (np.diff(fit.predict()["z"]) >= 0).all()
 
 
+def test_phases_that_are_not_short() -> None:
+    """The forward recursion, searched from the fit and from beside it with the same bounds."""
+    fit = fitted("growth_phases", restarts=20)
+    y = data(MODELS / "growth_phases.em")["growth"]
+    rows = [slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)]
+
+    def lost(t: Any) -> float:
+        trans, density = t[3:12].reshape(3, 3), stats.norm.pdf(y[:, None], t[12:15], t[15])
+        at, total = t[:3] * density[0], 0.0
+        for row in density[1:]:
+            total += np.log(at.sum())
+            at = (at / at.sum()) @ trans * row
+        return -float(total + np.log(at.sum()))
+
+    top = np.concatenate([np.ravel(fit.params[n]) for n in ("start", "trans", "mean", "sd")])
+    assert fit.log_likelihood == pytest.approx(-lost(top), abs=1e-9)
+    trans = fit.params["trans"]
+    assert (np.diag(trans) >= 0.5).all()
+    low = int(fit.params["mean"].argmin())
+    assert trans[low, low] == 0.5  # a recession would be shorter
+    bounds = [(1e-9, 1.0)] * 12 + [(-5.0, 5.0)] * 3 + [(0.1, 5.0)]
+    for i in (3, 7, 11):
+        bounds[i] = (0.5, 1.0)
+    rules = [{"type": "eq", "fun": lambda t, at=at: t[at].sum() - 1.0} for at in rows]
+    for jitter in (0.0, 0.02):
+        begin = np.clip(top + jitter * np.cos(np.arange(16)), *np.transpose(bounds))
+        found = optimize.minimize(lost, begin, method="SLSQP", bounds=bounds, constraints=rules,
+                                  options={"ftol": 1e-13, "maxiter": 300})  # fmt: skip
+        assert fit.log_likelihood >= -found.fun - 1e-6
+    assert fit.log_likelihood == pytest.approx(-found.fun, abs=1e-5)
+    told = explain(compile_source(source(MODELS / "growth_phases.em")))
+    assert "    trans[i,j] = min(max(A[j] / λ, B), C)\n" in told
+
+
 def test_components_about_one_graph() -> None:
     """Iterative proportional scaling (Speed and Kiiveri 1986) over the edges of the four-cycle."""
     fit = fitted("concentration_graph", restarts=3)

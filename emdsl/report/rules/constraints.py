@@ -96,6 +96,28 @@ def _write_shares(c: Context, rules: Restriction) -> None:
             " they share that in proportion to their ", letter, ". What is fixed at 0 is"
             " impossible.",
         )  # fmt: skip
+    if rules.bounded:
+        _write_bounded_shares(c, letter)
+
+
+def _write_bounded_shares(c: Context, letter: Math) -> None:
+    """Multipliers of the bounds, beside that of the sum."""
+    style, last = c.printer.style, c.printer.index(c.update.cell[-1])
+    low, high = (style.name(name) for name in c.letters()[1:3])
+    multiplier = "λ" if c.printer.inline else style.name("lambda")
+    ratio = style.over(style.at(letter, [last]), multiplier)
+    lifted = style.function("max", f"{ratio}, {low}", bare=False)
+    c.page.say(
+        "a bound has a multiplier too, which is 0 unless the entry is at it. So an entry between ",
+        Math(low), " and ", Math(high), " is",
+    )  # fmt: skip
+    c.page.formula(c.entry(), style.function("min", f"{lifted}, {high}", bare=False))
+    c.page.say(
+        "with the one ", Math(multiplier), " at which the row sums to 1. Shares in proportion to"
+        " the ", letter, " are put at the bounds that they break, of lower and upper ones those"
+        " broken by more in sum, until none is broken (Bitran and Hax 1981). It is the maximum: Q"
+        " is concave, and the bounds are linear.",
+    )  # fmt: skip
 
 
 def _write_patterned(c: Context, rules: Restriction) -> None:

@@ -11,6 +11,8 @@ for n in N:
     data   c[n] ~ Categorical(tone[z[n]])
 constrain sd[0] == -1
 constrain sd <= 0
+constrain weight[0] >= 1.25
+constrain tone <= 0
 constrain weight[0] == 1.5
 constrain tone[1][0] == 0.75
 constrain tone[1][1] == 0.5

@@ -14,8 +14,8 @@ for n in N:
     data   c[n] ~ Categorical(tone[z[n]])
 constrain mean[0] <= mean[1]
 constrain sum(sd) >= 1
-constrain weight[0] >= 0.1
-constrain tone >= 0.1
+constrain turn[0, 0] >= 0.1
+constrain long >= 0.1
 constrain mean == sd
 constrain mean == weight[0]
 constrain tone[0][0] == tone[1][0]

@@ -20,3 +20,10 @@ constrain sd == 1
 constrain sd[0] == 2
 constrain mean[1] >= 2
 constrain mean[1] <= 1
+constrain weight[0] >= 0.5
+constrain weight[1] == 0.25
+constrain weight[2] >= 0.5
+constrain tone[1] >= 0.25
+constrain tone[1, 2] >= 0.6
+constrain tone[2, 0] <= 0.2
+constrain tone[2, 2] <= 0.2
