@@ -13,6 +13,7 @@ import sympy as sp
 
 from emdsl.derive.atoms import Elem, Ix, LogInd, SizeOf
 from emdsl.derive.matrices import Inverse, Structure, log_det, structure, sum_over_entries
+from emdsl.derive.reach import guarded, may_leave
 from emdsl.derive.refusal import Refused
 from emdsl.derive.scalarize import Guarded, Scalarizer, certain, combine, log_gamma
 from emdsl.families import vocabulary as v
@@ -78,11 +79,22 @@ class DensityOf:
         """The log density at an event place, conditions of the support as `LogInd` atoms."""
         names = [name for name, _ in self.draw.args]
         tree = self.family.log_density_in(names) if self.tree is None else self.tree
-        density = self._eval(tree, place)
+        density = self._guarded(self._eval(tree, place), place)
         if self.family.condition is None:
             return density
         condition = self._condition(self.family.condition, names, place)
         return combine([density], lambda d: d + condition)
+
+    def _guarded(self, density: Guarded, place: tuple[Ix, ...]) -> Guarded:
+        """The log density, minus infinity where parameters take an argument out of its support."""
+        if isinstance(self.variate.expr, Ref) and self.variate.expr.role == "param":
+            return density  # a prior's arguments are those of one density, not of rows'
+        for name, arg in self.draw.args:
+            parameter = self.family.parameter(name)
+            if may_leave(parameter, arg):
+                value = self.at_symbol(parameter.symbol, place)
+                density = guarded(parameter.kind, value, density, self.scalarizer.atoms)
+        return density
 
     def _condition(self, tree: sp.Basic, names: list[str], place: tuple[Ix, ...]) -> sp.Expr:
         a = self.family.alternative(names)

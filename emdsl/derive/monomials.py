@@ -210,6 +210,9 @@ def _separate(term: sp.Expr, axes: frozenset[str], atoms: Atoms, span: Span) -> 
             data.append(factor)
         else:
             number.append(factor)
+    guards = [f for f in basis if _is_guard(f, atoms)]
+    if guards:
+        data, basis = _ruled_out(data, basis, guards, atoms)
     m = Monomial(
         sp.Mul(*number),
         _indicators(data, atoms),
@@ -226,6 +229,29 @@ def _separate(term: sp.Expr, axes: frozenset[str], atoms: Atoms, span: Span) -> 
     )
     mixed = mixed or any(_pairs(f, atoms) for f in sp.Mul.make_args(m.basis))
     return replace(m, mixed=True) if mixed else guarded  # by rows, each finds its own entries
+
+
+def _is_guard(factor: sp.Expr, atoms: Atoms) -> bool:
+    """Whether it is minus infinity at some values of parameters (see `reach`)."""
+    return isinstance(factor, sp.Symbol) and isinstance(atoms.atom(factor), LogInd)
+
+
+def _ruled_out(
+    data: list[sp.Expr], basis: list[sp.Expr], guards: list[sp.Expr], atoms: Atoms
+) -> tuple[list[sp.Expr], list[sp.Expr]]:
+    """Data and parameters' factors with the conditions on data inside of the guards' own.
+
+    [a] log[b(theta)] is 0 where a doesn't hold, whatever theta is, and never 0 x infinity.
+    """
+    tests = [f for f in data if isinstance(f, sp.Symbol) and _is_test(atoms.atom(f))]
+    merged = atoms.atom(_indicators([*tests, *guards], atoms))
+    assert isinstance(merged, LogInd)
+    rest = [f for f in basis if f not in guards]
+    return [f for f in data if f not in tests], [*rest, atoms.symbol(merged)]
+
+
+def _is_test(atom: object) -> bool:
+    return isinstance(atom, Ind | Seen)
 
 
 def _pairs(factor: sp.Expr, atoms: Atoms) -> bool:

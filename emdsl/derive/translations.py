@@ -211,6 +211,9 @@ class _Walk:
         match atom:
             case LogSumExp(body=body) | SumOf(body=body):
                 self.visit(body)
+            case LogInd(condition=condition) if self.atoms.has_param(condition):
+                for test in condition.atoms(sp.core.relational.Relational):
+                    self.visit(test.lhs - test.rhs)
             case Ind() | LogInd() | InvOf() | LogDetOf() | Elem():
                 self.odd |= {a.name for a in self.atoms.deep(factor) if isinstance(a, Elem)}
             case Centered(of=of, offset=offset):

@@ -122,12 +122,16 @@ class Family:
         found = (r for r in self.representations if set(r.parameters) == set(names))
         return next(found, None)
 
-    def symbol(self, name: str) -> sp.Symbol:
-        """The SymPy symbol of parameter (or alternative parameter) `name`."""
+    def parameter(self, name: str) -> Parameter:
+        """The parameter (or alternative parameter) `name`. Raises KeyError."""
         for p in (*self.parameters, *(q for a in self.alternatives for q in a.parameters)):
             if p.name == name:
-                return symbol(p.name, p.kind)
+                return p
         raise KeyError(name)
+
+    def symbol(self, name: str) -> sp.Symbol:
+        """The SymPy symbol of parameter (or alternative parameter) `name`."""
+        return self.parameter(name).symbol
 
     def alternative(self, names: Collection[str]) -> Alternative | None:
         """The alternative that exactly these argument names are written in; None: canonical.

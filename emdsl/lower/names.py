@@ -80,6 +80,7 @@ class Names:
             used.add(python)
             self._python[name] = python
         self._used = used
+        self._known: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
         return self._python[name]
@@ -88,6 +89,7 @@ class Names:
         """The same, to try out names with."""
         other = Names(())
         other._python, other._used = self._python, set(self._used)
+        other._known = dict(self._known)
         return other
 
     def local(self, stem: str, taken: Collection[str]) -> str:
@@ -104,3 +106,9 @@ class Names:
             stem += "_"
         self._used.add(stem)
         return stem
+
+    def same(self, key: str, stem: str) -> str:
+        """A name no one has, the same in every function that asks by this key."""
+        if key not in self._known:
+            self._known[key] = self.fresh(stem)
+        return self._known[key]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from emdsl.derive.mstep.block import Update
 from emdsl.derive.mstep.share import Absolute, Numeric, Share
+from emdsl.derive.reach import walls
 from emdsl.derive.statistics import Derived, Statistic
 from emdsl.inference.plan import PiecePlan
 from emdsl.ir.nodes import Assign, Bind, Function, Item, Return, Stmt, When, Whole
@@ -122,6 +123,9 @@ class NumericLowering:
             lines += ["    rows=(", *(line for r in rows for line in _item(r)), "    ),"]
         if corners:
             lines += ["    corners=(", *(f"        {c}," for c in corners), "    ),"]
+        found = walls((part.expr for part in form.value.rows), self.atoms)
+        if found:
+            lines.append(f"    walls={tuple_literal([quoted(w) for w in found])},")
         return [*lines, ")", "", ""]
 
     def row_literal(self, index: int, latents: tuple[str, ...], functions: tuple[str, ...]) -> str:

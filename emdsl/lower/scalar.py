@@ -268,9 +268,10 @@ class ScalarLowering:
         """The variable that holds other rows' entries: `x_before`, `u_item`, `at_t`."""
         key = f"name {view_key(atom)}"
         if key not in self.wants:
-            self.wants[key] = self.names.fresh(
+            self.wants[key] = self.names.same(
+                key,
                 f"at_{atom.name}" if atom.via == "#"
-                else f"{self.names[atom.name]}_{_pointed(atom.via)}"
+                else f"{self.names[atom.name]}_{_pointed(atom.via)}",
             )  # fmt: skip
         return str(self.wants[key])
 

@@ -53,6 +53,8 @@ def _verify_entries(parameter: Parameter, expr: g.Expr, family: str, table: Tabl
     kind = kind_of(expr, table)
     if kind is None or isinstance(expr, g.AxisRef | g.SizeRef):
         return True
+    if wanted == "unit" and isinstance(expr, g.Apply) and expr.op == "exp":
+        return True  # a log link: a probability wherever what is inside isn't positive
     kind = ENTRY.get(kind, kind)
     if wanted in WITHIN[kind] or kind in _LENIENT.get(wanted, frozenset()):
         return True

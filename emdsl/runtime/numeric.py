@@ -13,6 +13,7 @@ import numpy as np
 from emdsl.runtime.confined import climb_within, rules_of
 from emdsl.runtime.diagnosis import at_zero
 from emdsl.runtime.diagnosis_by_group import diagnose_by_group
+from emdsl.runtime.footing import at_a_wall, with_footing
 from emdsl.runtime.newton import LARGE, LARGEST, TOL, Rough, diagnose, maximise
 from emdsl.runtime.numerics import ones
 from emdsl.runtime.objective import Floats, Point, Slopes
@@ -69,7 +70,8 @@ class Numeric:
     params, second)` are the share of Q in the statistics, `rows` that in sums over rows. `corners`
     are absolute deviations that stand beside them, and are in neither. `ties` are, for each of the
     Hessian's upper blocks, pairs of own axes between which it is zero unless they are the same: the
-    blocks are without these zeros, the axes that tie first.
+    blocks are without these zeros, the axes that tie first. `walls` are conditions in words beyond
+    which the share is minus infinity.
     """
 
     params: tuple[str, ...]
@@ -83,6 +85,7 @@ class Numeric:
     shift: tuple[int | None, ...] | None = None
     corners: tuple[Deviations, ...] = ()
     ties: Ties = ()
+    walls: tuple[str, ...] = ()
 
 
 def climb(
@@ -100,7 +103,7 @@ def climb(
 
         return climb_cornered(share)
     if statistics.notes is not None:
-        statistics.notes.extend(share.wrong())
+        statistics.notes.extend(at_a_wall(share) or share.wrong())
         return share.stored(share.start())
     if not statistics.thorough:
         return share.stored(share.climb(share.start(), block.steps))
@@ -109,7 +112,7 @@ def climb(
     one = few or (*share.samples(), share)[0]
     if share.arms() is None and one.unknowns <= LARGEST:
         one.remember(one.zero())
-    begun = one.scanned(one.higher(start, one.zero()))
+    begun = one.scanned(with_footing(one, one.higher(start, one.zero())))
     if few is not None:
         begun = few.others().higher(begun, few.climb(begun, ALL))
     found = share.climb(begun, ALL)

@@ -207,7 +207,11 @@ def impossible_text(bound: Bound, program: Program, error: ImpossibleError) -> s
             parts.append(f"{array.name} = {shown}")
     values = f" ({', '.join(parts[:4])})" if parts else ""
     where = Levels(program.meta, bound).where(error.axes, error.row)
+    walls = list(dict.fromkeys(w for block in program.numeric for w in block.walls))
+    way_out = "check the row, or add to the model what explains it"
+    if walls:
+        way_out += f"; or give a start where `{'` and `'.join(walls)}` with init="
     return (
         f"row {where}{values} has probability zero under the model, expected "
-        "data it can produce: check the row, or add to the model what explains it"
+        f"data it can produce: {way_out}"
     )
