@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.program import Meta, Params
 
 
-def at_edge(meta: Meta, params: Params) -> dict[str, int]:
-    """How many entries of each parameter with a prior are exactly at the edge."""
+def at_edge(meta: Meta, params: Params, rules: Constraints | None = None) -> dict[str, int]:
+    """How many entries of each parameter with a prior came to the edge exactly.
+
+    Those that constraints hold there are no news.
+    """
     found: dict[str, int] = {}
     for p in (p for p in meta.params if p.prior and p.kind in ("simplex", "positive", "unit")):
         value = np.asarray(params[p.name])
         edge = value == 0.0
         if p.kind == "unit":
             edge |= value == 1.0
+        if rules is not None:
+            edge &= np.isnan(rules.values(p.name))
         if edge.any():
             found[p.name] = int(np.count_nonzero(edge))
     return found

@@ -121,7 +121,7 @@ def _iterate(
     params, raised = _hold(guard, run.params, rules)
     floored = dict.fromkeys(raised)
     tightest = 1.0
-    edge = at_edge(program.meta, params)
+    edge = at_edge(program.meta, params, engine.constraints)
     since = 0  # the first of the objectives that compare
     leaper = _leaper(engine, rules)
     able = bool(program.meta.continuous) and rules.floor is None
@@ -153,8 +153,9 @@ def _iterate(
         ):
             return None
         noise = rounding(objective, rules.rows, tightest)[0]
-        if at_edge(program.meta, params) != edge:
-            edge, since = at_edge(program.meta, params), len(trace)
+        there = at_edge(program.meta, params, engine.constraints)
+        if there != edge:
+            edge, since = there, len(trace)
             fallen = False
         else:
             fallen = bool(trace) and fell(objective, trace[-1])
@@ -165,9 +166,9 @@ def _iterate(
             if has_collapsed(boundary.tightest(params), run, rules, iteration):
                 return None
             still = _Still(boundary, creeping, leaper)
-            there = _onwards(engine, still, run, rules, iteration)
-            if there is not None:
-                params, since = there, len(trace)
+            further = _onwards(engine, still, run, rules, iteration)
+            if further is not None:
+                params, since = further, len(trace)
                 leaper.restart(params)
                 continue
             if fallen:

@@ -8,7 +8,7 @@ import numpy as np
 
 from emdsl.runtime.alive import Gone
 from emdsl.runtime.engine import Engine
-from emdsl.runtime.program import Floats, Meta, Params
+from emdsl.runtime.program import Floats, Params
 
 _EMPTY = 1e-8  # an expected count below this, in mean weights, is no data
 
@@ -62,7 +62,7 @@ def emptied(engine: Engine, params: Params) -> Emptied:
                 gone[latent.values] = frozenset()
             continue
         mean_weight = float(count.sum()) / max(_elements(engine, latent.name), 1)
-        taken = _taken(meta, params, latent.values)
+        taken = _taken(engine, params, latent.values)
         empty = [int(k) for k in np.flatnonzero(count < _EMPTY * mean_weight)]
         if isinstance(latent.values, str):
             also = gone.get(latent.values, taken)
@@ -76,16 +76,21 @@ def emptied(engine: Engine, params: Params) -> Emptied:
     return Emptied(texts, own, {size: values for size, values in gone.items() if values})
 
 
-def _taken(meta: Meta, params: Params, values: str | int) -> set[int]:
-    """Values whose probability a prior took to 0: they are gone, not undetermined."""
-    for p in meta.params:
-        if p.prior and p.kind == "simplex" and p.dims[-1] == values:
-            share = np.asarray(params[p.name])
-            return {
-                int(k)
-                for k in np.flatnonzero((share.reshape(-1, share.shape[-1]) == 0.0).all(axis=0))
-            }
-    return set()
+def _taken(engine: Engine, params: Params, values: str | int) -> set[int]:
+    """Values whose probability a prior took to 0, or is fixed there: they are gone, not
+    undetermined.
+    """
+    found: set[int] = set()
+    for p in engine.program.meta.params:
+        if p.kind != "simplex" or p.dims[-1] != values:
+            continue
+        share = np.asarray(params[p.name])
+        none = share == 0.0
+        if not p.prior:
+            rules = engine.constraints
+            none &= False if rules is None else rules.values(p.name) == 0.0
+        found |= set(np.flatnonzero(none.reshape(-1, share.shape[-1]).all(axis=0)).tolist())
+    return found
 
 
 def identical(engine: Engine, params: Params) -> list[str]:

@@ -37,13 +37,27 @@ def find_reference(engine: Engine) -> tuple[Params, Statistics]:
     engine.set_pivot(pivot)
     if bearers(program.meta) and engine.unit.far:
         engine.set_pivot(borne_pivot(engine, neutral, first[0]))
+    neutral |= {name: first[0][name] for name in _climbed_locations(engine)}
     return _maximise(engine, neutral)
 
 
 def _neutral(engine: Engine) -> Params:
-    """Parameters of no opinion, as far as constraints leave them that."""
+    """Parameters of no opinion, as far as constraints leave them that.
+
+    Locations that Newton's method finds are in the midst of the data: from outside of them all
+    values are about as far off, which a shape without end fits well, and no step leads back.
+    """
     neutral = neutral_params(engine.program.meta, engine.layout.sizes)
+    for name in _climbed_locations(engine):
+        neutral[name] = np.full(neutral[name].shape, engine.unit.centre)
     return neutral if engine.constraints is None else engine.constraints.impose(neutral)
+
+
+def _climbed_locations(engine: Engine) -> tuple[str, ...]:
+    """The real parameters with a pivot that no rule solves."""
+    numeric = {name for block in engine.program.numeric for name in block.params}
+    kinds = {p.name: p.kind for p in engine.program.meta.params}
+    return tuple(n for n in engine.pivot if n in numeric and kinds[n] == "real")
 
 
 def _even(_index: int, _chunk: Chunk) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import optimize, stats
 
+import emdsl
 from emdsl.compiler import compile_source, import_text
 from emdsl.runtime.errors import DataError
 from emdsl.source import Source
@@ -212,3 +214,30 @@ def test_constant_covariates_and_separation_are_said() -> None:
     u = np.random.default_rng(1).normal(size=N)
     found = fitted(name, (u > 0.0).astype(float), u)
     assert any("the data are separated" in m for m in found.messages)
+
+
+@pytest.mark.parametrize(
+    ("centre", "spread"),
+    [(0.0, 1.0), (0.5, 1e-7), (-1e-4, 1e-6), (1e6, 2.0), (0.0, 1e8), (1e8, 1e3)],
+)
+def test_a_generalised_normal_wherever_the_data_lie(centre: float, spread: float) -> None:
+    """From outside of them all values are about as far off, which a shape without end fits well."""
+    text = """
+model Peak
+param m    : real
+param k, r : positive
+for n in N:
+    data y[n] ~ GeneralizedNormal(m, k, r)
+"""
+    y = centre + spread * stats.gennorm.rvs(1.6, size=200, random_state=4)
+    result = emdsl.load(Source(text)).fit({"y": y}, progress=False, tol=1e-12)
+
+    def less(x: Any) -> float:
+        about = (y - y.mean()) / y.std()
+        return -float(stats.gennorm.logpdf(about, np.exp(x[2]), x[0], np.exp(x[1])).sum())
+
+    best = optimize.minimize(
+        less, [0.0, 0.3, 0.5], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-9}
+    )
+    assert result.status == "converged"
+    assert result.log_likelihood == pytest.approx(-best.fun - 200 * np.log(y.std()), abs=1e-5)

@@ -377,3 +377,35 @@ def test_equations_and_bounds_that_nothing_meets(
     with pytest.raises(ParamsError) as error:
         load(text, *constraints).fit(values)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("where", ["file", "fit", "prior"])
+def test_a_component_whose_weight_is_zero_is_gone(where: str) -> None:
+    """It has no data left, and nothing is wrong with that: the fit is that of the others."""
+    x = three_humps()
+    two = load(MIXTURE).fit({"x": x}, K=2, seed=0, tol=1e-12, progress=False)
+    text = MIXTURE.replace("simplex[K]", "simplex[K] ~ Dirichlet(ones[K])") * (where == "prior")
+    three = load(text or MIXTURE, *["weight[1] == 0"] * (where != "fit"))
+    fix = {"weight": [np.nan, 0.0, np.nan]} if where == "fit" else None
+    result = three.fit({"x": x}, seed=0, tol=1e-12, progress=False, fix=fix)
+    assert (result.status, result.messages) == ("converged", ())
+    assert result.log_likelihood == pytest.approx(two.log_likelihood, rel=1e-9)
+    assert result.params["weight"][1] == 0.0
+    assert result.n_params == two.n_params
+
+
+def test_structural_zeros_under_a_prior_are_no_news() -> None:
+    """Where a Dirichlet's argument is below 1, what it takes to 0 is; what is fixed there isn't."""
+    text = """\
+model Shares
+param p : simplex[4] ~ Dirichlet([0.5, 2, 0.5, 2])
+for n in N:
+    data y[n] : category[4] ~ Categorical(p)
+"""
+    data = {"y": np.repeat([1, 3], [4, 6])}
+    both = load(text).fit(data, progress=False).messages
+    told = "ended at exactly 0; the log prior leaves out what is infinite there"
+    assert both == (f"at the edge: 2 entries of p {told}",)
+    one = load(text, "p[0] == 0").fit(data, progress=False).messages
+    assert one == (f"at the edge: 1 entry of p {told}",)
+    assert load(text, "p[0] == 0", "p[2] == 0").fit(data, progress=False).messages == ()
