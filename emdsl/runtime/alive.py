@@ -6,13 +6,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.params import free_params
-from emdsl.runtime.program import Meta, Params
+from emdsl.runtime.program import Meta, Param, Params
 from emdsl.runtime.restrict import unconstrained
 
 Gone = Mapping[str, frozenset[int]]  # of a named size, the values that no latent has any more
+
+
+def along_gone(param: Param, shape: tuple[int, ...], gone: Gone) -> NDArray[np.bool_]:
+    """Which entries (matrices, where the shape is without theirs) go with values that are gone."""
+    found = np.zeros(shape, dtype=np.bool_)
+    for axis, dim in enumerate(param.dims[: len(param.dims) - param.event]):
+        if isinstance(dim, str) and dim in gone:
+            np.moveaxis(found, axis, 0)[sorted(gone[dim])] = True
+    return found
 
 
 def counted(
@@ -30,9 +40,7 @@ def counted(
     for p in meta.params:
         if p.prior and p.kind == "simplex":
             held[p.name] |= np.asarray(params[p.name]) == 0.0
-        for axis, dim in enumerate(p.dims[: len(p.dims) - p.event]):
-            if isinstance(dim, str) and dim in gone:
-                np.moveaxis(held[p.name], axis, 0)[sorted(gone[dim])] = True
+        held[p.name] |= along_gone(p, held[p.name].shape, gone)
     if not any(h.any() for h in held.values()):
         return free_params(meta, sizes, constraints)
     rules = constraints if constraints is not None else unconstrained(meta, sizes)

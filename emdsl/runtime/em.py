@@ -90,7 +90,7 @@ def _examine(engine: Engine, guard: Guard, run: Run, rules: Rules, statistics: S
         short = None
         if rules.floor is not None:
             short = guard.stopped(run.params, run.params, rules.floor)
-        for place in undefined(engine.program, statistics, run.params, short):
+        for place in undefined(engine.program, statistics, run.params, short, run.gone):
             run.messages.append(f"collapsed: {place} has no variance left in its data")
             without = True
     if engine.program.numeric:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emdsl.runtime.alive import Gone, along_gone
 from emdsl.runtime.constraints import Constraints
 from emdsl.runtime.gather import cell_text
 from emdsl.runtime.program import Floats, Meta, Param, Params, Program, Statistics
@@ -216,17 +217,19 @@ def undefined(
     statistics: Statistics,
     params: Params,
     stopped: Mapping[str, NDArray[np.bool_]] | None = None,
+    gone: Gone | None = None,
 ) -> list[str]:
     """The places of precisions and rates whose update is one over zero: they are infinite.
 
     stopped : where given, only these entries, and matrices.
+    gone : values of latents that have no probability, whose parameters say nothing.
     """
     places = []
     kinds = {p.name: p.kind for p in program.meta.params}
     for name, every in _undefined(program, statistics, params).items():
-        lost = every
+        lost = every & ~along_gone(program.meta.param(name), every.shape, gone or {})
         if stopped is not None and kinds[name] != "posdef":
-            lost = every & stopped.get(name, np.zeros_like(every))
+            lost &= stopped.get(name, np.zeros_like(every))
         if lost.any():
             index = tuple(int(i) for i in np.argwhere(lost)[0])
             places.append(name if lost.all() else cell_text(name, index))

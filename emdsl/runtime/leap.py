@@ -6,6 +6,9 @@
 of what is positive, log Cholesky factors of covariances. A variance on its way to zero, which plain
 EM approaches as slowly as 1 / iteration, is there in a few leaps. A leap is kept only where the
 objective is no lower than before it; s = 1 is two plain iterations.
+
+Probabilities with a prior don't leap: where a Dirichlet's argument is below 1 its density has no
+bound, and any leap towards the edge would be kept, with a component that has data.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ class Leaper:
 
     def __init__(self, meta: Meta) -> None:
         self._kinds = {p.name: p.kind for p in meta.params}
+        self._plain = [p.name for p in meta.params if p.prior and p.kind in ("simplex", "unit")]
         self.able = all(k in _KINDS for k in self._kinds.values())
         self.first = 0
         self._steps: list[Params] = []
@@ -52,6 +56,8 @@ class Leaper:
         if not self.able or len(self._steps) < 3:
             return None
         a, b, c = (self._coordinates(p) for p in self._steps)
+        for name in self._plain:
+            a[name] = b[name] = c[name]
         r = {n: b[n] - a[n] for n in a}
         v = {n: (c[n] - b[n]) - r[n] for n in a}
         length = np.sqrt(sum(float(np.vdot(x, x)) for x in r.values()))
@@ -65,6 +71,7 @@ class Leaper:
         s = self._length
         moved = {n: a[n] + 2.0 * s * r[n] + s * s * v[n] for n in a}
         found = self._natural(moved, self._steps[-1])
+        found |= {n: self._steps[-1][n] for n in self._plain}
         if not all(np.isfinite(x).all() for x in found.values()):
             return None
         return found

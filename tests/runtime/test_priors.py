@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.optimize import minimize_scalar
+from scipy.special import gammaln
 
 from emdsl.compiler import load
 from emdsl.diagnostics import CompileError
@@ -240,3 +241,41 @@ def test_the_objective_rises_between_entries_that_go() -> None:
     falls = int(np.sum(steps < -1e-9 * np.abs(found.objective_trace[:-1])))
     assert falls <= int(np.sum(found.params["weight"] == 0))
     assert found.status == "converged"
+
+
+@pytest.mark.parametrize(
+    ("draw", "params"),
+    [
+        ("Gamma(a[z[n]], r[z[n]])", "param a[K], r[K] : positive"),
+        ("Exponential(r[z[n]])", "param r[K] : positive"),
+    ],
+)
+def test_pruning_where_rates_and_shapes_go_with_a_component(draw: str, params: str) -> None:
+    """What is gone has no update and no maximum, and nothing is wrong with that.
+
+    A leap doesn't take a share nearer to the edge either, where the prior has no bound.
+    """
+    text = f"""\
+model Pruned(K = 4)
+param weight : simplex[K] ~ Dirichlet(0.2 * ones[K])
+{params}
+for n in N:
+    latent z[n] ~ Categorical(weight)
+    data   y[n] ~ {draw}
+"""
+    rng = np.random.default_rng(7)
+    y = np.concatenate([rng.gamma(2.0, 1.0, 150), rng.gamma(20.0, 0.5, 150)])
+    result = load(Source(text)).fit({"y": y}, seed=0, restarts=3, progress=False)
+    ends = {r.status for r in result.restarts}
+    assert ends <= {"converged", "max_iter"}, [r.message for r in result.restarts]
+    p = result.params
+    left = p["weight"] > 0.0
+    assert 0 < left.sum() < 4
+    assert (p["weight"][left] > 1e-6).all()
+    shapes = p["a"] if "a" in p else np.ones(4)
+    logs = np.log(p["weight"][left, None])
+    logs = logs + stats.gamma.logpdf(y, shapes[left, None], scale=1.0 / p["r"][left, None])
+    assert result.log_likelihood == pytest.approx(np.logaddexp.reduce(logs).sum(), rel=1e-10)
+    prior = gammaln(0.8) - 4 * gammaln(0.2) - 0.8 * np.log(p["weight"][left]).sum()
+    assert result.log_prior == pytest.approx(prior, rel=1e-9)
+    assert result.objective_trace.max() < 0.0
