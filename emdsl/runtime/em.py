@@ -16,6 +16,7 @@ from emdsl.runtime.edges import at_edge, edge_texts
 from emdsl.runtime.em_run import Iteration, Rules, Run
 from emdsl.runtime.empty import emptied, identical
 from emdsl.runtime.engine import Engine, ImpossibleError
+from emdsl.runtime.flat import undetermined_systems
 from emdsl.runtime.frozen import Frozen
 from emdsl.runtime.guard import COLLAPSED, Guard, infinite, stuck, undefined
 from emdsl.runtime.improper import ImproperError
@@ -97,6 +98,8 @@ def _examine(engine: Engine, guard: Guard, run: Run, rules: Rules, statistics: S
         notes: list[str] = []
         engine.program.m_step(replace(statistics, notes=notes), run.params)
         run.messages += notes
+    if not without:
+        run.messages += undetermined_systems(engine, statistics, run.params)
     if rules.peaks is not None:
         look_for_peaks(engine, run, rules, rules.peaks)
     if without and rules.floor is None:

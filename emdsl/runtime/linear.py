@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+_SINGULAR = 2e-15  # of the largest eigenvalue, in systems of unit diagonal: rounding
+_WATCHED = 300  # unknowns of a system that is looked at
 _HALVED = 48  # rows of a triangle from which its halves are inverted
 
 
@@ -49,6 +56,62 @@ def symmetric(matrix: Floats) -> Floats:
     return 0.5 * (matrix + np.swapaxes(matrix, -1, -2))
 
 
+class Flat(NamedTuple):
+    """A direction that one of the systems solved says nothing of."""
+
+    call: int  # which of the calls of `solve`, from 0
+    at: tuple[int, ...]  # which system of its batch
+    direction: Floats  # (m,), in the solution's own units
+
+
+class Watch:
+    """What `solve` is watched for: flat directions; or has to add to one of its solutions."""
+
+    def __init__(self, added: Flat | None = None) -> None:
+        self.added = added
+        self.calls = 0
+        self.flat: list[Flat] = []
+
+    def see(self, scaled: Floats, scale: Floats, solution: Floats) -> None:
+        """Matrices of unit diagonal (batch..., m, m), their scale and their x, (batch..., m)."""
+        if self.added is not None and self.added.call == self.calls:
+            solution[self.added.at] += self.added.direction
+        elif self.added is None and 0 < scaled.shape[-1] <= _WATCHED:
+            for at in np.argwhere(_singular(scaled)):
+                place = tuple(int(i) for i in at)
+                ways = _flat(scaled[place], scale[place])
+                self.flat += [Flat(self.calls, place, way) for way in ways]
+        self.calls += 1
+
+
+def _singular(scaled: Floats) -> NDArray[np.bool_]:
+    """Which matrices of a batch have an eigenvalue that is rounding; none that is all zero."""
+    known = np.asarray(np.isfinite(scaled).all(axis=(-1, -2)) & scaled.any(axis=(-1, -2)))
+    sizes = np.abs(np.linalg.eigvalsh(np.where(known[..., None, None], scaled, 0.0)))
+    found: NDArray[np.bool_] = sizes.min(axis=-1) <= _SINGULAR * sizes.max(axis=-1)
+    return found & known
+
+
+def _flat(scaled: Floats, scale: Floats) -> list[Floats]:
+    """Directions of eigenvalues that are rounding, the largest entry of each 1."""
+    values, vectors = np.linalg.eigh(scaled)
+    found = vectors.T[np.abs(values) <= _SINGULAR * np.abs(values).max()] * scale
+    return [v / np.abs(v).max() for v in found]
+
+
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watched(by: Watch) -> Iterator[Watch]:
+    """Have every call of `solve` seen."""
+    token = _watch.set(by)
+    try:
+        yield by
+    finally:
+        _watch.reset(token)
+
+
 def solve(matrix: Floats, right: Floats, axes: int) -> Floats:
     """Solve matrix @ x = right for symmetric systems, scaled to unit diagonal first.
 
@@ -67,7 +130,11 @@ def solve(matrix: Floats, right: Floats, axes: int) -> Floats:
         x = np.linalg.solve(a, b)
     except np.linalg.LinAlgError:
         x = np.linalg.pinv(a, hermitian=True) @ b
-    return (x[..., 0] * scale).reshape(right.shape)
+    found = x[..., 0] * scale
+    watch = _watch.get()
+    if watch is not None:
+        watch.see(a, scale, found)
+    return found.reshape(right.shape)
 
 
 def safe_inverse(matrix: Floats) -> Floats:

@@ -49,25 +49,14 @@ class Naming:
         """A direction that changes nothing."""
         parts = self._parts(direction, weight, _EXACT)
         parts = [(i, c * parts[0][1]) for i, c in parts]  # either sign says the same
-        if len(parts) == 1:
-            return (
-                f"{self._cell(b, parts[0][0])} is not determined: the objective doesn't depend on "
-                f"it; drop its column, fix it, or give it a prior such as {_PRIOR}"
-            )
-        if all(self._kinds[self._owner(i)] == "positive" for i, _ in parts):
+        if len(parts) > 1 and all(self._kinds[self._owner(i)] == "positive" for i, _ in parts):
             values = ", ".join(f"{self._frame.flat[b, i]:.3g}" for i, _ in parts[:_LISTED])
             factors = " and ".join(f"{self._cell(b, i)} by {_power(c)}" for i, c in parts[:_LISTED])
             return (
                 f"{self._cells(b, parts)} are not determined (they are {values} now): multiplying "
                 f"{factors} changes next to nothing, whatever c is; fix one, or give it a prior"
             )
-        moves = " and ".join(f"{_times(c)} to {self._coordinate(b, i)}" for i, c in parts[:_LISTED])
-        more = f" (and so on for {len(parts) - _LISTED} more)" if len(parts) > _LISTED else ""
-        return (
-            f"{self._cells(b, parts)} are not determined: adding {moves}{more} changes nothing, "
-            "whatever t is (their columns are collinear); drop one, fix one, or give them a prior "
-            f"such as {_PRIOR}"
-        )
+        return undetermined([(self._cell(b, i), self._coordinate(b, i), c) for i, c in parts])
 
     def separated(self, b: int, direction: Floats, weight: Floats) -> str:
         """A direction whose maximum is at infinity."""
@@ -112,6 +101,24 @@ class Naming:
     def _cells(self, b: int, parts: list[tuple[int, float]]) -> str:
         more = f" and {len(parts) - _LISTED} more" if len(parts) > _LISTED else ""
         return ", ".join(self._cell(b, i) for i, _ in parts[:_LISTED]) + more
+
+
+def undetermined(parts: list[tuple[str, str, float]]) -> str:
+    """What to say of a direction that changes nothing: cells, their coordinates, how far each."""
+    cell = parts[0][0]
+    if len(parts) == 1:
+        return (
+            f"{cell} is not determined: the objective doesn't depend on it; drop its column, fix "
+            f"it, or give it a prior such as {_PRIOR}"
+        )
+    left = len(parts) - _LISTED
+    cells = ", ".join(c for c, _, _ in parts[:_LISTED]) + (f" and {left} more" if left > 0 else "")
+    moves = " and ".join(f"{_times(t)} to {x}" for _, x, t in parts[:_LISTED])
+    more = f" (and so on for {left} more)" if left > 0 else ""
+    return (
+        f"{cells} are not determined: adding {moves}{more} changes nothing, whatever t is (their "
+        f"columns are collinear); drop one, fix one, or give them a prior such as {_PRIOR}"
+    )
 
 
 def _times(number: float) -> str:

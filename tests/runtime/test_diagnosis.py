@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import special
 
+import emdsl
 from emdsl.runtime.newton import Restriction, diagnose, maximise
+from emdsl.source import Source
 
 from .newton_problems import (
     Gammas,
@@ -199,3 +201,62 @@ def test_a_restriction_takes_a_flat_direction_away() -> None:
     split = Restriction(np.zeros(5), np.eye(5)[:, [0, 1, 3, 4]])  # beta[2] = 0
     (said,) = beta_says(objective, (5,), restriction=split)
     assert "adding t to beta[1] and -t to beta[4] changes nothing" in said
+
+
+LEAST_SQUARES = """
+model Line
+param a  : real
+param b  : real[P]
+param sd : positive
+for n in N:
+    input u[n] : real[P]
+    data  y[n] ~ Normal(a + dot(b, u[n]), sd)
+"""
+OPEN = "are not determined"
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ((1.0, 2.0), f"b[0], b[1] {OPEN}: adding t to b[0] and -0.5 t to b[1] changes nothing"),
+        ((1.0, 1e-6), f"b[0], b[1] {OPEN}: adding t to b[0] and -1e+06 t to b[1]"),
+        ((1.0, 0.0), "b[1] is not determined: the objective doesn't depend on it; drop its column"),
+    ],
+    ids=["twice", "in another unit", "nothing"],
+)  # fmt: skip
+def test_collinear_columns_of_least_squares_are_named(
+    columns: tuple[float, float], told: str
+) -> None:
+    """The rule that solves a linear system says so, as Newton's method does."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=80)
+    y = 1.0 + x + rng.normal(size=80)
+    result = emdsl.load(Source(LEAST_SQUARES)).fit({"u": np.outer(x, columns), "y": y})
+    (message,) = result.messages
+    assert message.startswith(told)
+    alone = emdsl.load(Source(LEAST_SQUARES)).fit({"u": x[:, None], "y": y})
+    assert alone.messages == ()
+    assert result.log_likelihood == pytest.approx(alone.log_likelihood, rel=1e-12)
+
+
+def test_collinear_columns_in_components_are_named() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=200)
+    y = np.where(rng.random(200) < 0.5, 3.0 + 2.0 * x, -3.0 - x) + 0.3 * rng.normal(size=200)
+    text = """
+model Lines(K = 2)
+param weight : simplex[K]
+param a[K]   : real
+param b[K]   : real[P]
+param sd     : positive
+for n in N:
+    input  u[n] : real[P]
+    latent z[n] ~ Categorical(weight)
+    data   y[n] ~ Normal(a[z[n]] + dot(b[z[n]], u[n]), sd)
+"""
+    module = emdsl.load(Source(text))
+    result = module.fit({"u": np.stack([x, 1.0 - x], 1), "y": y}, restarts=2, progress=False)
+    assert [m.partition(" are not determined")[0] for m in result.messages] == [
+        "a[0], b[0, 0], b[0, 1]",
+        "a[1], b[1, 0], b[1, 1]",
+    ]
