@@ -61,7 +61,9 @@ def bounds_of(param: g.Param, constraints: tuple[g.Constraint, ...]) -> Interval
 
 
 def _interval(dist: g.Distribution, table: Table) -> Interval | None:
-    """The support of a draw whose bounds are numbers."""
+    """The support of a draw, truncated or not, whose bounds are numbers."""
+    if isinstance(dist, g.Limited):
+        return _truncated(dist, table)
     if not isinstance(dist, g.Draw) or dist.family not in FAMILIES:
         return None
     family = FAMILIES[dist.family]
@@ -74,6 +76,17 @@ def _interval(dist: g.Distribution, table: Table) -> Interval | None:
     values = {n: constant(e, table) for n, e in dist.args}
     known = {family.symbol(n): v for n, v in values.items() if v is not None}
     return interval_of(tree.subs(known), family.variable)
+
+
+def _truncated(dist: g.Limited, table: Table) -> Interval | None:
+    if dist.kind != "truncated":
+        return None
+    low, high = _interval(dist.base, table) or WHOLE
+    lower = None if dist.lower is None else constant(dist.lower, table)
+    upper = None if dist.upper is None else constant(dist.upper, table)
+    return (low if lower is None else max(low, lower)), (
+        high if upper is None else min(high, upper)
+    )
 
 
 def _bound(

@@ -136,3 +136,19 @@ def test_a_constraint_beyond_the_prior_is_a_contradiction() -> None:
 def test_a_prior_off_the_types_values_is_refused() -> None:
     with pytest.raises(CompileError, match=r"no value that `a`, being unit, can have"):
         load(Source(text("unit ~ Uniform(2, 3)", ": bool ~ Bernoulli(a)"), "m.em"))
+
+
+@pytest.mark.parametrize("place", [-3.0, 0.2, 3.0])
+def test_a_truncated_prior_is_one_within_its_limits(place: float) -> None:
+    """At a limit where the objective is highest there, and normalised between both."""
+    text = """
+model Cut
+param m : real ~ Truncated(Normal(0, 1), lower = -1, upper = 0.5)
+for n in N:
+    data y[n] ~ Normal(m, 2)
+"""
+    y = place + np.linspace(-1.0, 1.0, 20)
+    result = load(Source(text)).fit({"y": y}, progress=False)
+    best = float(np.clip(y.sum() / 4.0 / (20 / 4.0 + 1.0), -1.0, 0.5))
+    assert result.params["m"] == pytest.approx(best, abs=1e-12)
+    assert result.log_prior == pytest.approx(stats.truncnorm.logpdf(best, -1.0, 0.5), rel=1e-12)
