@@ -99,6 +99,10 @@ def climb(
     """
     share = Share(block, statistics, values, unit=unit)
     if block.corners:
+        if block.walls and statistics.thorough and rules_of(share) is None:
+            begun = share.stored(with_footing(share, share.start()))
+            given = {**values, **dict(zip(block.params, begun, strict=True))}
+            share = Share(block, statistics, given, unit=unit)
         from emdsl.runtime.cornered import climb_cornered
 
         return climb_cornered(share)
@@ -108,8 +112,8 @@ def climb(
     if not statistics.thorough:
         return share.stored(share.climb(share.start(), block.steps))
     start = share.start()
-    few = share.few()
-    one = few or (*share.samples(), share)[0]
+    few = None if block.walls else share.few()  # every row has to be within its walls
+    one = share if block.walls else few or (*share.samples(), share)[0]
     if share.arms() is None and one.unknowns <= LARGEST:
         one.remember(one.zero())
     begun = one.scanned(with_footing(one, one.higher(start, one.zero())))

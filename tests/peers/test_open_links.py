@@ -12,6 +12,9 @@ from scipy import optimize, stats
 from emdsl.runtime.errors import DataError
 from tests.peers.fits import Floats, compiled, fitted, near
 
+# statsmodels says that the links leave the support
+pytestmark = pytest.mark.filterwarnings("ignore")
+
 RNG = np.random.default_rng(5)
 ROWS = 300
 U = RNG.normal(size=ROWS)
@@ -50,7 +53,6 @@ GAMMA = model("Gamma(k, k * (a + b * u[n]))", "", "k : positive")
     ],
     ids=["identity", "inverse", "inverse of large", "inverse of small", "log", "exponential"],
 )  # fmt: skip
-@pytest.mark.filterwarnings("ignore")  # statsmodels says that the link leaves the support
 def test_coefficients_are_those_of_statsmodels(
     text: str, u: Floats, y: Floats, family: Any
 ) -> None:
@@ -100,6 +102,35 @@ def test_a_scale_that_is_a_difference_of_parameters() -> None:
     result = fitted(text, {"y": y})
     near(result.params["a"], 1.0 + np.sqrt(np.mean(y**2)))
     near(result.log_likelihood, stats.norm.logpdf(y, 0.0, np.sqrt(np.mean(y**2))).sum())
+
+
+def test_one_row_of_many_may_be_near_the_edge() -> None:
+    """With many rows a start is looked for on a part of them, which says nothing of the others."""
+    u = np.abs(RNG.normal(size=20_000))
+    u[7] = -4.9
+    y = RNG.poisson(5.5 + u)
+    peer = sm.GLM(y, sm.add_constant(u), family=sm.families.Poisson(LINKS.Identity())).fit(
+        tol=1e-13, start_params=[5.5, 1.0]
+    )
+    result = fitted(POISSON, {"u": u, "y": y})
+    near([result.params["a"], result.params["b"]], peer.params)
+
+
+def test_beside_absolute_values() -> None:
+    """A lasso under the identity link, where SciPy finds it."""
+    text = model("Poisson(a + b * u[n])", " : count").replace(
+        "param a, b : real", "param a : real\nparam b : real ~ Laplace(0, 0.05)"
+    )
+
+    def less(x: Floats) -> float:
+        rate = x[0] + x[1] * U
+        if not (rate > 0.0).all():
+            return np.inf
+        return -float(stats.poisson.logpmf(COUNTS, rate).sum() - abs(x[1]) / 0.05 - np.log(0.1))
+
+    result = fitted(text, {"u": U, "y": COUNTS})
+    best = optimize.minimize(less, [4.0, 0.5], method="Nelder-Mead", options={"fatol": 1e-11})
+    assert result.objective == pytest.approx(-best.fun, abs=1e-6)
 
 
 def test_rows_without_an_outcome_may_be_outside() -> None:
