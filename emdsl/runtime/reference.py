@@ -54,7 +54,12 @@ def _neutral(engine: Engine) -> Params:
 
 
 def _climbed_locations(engine: Engine) -> tuple[str, ...]:
-    """The real parameters with a pivot that no rule solves."""
+    """The real parameters with a pivot that no rule solves; none where latents tell data apart.
+
+    The midst of all is no place for a component's location.
+    """
+    if engine.program.meta.latents:
+        return ()
     numeric = {name for block in engine.program.numeric for name in block.params}
     kinds = {p.name: p.kind for p in engine.program.meta.params}
     return tuple(n for n in engine.pivot if n in numeric and kinds[n] == "real")
