@@ -16,6 +16,7 @@ from emdsl.runtime.descent import least_with_squares
 from emdsl.runtime.deviations import Deviations, Table, counted, is_apart, place_of, table_of
 from emdsl.runtime.diagnosis import diagnose
 from emdsl.runtime.held import Held
+from emdsl.runtime.isotonic import Problem, in_order
 from emdsl.runtime.medians import deviation, least_absolute, least_within, weighted_median
 from emdsl.runtime.objective import Floats, Point, Slopes
 from emdsl.runtime.program import Statistics
@@ -27,7 +28,8 @@ _WORSE = 1e-12  # relative: a sum this much larger than at the start is no bette
 class Absolute:
     """Parameters that weighted absolute deviations are least at, a problem for each of a batch.
 
-    `places` says which of a parameter's dimensions are the batch's, then which are its own;
+    The entries of an ordered one are each a problem, but for their order. `places` says which of
+    a parameter's dimensions are the batch's, then which are its own;
     `slope(statistics, params)` the slopes of what is linear in them, less the deviations, and
     `curve(statistics, params)` the second derivatives of what is quadratic, each by each.
     """
@@ -115,7 +117,34 @@ def _free(
             new = 0.5 * here[at]  # it is highest at zero, where no positive parameter is
         if bend is not None or not _is_worse(table, at, slope[at], new, here[at]):
             found[at] = new
+    if block.kinds == ("ordered",):
+        _put_in_order(block, table, slope, bend, found)
     return found
+
+
+def _put_in_order(
+    block: Absolute, table: Table, slope: Floats, bend: Floats | None, found: Floats
+) -> None:
+    """Where entries (batch..., 1) of an ordered parameter aren't, the least that is, in place."""
+    axis = block.places[0].index(len(block.places[0]) - 1)
+    batch = found.shape[:-1]
+    for lead in np.ndindex(*batch[:axis], *batch[axis + 1 :]):
+        every = [(*lead[:axis], k, *lead[axis:]) for k in range(batch[axis])]
+        values = np.array([found[*at, 0] for at in every])
+        if (np.diff(values) >= 0.0).all():
+            continue
+        problems = []
+        for at, value in zip(every, values, strict=True):
+            weight, target, (design,) = counted(table, at)
+            own = design != 0.0
+            growth = weight[own] * np.abs(design[own])
+            bent = 0.0 if bend is None else float(bend[*at, 0, 0])
+            here = float(value)
+            problems.append(
+                Problem(here, target[own] / design[own], growth, float(slope[*at, 0]), bent)
+            )
+        for at, value in zip(every, in_order(problems), strict=True):
+            found[*at, 0] = value
 
 
 def _restricted(

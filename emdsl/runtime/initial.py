@@ -20,6 +20,7 @@ from emdsl.runtime.params import check_params
 from emdsl.runtime.program import Floats, Latent, Params
 from emdsl.runtime.ragged import places_of
 from emdsl.runtime.reference import about_centre, from_nothing
+from emdsl.runtime.relabelled import in_best_order, numbered
 from emdsl.runtime.shifted import bearers, unshifted
 from emdsl.runtime.start import Seeder, Steer, given_steer
 from emdsl.runtime.trials import objective_at
@@ -46,6 +47,7 @@ class Start:
         self._engine, self._reference, self._seeder = engine, reference, seeder
         self._given, self._responsibilities, self._off = given, responsibilities, off
         self._resting = _resting(engine, reference)
+        self._numbered = numbered(meta, engine.layout.sizes)
         steered = {z for p in engine.program.pieces for z in p.latents}
         full = len(given) == len(meta.params)
         unseen = any(not c.added for c in meta.continuous) or engine.has_gaps
@@ -81,6 +83,12 @@ class Start:
         steer = self._seeder.steer(rng, method, tilted=restart + attempt > 0)
         if self._responsibilities:
             steer = given_steer(engine, self._responsibilities, steer)
+        names = {n: k for n, k in self._numbered.items() if n not in self._responsibilities}
+        if names and not meta.continuous:
+            seed = int(rng.integers(2**63))
+            return in_best_order(
+                engine, names, steer, lambda s: self._maximised(s, np.random.default_rng(seed))
+            )
         if not meta.continuous:
             return self._maximised(steer, rng)
         seed = int(rng.integers(2**63))

@@ -520,7 +520,7 @@ def test_what_is_no_median_is_refused() -> None:
 
 def test_a_location_of_a_type_of_its_own_is_refused() -> None:
     text = ONE.replace("m : real", "m : ordered[2]").replace("Laplace(m,", "Laplace(m[0] + m[1],")
-    assert "for `m` is ordered[2], and they are for real parameters [no-closed-form]" in (
+    assert "for `m` is ordered[2], and no entry of it is alone in them [no-closed-form]" in (
         refusal(text)
     )
 

@@ -38,7 +38,8 @@ def moved(value: Floats, kind: str, rng: np.random.Generator, scale: float) -> F
         return value * np.exp(scale * (direction - direction.mean(-1, keepdims=True)))
     if kind == "orthogonal":
         return value @ expm(scale * (direction - np.swapaxes(direction, -1, -2)))
-    return value + scale * direction * np.maximum(np.std(value), np.abs(value).max() / 10)
+    further = value + scale * direction * np.maximum(np.std(value), np.abs(value).max() / 10)
+    return np.maximum.accumulate(further, axis=-1) if kind == "ordered" else further
 
 
 def verify_maximum(

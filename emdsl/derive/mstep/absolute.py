@@ -37,6 +37,12 @@ from emdsl.derive.mstep.share import Absolute, Deviation
 from emdsl.derive.statistics import Derived
 from emdsl.derive.table import Atoms
 
+_IN_ORDER = (
+    "entries that come out of order share the value that is best for them together: neighbours are"
+    " pooled until all are in order, which is the maximum among ordered ones (Best, Chakravarti and"
+    " Ubhaya 2000)"
+)
+
 
 def updates_among(group: tuple[str, ...], derived: Derived) -> list[Update]:
     """The updates by this rule of parameters in a group: of all together, or of as many as it can.
@@ -59,7 +65,8 @@ def solve(group: tuple[str, ...], derived: Derived) -> Update | None:
     atoms, model = derived.joint.atoms, derived.joint.model
     params = [model.param(n) for n in group]
     kinds = {p.type.kind for p in params}
-    if kinds != {"real"} and not (kinds == {"positive"} and len(params) == 1):
+    whole = kinds != {"real"}  # what is positive or in order: each entry has to be a problem
+    if whole and not (len(params) == 1 and kinds <= {"positive", "ordered"}):
         return None
     names = frozenset(group)
     shares = [_sorted(part, names, atoms) for part in share_of(group, derived, ())]
@@ -76,7 +83,7 @@ def solve(group: tuple[str, ...], derived: Derived) -> Update | None:
     except Untaken:
         return None
     batch = batch_of(cells, twins, curves, [0] * len(group), atoms)
-    if "positive" in kinds and len(batch[0]) < len(cells[0]):
+    if whole and len(batch[0]) < len(cells[0]):
         return None
     axes = tuple(cells[0][i] for i in batch[0])
     aligned = {t: c for cell, twin in zip(cells, twins, strict=True)
@@ -124,7 +131,7 @@ def solve(group: tuple[str, ...], derived: Derived) -> Update | None:
         cells[0],
         form,
         needs,
-        _record(form, common, atoms),
+        (*_record(form, common, atoms), *([_IN_ORDER] if "ordered" in kinds else [])),
         None,
         group[1:],
     )
@@ -203,7 +210,7 @@ def obstacle(name: str, derived: Derived) -> str | None:
     atoms, param = derived.joint.atoms, derived.joint.model.param(name)
     if not _deviating((name,), derived):
         return None
-    if param.type.kind not in ("real", "positive"):
+    if param.type.kind not in ("real", "positive", "ordered"):
         return f"`{name}` is {param.type}, and they are for real parameters"
     for part in share_of((name,), derived, ()):
         shown = tidy_axes([str(without_pivots(part.summand.expr, atoms))], atoms)[0]
@@ -213,7 +220,7 @@ def obstacle(name: str, derived: Derived) -> str | None:
                 f"`{shown}` is neither an absolute value of what is linear in `{name}`, its factor "
                 f"nonpositive, nor linear or quadratic in `{name}` itself"
             )
-    return f"`{name}` is positive and not alone in them"
+    return f"`{name}` is {param.type}, and no entry of it is alone in them"
 
 
 def _deviating(group: tuple[str, ...], derived: Derived) -> tuple[str, ...]:
