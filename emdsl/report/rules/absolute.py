@@ -51,6 +51,7 @@ def write(c: Context, form: Absolute) -> bool:
                "exactly zero, or where the slope is; until none moves, which is the maximum "
                "(Tseng 2001).")
         )  # fmt: skip
+        _in_order(c, form, entries[0])
         return True
     page.say(
         "It is concave and piecewise linear: it has no derivative at its corners, and its "
@@ -74,7 +75,29 @@ def write(c: Context, form: Absolute) -> bool:
             "whose release raises Q fastest is let go, and another becomes zero where Q is highest "
             "on the way, until none raises it (Bloomfield and Steiger 1983)."
         )
+    _in_order(c, form, entries[0])
     return True
+
+
+def _in_order(c: Context, form: Absolute, entry: sp.Symbol) -> None:
+    """What becomes of entries that may not fall."""
+    if c.derived.joint.model.param(form.params[0]).type.kind != "ordered":
+        return
+    page, style = c.page, c.page.style
+    atom = c.atoms.atom(entry)
+    assert isinstance(atom, Elem)
+    k = c.printer.index(atom.idx[-1])
+    i, j = (style.name(x) for x in [x for x in "ijlm" if x != k][:2])
+    best = style.at("M", [i, j])
+    page.say(
+        "That is so of entries that come out in order. Neighbours that don't are pooled until all "
+        "do, the maximum among ordered ones (Best, Chakravarti and Ubhaya 2000), which comes to"
+    )
+    largest = f"{style.word('the largest over ')}{i} {style.relation('le')} {k}"
+    least = f"{style.word(' of the least over ')}{j} {style.relation('ge')} {k}"
+    page.formula(c.show(entry), f"{largest}{least}{style.word(' of ')}{best}")
+    page.say("with ", Math(best), " where Q is highest if all entries from ", Math(i), " to ",
+             Math(j), " are one number (Robertson, Wright and Dykstra 1988).")  # fmt: skip
 
 
 def _entry(
