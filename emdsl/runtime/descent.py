@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from emdsl.runtime.medians import bent_median, weighted_median
+from emdsl.runtime.medians import least_place
 from emdsl.runtime.objective import Floats
 
 _SWEEPS = 1000  # through all coefficients
@@ -40,13 +40,14 @@ def least_with_squares(
     whose = np.argmax(design[:, counted] != 0.0, axis=0)
     rate = design[whose, counted]
     corners = Corners(whose, target[counted] / rate, weights[counted] * np.abs(rate), len(start))
-    few = corners.single()
+    few = corners.single() if limits is None and (curve.diagonal() > 0.0).all() else None
+    every = corners.of_each() if few is None else []
     for _ in range(_SWEEPS):
         before = found.copy()
-        if few is not None and limits is None and (curve.diagonal() > 0.0).all():
+        if few is not None:
             _sweep_single(found, *few, slope, curve)
         else:
-            _sweep(found, corners.of, slope, curve, limits)
+            _sweep(found, every, slope, curve, limits)
         if np.abs(found - before).max() <= _SETTLED * np.abs(found).max():
             break
         exact = _solved(found, corners, slope, curve, limits)
@@ -60,9 +61,13 @@ class Corners:
 
     def __init__(self, whose: NDArray[np.intp], at: Floats, weight: Floats, count: int) -> None:
         self.whose, self.at, self.weight, self.count = whose, at, weight, count
-        order = np.argsort(whose, kind="stable")
-        ends = np.cumsum(np.bincount(whose, minlength=count))[:-1]
-        self.of = list(zip(np.split(at[order], ends), np.split(weight[order], ends), strict=True))
+
+    def of_each(self) -> list[tuple[Floats, Floats]]:
+        """The places and the weights of one coefficient after the other."""
+        order = np.argsort(self.whose, kind="stable")
+        ends = np.cumsum(np.bincount(self.whose, minlength=self.count))[:-1]
+        at, weight = np.split(self.at[order], ends), np.split(self.weight[order], ends)
+        return list(zip(at, weight, strict=True))
 
     def single(self) -> tuple[Floats, Floats] | None:
         """The place and the weight of each coefficient, (P,), if none has two."""
@@ -92,11 +97,8 @@ def _sweep(
     for j, (at, weight) in enumerate(corners):
         bend = float(curve[j, j])
         rest = float(slope[j] - curve[j] @ found + bend * found[j])
-        if bend > 0.0:
-            found[j] = bent_median(at, weight, rest, bend)
-        elif len(at):
-            place = weighted_median(at, weight, np.argsort(at), rest)
-            found[j] = place if np.isfinite(place) else found[j]
+        place = least_place(at, weight, rest, bend)
+        found[j] = place if bend > 0.0 or np.isfinite(place) else found[j]
         if limits is not None:
             found[j] = min(max(found[j], limits[0, j]), limits[1, j])
 

@@ -60,13 +60,12 @@ def at_a_wall(share: Share) -> tuple[str, ...]:
         return ()
     frame = Coordinates(start, block.kinds, block.batch, None, None, block.shift)
     with np.errstate(all="ignore"):
-        _, flat = frame.first()
+        free, flat = frame.first()
         slopes = share.slopes(frame.point(flat), True)
         gradient = frame.gradient(flat, slopes)
         curve = Curve(frame.settled(frame.curvature(flat, slopes)))
         step, gain = curve.step(frame, gradient, np.ones(len(flat), dtype=np.bool_))
         value = frame.values(share, flat)
-        free, _ = frame.first()
         beyond = frame.values(share, frame.natural(free + _INCH * step))
     stopped = (gain > _LEFT * (1.0 + np.abs(value))) & np.isneginf(beyond)
     if not stopped.any():

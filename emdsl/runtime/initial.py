@@ -84,14 +84,13 @@ class Start:
         if self._responsibilities:
             steer = given_steer(engine, self._responsibilities, steer)
         names = {n: k for n, k in self._numbered.items() if n not in self._responsibilities}
-        if names and not meta.continuous:
-            seed = int(rng.integers(2**63))
+        if not meta.continuous and not names:
+            return self._maximised(steer, rng)
+        seed = int(rng.integers(2**63))
+        if not meta.continuous:
             return in_best_order(
                 engine, names, steer, lambda s: self._maximised(s, np.random.default_rng(seed))
             )
-        if not meta.continuous:
-            return self._maximised(steer, rng)
-        seed = int(rng.integers(2**63))
         if self._about is not None:
             return self._maximised(*self._points(steer, seed, self._about))
         # what unit continuous latents are in isn't known: the data choose among some

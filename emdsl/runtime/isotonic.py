@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emdsl.runtime.medians import bent_median, weighted_median
+from emdsl.runtime.medians import least_place
 from emdsl.runtime.objective import Floats
 
 
@@ -34,13 +34,10 @@ class Problem(NamedTuple):
         points = np.concatenate([self.points, other.points])
         weights = np.concatenate([self.weights, other.weights])
         slope, bend = self.slope + other.slope, self.bend + other.bend
-        if bend > 0.0:
-            value = bent_median(points, weights, slope, bend)
-        else:
-            value = weighted_median(points, weights, np.argsort(points, kind="stable"), slope)
+        value = least_place(points, weights, slope, bend)
         if not np.isfinite(value):
             value = 0.5 * (self.value + other.value)
-        return Problem(float(value), points, weights, slope, bend)
+        return Problem(value, points, weights, slope, bend)
 
 
 def in_order(problems: list[Problem]) -> Floats:

@@ -60,6 +60,13 @@ def bent_median(points: Floats, weights: Floats, slope: float, bend: float) -> f
     return between if first == len(kept) else min(between, float(points[kept[first]]))
 
 
+def least_place(points: Floats, weights: Floats, slope: float, bend: float) -> float:
+    """`bent_median`, or the `weighted_median` where nothing bends: NaN where there is none."""
+    if bend > 0.0:
+        return bent_median(points, weights, slope, bend)
+    return weighted_median(points, weights, np.argsort(points, kind="stable"), slope)
+
+
 def least_absolute(
     design: Floats, target: Floats, weights: Floats, slope: Floats, start: Floats
 ) -> Floats | None:
